@@ -1,0 +1,62 @@
+//! A table with a caption and headed columns. Cells are finished markup.
+
+/// What a column holds, which decides how it is aligned.
+#[derive(Clone, Copy)]
+pub(super) enum Column {
+    /// Words, from the left.
+    Words(&'static str),
+    /// Numbers and times, from the right, in figures of equal width.
+    Figures(&'static str),
+}
+
+impl Column {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Words(name) | Self::Figures(name) => name,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Words(_) => "",
+            Self::Figures(_) => " class=\"figures\"",
+        }
+    }
+}
+
+/// The table. The first cell of a row heads it. On a narrow screen a table with words beside its first column
+/// becomes one block a row, each cell labelled with its column; one of figures only scrolls sideways.
+pub(super) fn table<const N: usize>(caption: &str, columns: [Column; N], rows: &[[String; N]]) -> String {
+    let stacks = columns.iter().skip(1).any(|column| matches!(column, Column::Words(_)));
+    let class = if stacks { " class=\"stacks\"" } else { "" };
+    let mut html = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table{class}>\n\
+         <caption>{caption}</caption>\n<thead><tr>"
+    );
+    for column in columns {
+        html += &format!("<th scope=\"col\"{}>{}</th>", column.class(), column.name());
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for row in rows {
+        html += "<tr>";
+        for (position, (column, cell)) in columns.iter().zip(row).enumerate() {
+            if position == 0 {
+                html += &format!("<th scope=\"row\"{}>{cell}</th>", column.class());
+            } else {
+                html += &format!(
+                    "<td{} data-column=\"{}\"><div>{cell}</div></td>",
+                    column.class(),
+                    column.name()
+                );
+            }
+        }
+        html += "</tr>\n";
+    }
+    html + "</tbody>\n</table>\n</div>\n"
+}
+
+/// A small label whose colour repeats what its word says. `tone` is a class of the style sheet: `good`,
+/// `bad`, `warn` or `quiet`.
+pub(super) fn badge(tone: &str, word: &str) -> String {
+    format!("<span class=\"badge {tone}\">{word}</span>")
+}

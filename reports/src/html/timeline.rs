@@ -1,0 +1,67 @@
+//! The frame of the timeline and the plots: headings, filters, legend and canvases for the script to draw on.
+
+use std::collections::BTreeSet;
+
+use super::escape::Escaped;
+use crate::model::{Role, RunReport};
+use crate::wording;
+
+const LEGEND: &str = include_str!("../../assets/legend.html");
+
+/// The section. Without scripts it says where the same facts are.
+pub(super) fn section(report: &RunReport) -> String {
+    let clients = report.hosts.iter().filter(|host| host.role == Role::Client).count();
+    let kinds = report.operations.iter().map(|operation| operation.kind.as_str()).collect::<BTreeSet<_>>();
+    let lanes_label = format!(
+        "Timeline of {} by {} over {}, with {}. Arrow keys move, plus and minus zoom, 0 shows the whole run, N and P \
+         step through operations.",
+        wording::counted(report.operations.len(), "operation"),
+        wording::counted(clients, "client"),
+        wording::instant(report.simulated_duration_ns),
+        wording::counted(report.faults.len(), "fault"),
+    );
+    let latency = kinds
+        .iter()
+        .map(|kind| figure(&format!("{kind} latency"), "latency", kind, "log scale"))
+        .collect::<String>();
+    let greatest =
+        |samples: &[crate::model::Sample]| samples.iter().map(|sample| sample.value).max().unwrap_or(0);
+    let keys = figure(
+        "Keys in the store",
+        "keys",
+        "",
+        &format!("at most {}", wording::count(greatest(&report.key_count))),
+    );
+    let sessions = figure(
+        "Sessions on the broker",
+        "sessions",
+        "",
+        &format!("at most {}", wording::count(greatest(&report.session_count))),
+    );
+    format!(
+        "<section aria-labelledby=\"timeline\" id=\"timeline-section\">\n<h2 id=\"timeline\">Timeline</h2>\n\
+         <noscript><p>The timeline is drawn by a script. The tables below and report.json hold the same \
+         facts.</p></noscript>\n\
+         <div id=\"controls\" class=\"controls\" hidden></div>\n{LEGEND}\
+         <div id=\"chart\">\n\
+         <figure><figcaption>Operations by client</figcaption>\
+         <canvas id=\"lanes\" tabindex=\"0\" role=\"img\" aria-label=\"{label}\"></canvas></figure>\n\
+         <div id=\"selected\" class=\"selected\" role=\"status\" aria-live=\"polite\"></div>\n\
+         {latency}{keys}{sessions}\
+         <div id=\"tip\" class=\"tip\" aria-hidden=\"true\" hidden></div>\n</div>\n\
+         <details id=\"in-view\" hidden><summary>Operations in view, as a table</summary>\
+         <div id=\"in-view-table\"></div></details>\n</section>\n",
+        label = Escaped(&lanes_label),
+    )
+}
+
+fn figure(name: &str, plot: &str, kind: &str, note: &str) -> String {
+    format!(
+        "<figure><figcaption>{name}, simulated time <span class=\"note\">{note}</span></figcaption>\
+         <canvas data-plot=\"{plot}\" data-kind=\"{kind}\" role=\"img\" aria-label=\"{name} over simulated time, \
+         {note}\"></canvas></figure>\n",
+        name = Escaped(name),
+        kind = Escaped(kind),
+        note = Escaped(note),
+    )
+}

@@ -1,0 +1,33 @@
+//! The report of a run: one data model and its renderings.
+//!
+//! Owns what `report.json` and `report.html` look like and what a run prints when it ends. Never measures,
+//! never checks: whoever ran the scenario fills a [`RunReport`] or a [`Measurement`].
+//!
+//! # Layout
+//! - [`model`]: a simulated run as data; [`measurement`]: a scenario measured in wall time as data
+//! - [`summary`], [`latency`]: outcomes and percentiles, derived from operations and durations
+//! - [`text`]: what a terminal shows; [`html`]: the page; `json`: [`RunReport::to_json`] and back
+//! - [`write()`]: the report on disk
+
+#![allow(
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a report is rendered once a run, and its text reads better in whole pieces"
+)]
+
+pub mod html;
+pub mod latency;
+pub mod measurement;
+pub mod model;
+pub mod summary;
+pub mod text;
+
+mod files;
+mod json;
+mod wording;
+
+pub use files::{ReportError, WrittenPaths, write};
+pub use json::ReadError;
+pub use latency::{Latency, LatencyRecorder};
+pub use measurement::{KindMeasurement, Measurement, World};
+pub use model::*;

@@ -1,0 +1,166 @@
+//! The page holds what a reader must see, asks the network for nothing, and lets no data out of its place.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fixture;
+
+use mayfly_reports::{RunReport, html};
+use serde_json::Value;
+
+/// Ends a script element, opens one, breaks out of a quoted attribute, and moves a terminal's cursor.
+const HOSTILE: &str = "</script><script>alert(1)</script><b qq\"rr'ss>&\u{1b}[2J{{style}}";
+
+#[test]
+fn the_verdict_and_the_way_to_repeat_it_come_first() {
+    let page = html::render(&fixture::partition());
+    let positions = [
+        "<h1>partition</h1>",
+        ">Passed</h2>",
+        "Every history is linearizable, and every fault bit.",
+        "<code>7</code>",
+        "9c1f4be07d3a5528e6b04f7719ad23c8",
+        "cargo sim partition --seed 7</code>",
+        "id=\"lanes\"",
+        "data-kind=\"GET\"",
+        "Keys in the store",
+        "Sessions on the broker",
+        "operations answered",
+        "client-1 | broker",
+        "Latency of answered operations, simulated time",
+        "linearizability",
+        "release build, rustc 1.95.0",
+    ]
+    .map(|words| page.find(words).unwrap_or_else(|| panic!("the page lacks {words}")));
+    assert!(positions.is_sorted(), "the page's order changed: {positions:?}");
+    assert!(!page.contains("What went wrong"));
+}
+
+#[test]
+fn a_counter_example_stands_before_the_timeline_and_knows_its_operations() {
+    let report = fixture::violation();
+    let page = html::render(&report);
+    let went_wrong = page.find("What went wrong").unwrap();
+    assert!(went_wrong < page.find("id=\"timeline\"").unwrap());
+    assert!(page.contains("returned a value that had already been replaced</h3>"));
+    assert!(page.contains("No order of these operations explains that"));
+    let ids = &report.checkers[0].counter_examples[0].operation_ids;
+    let position = |id| report.operations.iter().position(|operation| operation.id == id).unwrap();
+    let shown = format!("data-operations=\"{} {}\"", position(ids[0]), position(ids[1]));
+    assert!(page.contains(&shown), "the page lacks {shown}");
+    assert_eq!(page_data(&page)["highlighted"], serde_json::json!([ids[0].to_string(), ids[1].to_string()]));
+    assert!(page.contains("never fired") && page.contains("undecided</span> reached its bound"));
+}
+
+#[test]
+fn the_plots_get_the_fall_to_zero_and_the_restart() {
+    let data = page_data(&html::render(&fixture::restart()));
+    let fall = serde_json::json!([15_000_000_000_u64, 0]);
+    assert!(data["key_count"].as_array().unwrap().contains(&fall));
+    assert!(data["session_count"].as_array().unwrap().contains(&fall));
+    assert_eq!(data["marks"], serde_json::json!([[15_000_000_000_u64, "broker restarted, memory empty"]]));
+}
+
+#[test]
+fn the_script_gets_every_operation() {
+    let report = fixture::partition();
+    let data = page_data(&html::render(&report));
+    let rows = data["operations"].as_array().unwrap();
+    assert_eq!(rows.len(), report.operations.len());
+    for (row, operation) in rows.iter().zip(&report.operations) {
+        let text = |column: usize| data["texts"][row[column].as_u64().unwrap() as usize].as_str().unwrap();
+        let lane = &data["lanes"][row[1].as_u64().unwrap() as usize];
+        assert_eq!(
+            (lane.as_str().unwrap(), text(2), text(3), row[6].as_u64(), row[7].as_u64()),
+            (
+                operation.client.as_str(),
+                operation.kind.as_str(),
+                operation.key.as_str(),
+                Some(operation.invoked_ns),
+                operation.completed_ns
+            )
+        );
+    }
+}
+
+#[test]
+fn hostile_text_in_any_field_stays_text() {
+    let mut value = serde_json::to_value(fixture::violation()).unwrap();
+    let mut changed = 0;
+    append_hostile(&mut value, &mut changed);
+    assert!(changed > 1_000, "the fixture has texts to change");
+    let hostile = RunReport::from_json(&value.to_string()).unwrap();
+
+    let clean = html::render(&fixture::violation());
+    let page = html::render(&hostile);
+    for (part, times) in
+        [("<script", clean.matches("<script").count()), ("</script", clean.matches("</script").count())]
+    {
+        assert_eq!(page.matches(part).count(), times, "data added a {part}");
+    }
+    let (before_data, rest) = page.split_once("id=\"run-data\">").unwrap();
+    let (_, after_data) = rest.split_once("</script").unwrap();
+    for markup in [before_data, after_data] {
+        assert!(!markup.contains("<b qq"), "data opened an element");
+        assert!(!markup.contains("qq\"") && !markup.contains("rr'"), "data can end an attribute");
+    }
+    assert!(!page.contains('\u{1b}'), "data kept a control character");
+    assert!(page.contains("{{style}}"), "data was taken for a part of the page's template");
+    assert!(
+        page_data(&page)["texts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|text| text.as_str().unwrap().ends_with(HOSTILE))
+    );
+}
+
+#[test]
+fn the_page_needs_no_network() {
+    let page = html::render(&fixture::violation());
+    for address in ["http://", "https://", "src=", "<link", "url(", "@import", "fetch(", "import("] {
+        assert!(!page.contains(address), "the page refers to something outside: {address}");
+    }
+    assert!(page.contains("default-src 'none'"));
+}
+
+#[test]
+fn an_empty_run_renders() {
+    let mut report = fixture::partition();
+    report.operations.clear();
+    report.summary.clear();
+    report.hosts.clear();
+    report.faults.clear();
+    report.session_events.clear();
+    report.checkers.clear();
+    report.simulated_duration_ns = 0;
+    let page = html::render(&report);
+    assert!(page.contains("The scenario plans no fault."));
+    assert_eq!(page_data(&page)["end"], 1);
+}
+
+/// The data embedded for the script, found as a browser would: up to the first end tag.
+fn page_data(page: &str) -> Value {
+    let (_, rest) = page.split_once("id=\"run-data\">").unwrap();
+    let (json, _) = rest.split_once("</script").unwrap();
+    serde_json::from_str(json).unwrap()
+}
+
+/// Appends [`HOSTILE`] to every text, except where the text is one of the format's own words.
+fn append_hostile(value: &mut Value, changed: &mut u32) {
+    match value {
+        Value::String(text) => {
+            text.push_str(HOSTILE);
+            *changed += 1;
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| append_hostile(item, changed)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let is_word = matches!(name.as_str(), "is" | "conclusion" | "role")
+                    || name == "verdict" && field.is_string();
+                if !is_word {
+                    append_hostile(field, changed);
+                }
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
