@@ -1,0 +1,366 @@
+//! What the handles and the driver share: the requests without an answer, the observers, the clock, the counters.
+//!
+//! Everything is decided here, under one lock that is never held across an await; the driver only carries what
+//! [`Shared::next_outgoing`] gives to the MQTT client, and what arrives back.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mayfly_wire::Hlc;
+use rumqttc::Publish;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::HybridClock;
+use crate::error::Error;
+use crate::notification::Notification;
+use crate::observers::{Added, ObserverId, Observers};
+use crate::request::{Request, RequestId, message_expiry_interval_s};
+use crate::request_table::{Origin, RequestTable, Withdrawn};
+use crate::response::Response;
+
+/// The longest string that MQTT carries, in bytes.
+const MAX_STRING: usize = u16::MAX as usize;
+
+/// What a client has seen that no call reports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Responses to requests that nobody waited for any more: their call timed out or was dropped, or they had their
+    /// answer before.
+    pub late_responses: u64,
+    /// Messages that are neither a response to one of this client's requests nor a notification.
+    pub unexpected_messages: u64,
+    /// Notifications that break the protocol; nobody was told.
+    pub malformed_notifications: u64,
+}
+
+/// Keeps the client running: when the last handle goes, the driver disconnects and ends.
+pub(crate) struct Handle {
+    pub(crate) shared: std::sync::Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close();
+    }
+}
+
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// Woken when there is something for the driver to do.
+    pub(crate) wake: Notify,
+    identity: u64,
+    operation_timeout: Duration,
+    observation_limit: usize,
+}
+
+struct State {
+    requests: RequestTable,
+    observers: Observers,
+    clock: HybridClock,
+    statistics: Statistics,
+    closed: bool,
+}
+
+/// A request that is to be published now.
+pub(crate) struct Outgoing {
+    pub(crate) id: RequestId,
+    pub(crate) request: Request,
+    pub(crate) correlation_data: Bytes,
+    /// The text of `__ts`.
+    pub(crate) timestamp: String,
+    pub(crate) message_expiry_interval_s: u32,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        requests: RequestTable,
+        clock: HybridClock,
+        identity: u64,
+        operation_timeout: Duration,
+        observation_limit: usize,
+    ) -> Self {
+        let observers = Observers::default();
+        Shared {
+            state: Mutex::new(State {
+                requests,
+                observers,
+                clock,
+                statistics: Statistics::default(),
+                closed: false,
+            }),
+            wake: Notify::new(),
+            identity,
+            operation_timeout,
+            observation_limit,
+        }
+    }
+
+    /// A panic under the lock can only come from the caller's wall clock, and leaves the state whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the handles.
+impl Shared {
+    pub(crate) async fn call(&self, request: Request) -> Result<Response, Error> {
+        self.submit(request, Origin::Call).await
+    }
+
+    async fn submit(
+        &self,
+        request: Request,
+        origin: impl FnOnce(oneshot::Sender<Result<Response, Error>>) -> Origin,
+    ) -> Result<Response, Error> {
+        if request.fencing_token.as_ref().is_some_and(|token| token.len() > MAX_STRING) {
+            return Err(Error::BadRequest("the fencing token is longer than 65,535 bytes"));
+        }
+        let (sender, answer) = oneshot::channel();
+        let deadline = self.deadline();
+        let id = {
+            let mut state = self.state();
+            if state.closed {
+                return Err(Error::Closed);
+            }
+            state.requests.push(request, deadline, self.operation_timeout, origin(sender))?
+        };
+        self.wake.notify_one();
+        let mut pending = PendingCall { shared: self, id, answer };
+        match timeout_at(deadline, &mut pending.answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Error::ClosedInFlight),
+            Err(_) => Err(match self.state().requests.withdraw(id) {
+                Withdrawn::Waiting => Error::NotSent(self.operation_timeout),
+                Withdrawn::HandedOver => Error::Timeout(self.operation_timeout),
+                Withdrawn::Answered => {
+                    return pending.answer.try_recv().unwrap_or(Err(Error::ClosedInFlight));
+                }
+            }),
+        }
+    }
+
+    /// A new observer of the key, to be removed with [`Shared::remove_observer`].
+    pub(crate) fn add_observer(&self, key: &Bytes) -> Result<Added, Error> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(Error::Closed);
+        }
+        let added = state.observers.add(key, self.observation_limit);
+        drop(state);
+        self.wake.notify_one();
+        Ok(added)
+    }
+
+    pub(crate) async fn await_registration(
+        &self,
+        key: &Bytes,
+        registered: oneshot::Receiver<Result<(), Error>>,
+    ) -> Result<(), Error> {
+        match timeout_at(self.deadline(), registered).await {
+            Ok(answer) => answer.unwrap_or(Err(Error::Closed)),
+            Err(_) if self.state().observers.is_handed_over(key) => {
+                Err(Error::Timeout(self.operation_timeout))
+            }
+            Err(_) => Err(Error::NotSent(self.operation_timeout)),
+        }
+    }
+
+    /// Ends an observation, and the registration with the last of them.
+    pub(crate) async fn unobserve(&self, key: &Bytes, id: ObserverId) -> Result<(), Error> {
+        if !self.state().observers.remove(key, id) {
+            return Ok(());
+        }
+        let stop = |caller| Origin::Stop { key: key.clone(), caller: Some(caller) };
+        self.submit(Request::unobserve(key), stop).await?.into_unobserve()
+    }
+
+    /// Ends an observation; the registration, with the last of them, as soon as may be.
+    pub(crate) fn remove_observer(&self, key: &Bytes, id: ObserverId) {
+        let mut state = self.state();
+        if state.observers.remove(key, id) {
+            self.stop_registration(&mut state, key);
+        }
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        self.state().statistics
+    }
+
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        state.requests.fail_waiting(&Error::Closed);
+        state.requests.fail_handed_over(&Error::ClosedInFlight);
+        state.observers.close();
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    fn deadline(&self) -> Instant {
+        /// As good as never.
+        const FAR: Duration = Duration::from_hours(24 * 365 * 30);
+        let now = Instant::now();
+        now.checked_add(self.operation_timeout).unwrap_or(now + FAR)
+    }
+
+    fn stop_registration(&self, state: &mut State, key: &Bytes) {
+        let origin = Origin::Stop { key: key.clone(), caller: None };
+        let deadline = self.deadline();
+        // Where too many requests wait, the registration stays until the connection ends; its notifications are
+        // dropped.
+        let pushed = state.requests.push(Request::unobserve(key), deadline, self.operation_timeout, origin);
+        if pushed.is_ok() {
+            self.wake.notify_one();
+        }
+    }
+}
+
+/// For the driver.
+impl Shared {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
+    /// Pends until the client is closed.
+    pub(crate) async fn closed(&self) {
+        while !self.is_closed() {
+            self.wake.notified().await;
+        }
+    }
+
+    /// The next request to publish, which counts as handed over from now on. Registrations come first.
+    pub(crate) fn next_outgoing(&self, now: Instant) -> Option<Outgoing> {
+        let mut state = self.state();
+        let State { requests, observers, .. } = &mut *state;
+        if let Some((id, key)) = observers.next_registration(|| requests.new_id()) {
+            let request = Request::observe(&key);
+            return Some(self.outgoing(
+                &mut state,
+                id,
+                request,
+                self.operation_timeout,
+                Origin::Registration { key },
+            ));
+        }
+        while let Some(waiting) = state.requests.pop_waiting() {
+            match &waiting.origin {
+                _ if waiting.deadline <= now => waiting.origin.answer(Err(Error::NotSent(waiting.timeout))),
+                Origin::Stop { key, .. } if state.observers.is_observed(key) => {
+                    waiting.origin.answer(Ok(Response::not_registered()));
+                }
+                _ => {
+                    let remaining = waiting.deadline - now;
+                    return Some(self.outgoing(
+                        &mut state,
+                        waiting.id,
+                        waiting.request,
+                        remaining,
+                        waiting.origin,
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    fn outgoing(
+        &self,
+        state: &mut State,
+        id: RequestId,
+        request: Request,
+        remaining: Duration,
+        origin: Origin,
+    ) -> Outgoing {
+        state.requests.hand_over(id, origin);
+        let timestamp: Hlc<'_> = state.clock.next();
+        Outgoing {
+            id,
+            request,
+            correlation_data: id.correlation_data(self.identity),
+            timestamp: timestamp.to_string(),
+            message_expiry_interval_s: message_expiry_interval_s(remaining),
+        }
+    }
+
+    /// The request has failed, certainly or not, and gets no response.
+    pub(crate) fn fail(&self, id: RequestId, error: Error) {
+        let mut state = self.state();
+        if let Some(origin) = state.requests.take(id) {
+            self.complete(&mut state, id, origin, Err(error));
+        }
+    }
+
+    pub(crate) fn response_arrived(&self, publish: &Publish) {
+        let mut state = self.state();
+        let Some((properties, id)) = publish.properties.as_ref().and_then(|properties| {
+            let correlation_data = properties.correlation_data.as_deref()?;
+            Some((properties, RequestId::from_correlation_data(correlation_data, self.identity)?))
+        }) else {
+            state.statistics.unexpected_messages += 1;
+            return;
+        };
+        let Some(origin) = state.requests.take(id) else {
+            state.statistics.late_responses += 1;
+            return;
+        };
+        let response = Response::new(properties, publish.payload.clone()).and_then(|response| {
+            response.version().map_or(Ok(()), |version| state.clock.receive(version)).map(|()| response)
+        });
+        self.complete(&mut state, id, origin, response.map_err(Error::Protocol));
+    }
+
+    pub(crate) fn notification_arrived(&self, publish: &Publish) {
+        let mut state = self.state();
+        let notification = Notification::from_publish(publish).and_then(|notification| {
+            state.clock.receive(notification.change.version()).map(|()| notification)
+        });
+        match notification {
+            Ok(notification) if state.observers.notify(&notification) => {
+                self.stop_registration(&mut state, &notification.key);
+            }
+            Ok(_) => {}
+            Err(_) => state.statistics.malformed_notifications += 1,
+        }
+    }
+
+    pub(crate) fn unexpected_message_arrived(&self) {
+        self.state().statistics.unexpected_messages += 1;
+    }
+
+    pub(crate) fn connection_lost(&self) {
+        let mut state = self.state();
+        state.requests.connection_lost();
+        state.observers.connection_lost();
+    }
+
+    /// The broker has no trace of the requests that were handed over on earlier connections.
+    pub(crate) fn session_lost(&self) {
+        self.state().requests.fail_handed_over(&Error::SessionLost);
+    }
+
+    fn complete(&self, state: &mut State, id: RequestId, origin: Origin, answer: Result<Response, Error>) {
+        match origin {
+            Origin::Registration { key } => {
+                if state.observers.registered(&key, id, answer.and_then(Response::into_observe)) {
+                    self.stop_registration(state, &key);
+                }
+            }
+            origin => origin.answer(answer),
+        }
+    }
+}
+
+/// Takes the request back when its caller's future is dropped.
+struct PendingCall<'a> {
+    shared: &'a Shared,
+    id: RequestId,
+    answer: oneshot::Receiver<Result<Response, Error>>,
+}
+
+impl Drop for PendingCall<'_> {
+    fn drop(&mut self) {
+        self.shared.state().requests.withdraw(self.id);
+    }
+}

@@ -1,0 +1,154 @@
+//! Observing a key, over the life of a connection and beyond.
+
+#![allow(clippy::unwrap_used, reason = "an event that does not come is the failure that the test is to show")]
+
+mod peer;
+
+use std::num::NonZeroU16;
+use std::time::Duration;
+
+use mayfly_client::{Change, Error, Notification, Observation, ObservationEvent, Options, StateStore};
+use peer::{Peer, connected, correlation_data, options};
+use tokio::time::{sleep, timeout};
+
+const OBSERVE: &[u8] = b"*2\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n";
+const STOP: &[u8] = b"*3\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n$4\r\nSTOP\r\n";
+const DELETED: &[u8] = b"*2\r\n$6\r\nNOTIFY\r\n$6\r\nDELETE\r\n";
+
+async fn observe(store: &StateStore, peer: &mut Peer) -> Observation {
+    let (observation, ()) = tokio::join!(store.observe(b"k"), async {
+        let request = peer.receive_request().await;
+        assert_eq!(&request.payload[..], OBSERVE);
+        peer.answer(&request, b"+OK\r\n", None).await;
+    });
+    observation.unwrap()
+}
+
+fn deleted(version: &str) -> ObservationEvent {
+    let change = Change::Deleted { version: version.parse().unwrap() };
+    ObservationEvent::Changed(Notification { key: "k".into(), change })
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_arrive_in_order() {
+    let (setup, mut peer) = connected(options()).await;
+    let mut observation = observe(&setup.store, &mut peer).await;
+    peer.notify("6B", b"*4\r\n$6\r\nNOTIFY\r\n$3\r\nSET\r\n$5\r\nVALUE\r\n$1\r\nv\r\n", "1:0:s").await;
+    peer.notify("6B", DELETED, "1:1:s").await;
+    let change = Change::Set { value: "v".into(), version: "1:0:s".parse().unwrap() };
+    let set = Notification { key: "k".into(), change };
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Changed(set)));
+    assert_eq!(observation.recv().await, Some(deleted("1:1:s")));
+
+    peer.notify("6B", b"*1\r\n$6\r\nNOTIFY\r\n", "1:2:s").await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(setup.store.statistics().malformed_notifications, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_connection_registers_again() {
+    let (mut setup, mut peer) = connected(options()).await;
+    let mut observation = observe(&setup.store, &mut peer).await;
+    drop(peer);
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Interrupted));
+    let mut peer = setup.accept_resumed_session().await;
+    let request = peer.receive_request().await;
+    assert_eq!(&request.payload[..], OBSERVE);
+    peer.answer(&request, b"+OK\r\n", None).await;
+    peer.notify("6B", DELETED, "1:1:s").await;
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed));
+    assert_eq!(observation.recv().await, Some(deleted("1:1:s")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_a_lost_connection_made_is_made_again() {
+    let (mut setup, mut peer) = connected(options()).await;
+    let store = setup.store.clone();
+    let (observation, _peer) = tokio::join!(store.observe(b"k"), async {
+        let first = peer.receive_request().await;
+        drop(peer);
+        let mut peer = setup.accept_resumed_session().await;
+        // The first is sent again and answered from the store's memory, which registers nothing.
+        let replay = peer.receive_request().await;
+        assert_eq!(correlation_data(&replay), correlation_data(&first));
+        peer.answer(&replay, b"+OK\r\n", None).await;
+        let second = peer.receive_request().await;
+        assert_eq!(&second.payload[..], OBSERVE);
+        assert_ne!(correlation_data(&second), correlation_data(&first));
+        peer.answer(&second, b"+OK\r\n", None).await;
+        peer
+    });
+    assert!(observation.is_ok(), "{observation:?}");
+    assert_eq!(setup.store.statistics().late_responses, 1, "nobody waited for the first answer any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_observer_stops_the_registration() {
+    let (setup, mut peer) = connected(options()).await;
+    let first = observe(&setup.store, &mut peer).await;
+    let second = setup.store.observe(b"k").await.unwrap();
+    setup.store.unobserve(first).await.unwrap();
+    let (stopped, request) = tokio::join!(setup.store.unobserve(second), async {
+        let request = peer.receive_request().await;
+        peer.answer(&request, b"+OK\r\n", None).await;
+        request
+    });
+    assert_eq!(stopped, Ok(()));
+    assert_eq!(&request.payload[..], STOP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_waits_does_not_end_a_later_observation() {
+    let in_flight_limit = NonZeroU16::MIN;
+    let (setup, mut peer) = connected(Options { in_flight_limit, ..options() }).await;
+    let store = &setup.store;
+    let first = observe(store, &mut peer).await;
+    let (_, stopped, second, ()) =
+        tokio::join!(store.get(b"k"), store.unobserve(first), store.observe(b"k"), async {
+            // Registrations go first, so the request to stop finds that the key is observed again.
+            let request = peer.receive_request().await;
+            assert_eq!(&request.payload[..], OBSERVE);
+            peer.answer(&request, b"+OK\r\n", None).await;
+            let get = peer.receive_request().await;
+            peer.answer(&get, b"$-1\r\n", None).await;
+            let more = timeout(Duration::from_secs(1), peer.receive()).await;
+            assert!(more.is_err(), "{more:?}");
+        });
+    assert_eq!(stopped, Ok(()));
+    assert!(second.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_observation_stops_the_registration() {
+    let (setup, mut peer) = connected(options()).await;
+    drop(observe(&setup.store, &mut peer).await);
+    assert_eq!(&peer.receive_request().await.payload[..], STOP);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_observation_that_times_out_leaves_nothing_behind() {
+    let (setup, mut peer) = connected(options()).await;
+    let (observation, _) = tokio::join!(setup.store.observe(b"k"), peer.receive_request());
+    assert!(matches!(observation, Err(Error::Timeout(_))), "{observation:?}");
+    assert_eq!(&peer.receive_request().await.payload[..], STOP);
+    let more = timeout(Duration::from_secs(1), peer.receive()).await;
+    assert!(more.is_err(), "{more:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_observation_says_why() {
+    let (setup, mut peer) = connected(options()).await;
+    let (observation, ()) = tokio::join!(setup.store.observe(b"k"), async {
+        let request = peer.receive_request().await;
+        peer.answer(&request, b"-ERR not authorized\r\n", None).await;
+    });
+    assert_eq!(observation.unwrap_err(), Error::Service("not authorized".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_the_client_ends_the_observation() {
+    let (setup, mut peer) = connected(options()).await;
+    let mut observation = observe(&setup.store, &mut peer).await;
+    setup.store.close();
+    assert_eq!(observation.recv().await, None);
+}

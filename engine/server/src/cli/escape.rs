@@ -1,0 +1,35 @@
+//! Arbitrary bytes on one line of text.
+
+use std::fmt::{self, Write};
+
+/// Shows bytes as text without control characters: what is not UTF-8 as `\xNN`, a backslash as `\\`.
+pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                if character == '\\' || character.is_control() {
+                    write!(f, "{}", character.escape_default())?;
+                } else {
+                    f.write_char(character)?;
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_and_the_rest_is_escaped() {
+        assert_eq!(Escaped("grün \"1\"".as_bytes()).to_string(), "grün \"1\"");
+        assert_eq!(Escaped(b"a\\b\r\n\0\xff\xc3").to_string(), "a\\\\b\\r\\n\\u{0}\\xff\\xc3");
+    }
+}

@@ -1,0 +1,17 @@
+//! The `mayfly` command: a broker, and a command line client for its state store.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            eprintln!("mayfly: {error:#}");
+            cli::EXIT_ERROR.into()
+        }
+    }
+}
