@@ -1,0 +1,262 @@
+//! Connections and sessions: open, take over, close, expire; and the wills that follow.
+
+use std::time::Duration;
+
+use indexmap::IndexSet;
+use mayfly_wire::{Connect, Disconnect, ProtocolVersion, QoS, ReasonCode};
+
+use super::outbox::{ConnAckDetails, Item};
+use super::publish::is_reserved_topic;
+use super::session::{HeldWill, Kind, NEVER, OpenConnection, Session, SessionKey};
+use super::{Broker, Timer};
+use crate::machine::ConnectionId;
+
+/// The longest packet that MQTT can carry, in bytes [MQTT 5, section 2.1.4].
+const LONGEST_PACKET: usize = 5 + 268_435_455;
+
+/// What becomes of the Will Message when a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Will {
+    /// It is published, at once or after its delay [MQTT-3.1.2-8].
+    Publish,
+    /// A normal disconnection removes it [MQTT-3.14.4-3].
+    Discard,
+}
+
+impl Broker {
+    pub(super) fn opened(&mut self, connection: ConnectionId, entropy: u128, connect: &Connect<'_>) {
+        if self.directory.by_connection.contains_key(&connection) {
+            return; // A connection opens once: `Connection` refuses a second CONNECT.
+        }
+        if let Some(reason) = Self::refusal(connect) {
+            self.outbox.push(connection, Item::ConnAck { session_present: false, reason, details: None });
+            self.outbox.push(connection, Item::Close(reason));
+            return;
+        }
+        let assigned =
+            connect.client_id.is_empty().then(|| format!("mayfly-{entropy:032x}").into_boxed_str());
+        let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let found = self.directory.by_client_id.get(client_id).copied();
+        let resumed = found.and_then(|key| self.take_over(key, connect.clean_start));
+        let key = resumed.unwrap_or_else(|| self.new_session(client_id));
+
+        let asked_s = asked_expiry_interval_s(connect);
+        let granted_s = asked_s.min(self.limits.max_session_expiry_interval_s);
+        let will = self.hold_will(connect);
+        let receive_maximum = connect.properties.receive_maximum.map_or(u16::MAX, std::num::NonZeroU16::get);
+        let maximum_packet_size =
+            connect.properties.maximum_packet_size.map_or(u32::MAX, std::num::NonZeroU32::get);
+        let receive_maximum = receive_maximum.min(self.limits.max_in_flight.get());
+        let watched_keys = IndexSet::with_hasher(self.hash_state.clone());
+        let session = self.session(key);
+        session.expiry_interval_s = granted_s;
+        session.will = will;
+        let to_resend = session.window.iter().map(|(packet_id, _)| packet_id).collect();
+        session.connection = Some(OpenConnection {
+            id: connection,
+            version: connect.version,
+            receive_maximum,
+            maximum_packet_size: (maximum_packet_size as usize).min(LONGEST_PACKET),
+            watched_keys,
+            to_resend,
+        });
+        self.directory.by_connection.insert(connection, key);
+
+        let details = Some(Box::new(ConnAckDetails {
+            assigned_client_id: assigned,
+            session_expiry_interval_s: (granted_s != asked_s).then_some(granted_s),
+        }));
+        let session_present = resumed.is_some();
+        self.outbox.push(connection, Item::ConnAck { session_present, reason: ReasonCode::Success, details });
+        self.pump(key);
+    }
+
+    /// Why a CONNECT is not accepted.
+    fn refusal(connect: &Connect<'_>) -> Option<ReasonCode> {
+        let will = connect.will.as_ref();
+        if will.is_some_and(|will| will.retain) {
+            Some(ReasonCode::RetainNotSupported)
+        } else if will.is_some_and(|will| will.qos > QoS::AtLeastOnce) {
+            Some(ReasonCode::QoSNotSupported)
+        } else if will.is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
+            Some(ReasonCode::NotAuthorized)
+        } else {
+            None
+        }
+    }
+
+    /// Ends the connection in use of a session that a client asks for again, if there is one [MQTT-3.1.4-3]. Returns
+    /// the session unless it ended, with that connection or since the client wants a clean start [MQTT-3.1.2-4].
+    fn take_over(&mut self, key: SessionKey, clean_start: bool) -> Option<SessionKey> {
+        let ends_with_connection = self.session(key).expiry_interval_s == 0;
+        if let Some(old) = self.session(key).connection.as_ref().map(|connection| connection.id) {
+            self.end_connection(key, Will::Publish);
+            self.outbox.push(old, Item::Close(ReasonCode::SessionTakenOver));
+            if ends_with_connection {
+                return None;
+            }
+        }
+        if clean_start {
+            self.end_session(key);
+            return None;
+        }
+        // The client is back: neither the will nor the end of the session comes now [MQTT-3.1.3-9].
+        self.cancel_will(key);
+        if let Some(expires_at) = self.session(key).expires_at.take() {
+            self.timers.remove(&(expires_at, key, Timer::ExpireSession));
+        }
+        Some(key)
+    }
+
+    fn new_session(&mut self, client_id: &str) -> SessionKey {
+        let index = self.sessions.insert(Session::new(client_id, self.hash_state.clone()));
+        let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
+        self.directory.by_client_id.insert(client_id.into(), key);
+        key
+    }
+
+    fn hold_will(&mut self, connect: &Connect<'_>) -> Option<HeldWill> {
+        let will = connect.will.as_ref()?;
+        let message = self.messages.hold_will(will);
+        let delay = Duration::from_secs(u64::from(will.properties.delay_interval_s.unwrap_or(0)));
+        let expiry_interval_s = will.properties.message_expiry_interval_s;
+        Some(HeldWill { topic: will.topic.as_str().into(), message, qos: will.qos, delay, expiry_interval_s })
+    }
+
+    pub(super) fn disconnect(
+        &mut self,
+        key: SessionKey,
+        connection: ConnectionId,
+        disconnect: &Disconnect<'_>,
+    ) {
+        if let Some(asked_s) = disconnect.properties.session_expiry_interval_s {
+            let granted_s = asked_s.min(self.limits.max_session_expiry_interval_s);
+            let session = self.session(key);
+            if session.expiry_interval_s == 0 && granted_s != 0 {
+                // A session that was to end with its connection cannot be extended [MQTT-3.14.2.2.2].
+                self.condemn(connection, ReasonCode::ProtocolError);
+                return;
+            }
+            session.expiry_interval_s = granted_s;
+        }
+        let wants_will = disconnect.reason != ReasonCode::Success;
+        self.end_connection(key, if wants_will { Will::Publish } else { Will::Discard });
+        self.outbox.push(connection, Item::Close(ReasonCode::Success));
+    }
+
+    pub(super) fn closed(&mut self, connection: ConnectionId) {
+        if let Some(&key) = self.directory.by_connection.get(&connection) {
+            self.end_connection(key, Will::Publish);
+        }
+    }
+
+    pub(super) fn node_down(&mut self, node: u64) {
+        let on_node = |connection: &&ConnectionId| connection.node == node;
+        let connections: Vec<_> = self.directory.by_connection.keys().filter(on_node).copied().collect();
+        for connection in connections {
+            self.closed(connection);
+        }
+    }
+
+    /// Takes the connection from its session, with all that belongs to it; ends the session too if it has no life
+    /// beyond its connection.
+    pub(super) fn end_connection(&mut self, key: SessionKey, will: Will) {
+        let session = &mut self.sessions[key.index()];
+        let connection = session.connection.take().expect("only an open connection ends");
+        self.directory.by_connection.swap_remove(&connection.id);
+        for watched in &connection.watched_keys {
+            self.unregister(watched, key);
+        }
+        let session = &mut self.sessions[key.index()];
+        let messages = &mut self.messages;
+        session.queue.retain(|queued| {
+            let stays = queued.qos > QoS::AtMostOnce && queued.kind != Kind::Notification;
+            if !stays {
+                messages.release(queued.message);
+            }
+            stays
+        });
+        let expiry_interval_s = session.expiry_interval_s;
+        match will {
+            Will::Publish => self.schedule_will(key),
+            Will::Discard => self.cancel_will(key),
+        }
+        match expiry_interval_s {
+            0 => self.end_session(key),
+            NEVER => {}
+            seconds => {
+                let expires_at = self.now.monotonic.after(Duration::from_secs(u64::from(seconds)));
+                self.session(key).expires_at = Some(expires_at);
+                self.timers.insert((expires_at, key, Timer::ExpireSession));
+            }
+        }
+    }
+
+    fn schedule_will(&mut self, key: SessionKey) {
+        let now = self.now.monotonic;
+        let session = self.session(key);
+        let Some(delay) = session.will.as_ref().map(|will| will.delay) else { return };
+        if delay.is_zero() {
+            self.publish_will(key);
+        } else {
+            let due_at = now.after(delay);
+            session.will_due_at = Some(due_at);
+            self.timers.insert((due_at, key, Timer::PublishWill));
+        }
+    }
+
+    fn cancel_will(&mut self, key: SessionKey) {
+        if let Some(will) = self.take_will(key) {
+            self.messages.release(will.message);
+        }
+    }
+
+    pub(super) fn publish_will(&mut self, key: SessionKey) {
+        if let Some(will) = self.take_will(key) {
+            if let Some(interval_s) = will.expiry_interval_s {
+                self.messages.start_expiry(will.message, self.now.wall, interval_s);
+            }
+            self.route(Some(key), &will.topic, will.message, will.qos, Kind::Published);
+            self.messages.release(will.message);
+        }
+    }
+
+    fn take_will(&mut self, key: SessionKey) -> Option<HeldWill> {
+        let session = self.session(key);
+        let due_at = session.will_due_at.take();
+        let will = session.will.take();
+        if let Some(due_at) = due_at {
+            self.timers.remove(&(due_at, key, Timer::PublishWill));
+        }
+        will
+    }
+
+    /// Ends a session whose client is away, and publishes the will that still waits [MQTT-3.1.2-10].
+    pub(super) fn end_session(&mut self, key: SessionKey) {
+        self.publish_will(key);
+        let mut session = self.sessions.remove(key.index());
+        assert!(session.connection.is_none(), "a session ends after its connection");
+        self.directory.by_client_id.swap_remove(&session.client_id);
+        for filter in &session.filters {
+            self.subscriptions.remove_text(filter, key);
+        }
+        if let Some(expires_at) = session.expires_at {
+            self.timers.remove(&(expires_at, key, Timer::ExpireSession));
+        }
+        session.unsettled_requests.values().for_each(|request| self.replays.settle(*request));
+        let in_flight = session.window.iter().map(|(_, message)| message);
+        let queued = session.queue.iter().map(|queued| queued.message);
+        in_flight.chain(queued).for_each(|message| self.messages.release(message));
+        session.queue.clear();
+    }
+}
+
+/// The Session Expiry Interval that a CONNECT asks for. MQTT 3.1.1 knows only sessions that end with their connection
+/// and sessions that never do.
+fn asked_expiry_interval_s(connect: &Connect<'_>) -> u32 {
+    match connect.version {
+        ProtocolVersion::V5 => connect.properties.session_expiry_interval_s.unwrap_or(0),
+        ProtocolVersion::V3_1_1 if connect.clean_start => 0,
+        ProtocolVersion::V3_1_1 => NEVER,
+    }
+}

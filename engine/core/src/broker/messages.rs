@@ -1,0 +1,219 @@
+//! Application messages, each held once however many sessions it is for.
+//!
+//! A message is copied out of the read buffer into a buffer of its own, already in the form in which it goes out.
+//! Buffers are used again, so that a message that passes through allocates nothing in the long run.
+
+use std::hash::{Hash, Hasher};
+
+use mayfly_wire::{Delivery, PacketId, PublishProperties, QoS, Will};
+use slab::Slab;
+
+use crate::time::WallClock;
+
+/// A larger buffer is given back to the allocator with its message, so that one big message does not stay in memory.
+const MAX_RECYCLED_CAPACITY: usize = 4096;
+/// What a PUBLISH has beside its topic, forwarded properties and payload: fixed header (5 bytes), lengths of topic (2)
+/// and properties (4), Packet Identifier (2), Message Expiry Interval (5).
+const MAX_OVERHEAD: usize = 18;
+/// At most this many empty buffers wait for use.
+const MAX_RECYCLED_BUFFERS: usize = 1024;
+
+/// Names a held message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MessageId(u32);
+
+#[derive(Debug, Hash)]
+struct Message {
+    /// Topic, forwarded properties, payload, one after the other.
+    bytes: Vec<u8>,
+    topic_len: usize,
+    properties_len: usize,
+    expires_at: Option<WallClock>,
+    references: u32,
+}
+
+/// How one receiver gets a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope {
+    pub(super) qos: QoS,
+    pub(super) packet_id: Option<PacketId>,
+    pub(super) dup: bool,
+}
+
+/// All held messages.
+#[derive(Debug, Default)]
+pub(super) struct Messages {
+    held: Slab<Message>,
+    recycled: Vec<Vec<u8>>,
+}
+
+impl Messages {
+    /// Holds a message with one reference, the caller's. Each function appends its part to the message's buffer.
+    pub(super) fn hold(
+        &mut self,
+        topic: impl FnOnce(&mut Vec<u8>),
+        properties: impl FnOnce(&mut Vec<u8>),
+        payload: impl FnOnce(&mut Vec<u8>),
+        expires_at: Option<WallClock>,
+    ) -> MessageId {
+        let mut bytes = self.recycled.pop().unwrap_or_default();
+        topic(&mut bytes);
+        let topic_len = bytes.len();
+        properties(&mut bytes);
+        let properties_len = bytes.len() - topic_len;
+        payload(&mut bytes);
+        let message = Message { bytes, topic_len, properties_len, expires_at, references: 1 };
+        MessageId(u32::try_from(self.held.insert(message)).expect("memory ends before 2^32 messages"))
+    }
+
+    /// Holds a message that a client published.
+    pub(super) fn hold_published(
+        &mut self,
+        topic: &str,
+        properties: &PublishProperties<'_>,
+        payload: &[u8],
+        now: WallClock,
+    ) -> MessageId {
+        let expires_at = properties.message_expiry_interval_s.map(|interval_s| expiry(now, interval_s));
+        self.hold(
+            |bytes| bytes.extend_from_slice(topic.as_bytes()),
+            |bytes| properties.encode_forwarded(bytes),
+            |bytes| bytes.extend_from_slice(payload),
+            expires_at,
+        )
+    }
+
+    /// Holds a Will Message. Its Message Expiry Interval counts from its publication [MQTT-3.1.3.2.4].
+    pub(super) fn hold_will(&mut self, will: &Will<'_>) -> MessageId {
+        let properties = PublishProperties {
+            payload_format_indicator: will.properties.payload_format_indicator,
+            content_type: will.properties.content_type,
+            response_topic: will.properties.response_topic,
+            correlation_data: will.properties.correlation_data,
+            user_properties: will.properties.user_properties,
+            ..PublishProperties::default()
+        };
+        self.hold_published(will.topic.as_str(), &properties, will.payload, WallClock::default())
+    }
+
+    /// Starts the life of a message that was held before it was published.
+    pub(super) fn start_expiry(&mut self, id: MessageId, now: WallClock, interval_s: u32) {
+        self.held[id.0 as usize].expires_at = Some(expiry(now, interval_s));
+    }
+
+    /// Adds a reference.
+    pub(super) fn retain(&mut self, id: MessageId) {
+        self.held[id.0 as usize].references += 1;
+    }
+
+    /// Takes one reference away; the last one frees the message.
+    pub(super) fn release(&mut self, id: MessageId) {
+        let message = &mut self.held[id.0 as usize];
+        message.references -= 1;
+        if message.references == 0 {
+            let mut bytes = self.held.remove(id.0 as usize).bytes;
+            if bytes.capacity() <= MAX_RECYCLED_CAPACITY && self.recycled.len() < MAX_RECYCLED_BUFFERS {
+                bytes.clear();
+                self.recycled.push(bytes);
+            }
+        }
+    }
+
+    /// Whether the Message Expiry Interval has passed [MQTT-3.3.2-5].
+    pub(super) fn is_expired(&self, id: MessageId, now: WallClock) -> bool {
+        self.held[id.0 as usize].expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// The message as it goes to one receiver; the Message Expiry Interval is what is left of it [MQTT-3.3.2-6].
+    pub(super) fn delivery(&self, id: MessageId, envelope: Envelope, now: WallClock) -> Delivery<'_> {
+        let message = &self.held[id.0 as usize];
+        let (topic, rest) = message.bytes.split_at(message.topic_len);
+        let (forwarded_properties, payload) = rest.split_at(message.properties_len);
+        let left_s = |expires_at: WallClock| {
+            let left_ms = expires_at.as_millis().saturating_sub(now.as_millis());
+            u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX)
+        };
+        Delivery {
+            dup: envelope.dup,
+            qos: envelope.qos,
+            retain: false,
+            topic: std::str::from_utf8(topic).expect("a topic is held as it was validated"),
+            packet_id: envelope.packet_id,
+            topic_alias: None,
+            message_expiry_interval_s: message.expires_at.map(left_s),
+            subscription_identifiers: &[],
+            forwarded_properties,
+            payload,
+        }
+    }
+
+    /// An upper bound of the encoded length in bytes, whoever receives the message.
+    pub(super) fn max_encoded_len(&self, id: MessageId) -> usize {
+        self.held[id.0 as usize].bytes.len() + MAX_OVERHEAD
+    }
+
+    /// How many messages are held.
+    pub(super) fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Feeds a message's content to the state hash; its number and its references are not state.
+    pub(super) fn hash_content<H: Hasher>(&self, id: MessageId, state: &mut H) {
+        let message = &self.held[id.0 as usize];
+        message.bytes.hash(state);
+        (message.topic_len, message.properties_len, message.expires_at).hash(state);
+    }
+}
+
+/// When a message that arrived at `now` with this Message Expiry Interval is no longer sent.
+fn expiry(now: WallClock, interval_s: u32) -> WallClock {
+    WallClock::from_millis(now.as_millis().saturating_add(u64::from(interval_s) * 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(messages: &mut Messages, interval_s: Option<u32>) -> MessageId {
+        let properties =
+            PublishProperties { message_expiry_interval_s: interval_s, ..PublishProperties::default() };
+        messages.hold_published("t", &properties, b"payload", WallClock::from_millis(1000))
+    }
+
+    #[test]
+    fn the_last_release_frees_and_recycles() {
+        let mut messages = Messages::default();
+        let id = held(&mut messages, None);
+        messages.retain(id);
+        messages.release(id);
+        assert_eq!((messages.len(), messages.recycled.len()), (1, 0));
+        messages.release(id);
+        assert_eq!((messages.len(), messages.recycled.len()), (0, 1));
+        held(&mut messages, None);
+        assert_eq!(messages.recycled.len(), 0, "the buffer is used again");
+    }
+
+    #[test]
+    fn a_large_buffer_is_not_kept() {
+        let mut messages = Messages::default();
+        let payload = vec![0; MAX_RECYCLED_CAPACITY + 1];
+        let id = messages.hold_published("t", &PublishProperties::default(), &payload, WallClock::default());
+        messages.release(id);
+        assert!(messages.recycled.is_empty());
+    }
+
+    #[test]
+    fn expiry_counts_down_in_whole_seconds_and_never_early() {
+        let mut messages = Messages::default();
+        let id = held(&mut messages, Some(10));
+        let envelope = Envelope { qos: QoS::AtMostOnce, packet_id: None, dup: false };
+        let left = |millis| {
+            messages.delivery(id, envelope, WallClock::from_millis(millis)).message_expiry_interval_s
+        };
+        assert_eq!(left(1000), Some(10));
+        assert_eq!(left(1001), Some(10));
+        assert_eq!(left(2000), Some(9));
+        assert!(!messages.is_expired(id, WallClock::from_millis(10_999)));
+        assert!(messages.is_expired(id, WallClock::from_millis(11_000)));
+    }
+}

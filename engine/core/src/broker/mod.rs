@@ -1,0 +1,258 @@
+//! The broker: the half of the core that is a function of its inputs and can be replicated.
+//!
+//! # Layout
+//! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
+//! - `publish`: from a PUBLISH to the sessions it is for; the window, the queue, acknowledgements.
+//! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
+//! - `state_store`: requests to the store, their responses, notifications.
+//! - `messages`, `window`, `session`, `subscriptions`, `replay`, `outbox`: the data these work on.
+//!
+//! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
+//! `by_connection` exactly while it is open; every reference to a message is held by one window slot, queue entry,
+//! will or output.
+
+mod lifecycle;
+mod messages;
+mod outbox;
+mod publish;
+mod replay;
+mod session;
+mod state_store;
+mod subscribe;
+mod subscriptions;
+mod window;
+
+use std::collections::BTreeSet;
+use std::hash::{Hash, Hasher};
+
+use foldhash::fast::FixedState;
+use indexmap::{IndexMap, IndexSet};
+use mayfly_wire::{Packet, ReasonCode};
+use slab::Slab;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::limits::Limits;
+use crate::machine::{ConnectionId, Input, Output, StateMachine};
+use crate::store::Store;
+use crate::time::{Monotonic, Now};
+use messages::Messages;
+use outbox::{Item, Outbox};
+use replay::ReplayMemory;
+use session::{Directory, Session, SessionKey};
+use subscriptions::{Subscriber, Subscriptions};
+
+/// At most this many deadlines of one kind are served per input, so that a crowd of them does not hold up the packets
+/// behind. The rest is due at once again.
+const MAX_DUE_PER_INPUT: usize = 256;
+
+/// What a broker is created with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BrokerConfig {
+    /// The bounds to begin with.
+    pub limits: Limits,
+    /// Decides where names lie in hash tables, so that nobody can choose names that collide. Has no effect that can be
+    /// seen from outside: replicas may differ in it.
+    pub hash_seed: u64,
+}
+
+/// Counts since the broker was created, and its present size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Keys in the store.
+    pub keys: usize,
+    /// Sessions, of connected clients and of those away.
+    pub sessions: usize,
+    /// Open connections.
+    pub connections: usize,
+    /// Messages in memory: in flight, queued, wills.
+    pub messages: usize,
+    /// Dropped since a session's queue was full.
+    pub dropped_queue_full: u64,
+    /// Dropped since they exceed the client's Maximum Packet Size.
+    pub dropped_too_large: u64,
+    /// Dropped since their Message Expiry Interval had passed.
+    pub dropped_expired: u64,
+    /// Requests to the store that were not executed: QoS 0, MQTT 3.1.1, expired, or without what a response needs.
+    pub requests_refused: u64,
+    /// Requests that were answered from memory.
+    pub requests_replayed: u64,
+    /// Remembered answers that were forgotten early, to keep within the bound.
+    pub replays_displaced: u64,
+}
+
+/// What happens to a session at a time to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Timer {
+    PublishWill,
+    ExpireSession,
+}
+
+/// The broker and its state store. See [`StateMachine`] for how to drive it.
+#[derive(Debug)]
+pub struct Broker {
+    limits: Limits,
+    hash_state: FixedState,
+    sessions: Slab<Session>,
+    directory: Directory,
+    subscriptions: Subscriptions,
+    messages: Messages,
+    outbox: Outbox,
+    timers: BTreeSet<(Monotonic, SessionKey, Timer)>,
+    store: Store,
+    /// Sessions by the key that their connection watches.
+    watchers: IndexMap<Box<[u8]>, IndexSet<SessionKey, FixedState>, FixedState>,
+    replays: ReplayMemory,
+    /// Connections to be closed at the end of this input: closing one in the midst of routing would route its will.
+    condemned: Vec<(ConnectionId, ReasonCode)>,
+    /// Reused by every routed message.
+    matches: Vec<Subscriber>,
+    /// Reused by every response: the text of a version.
+    version_text: Vec<u8>,
+    now: Now,
+    counters: Statistics,
+}
+
+impl Broker {
+    /// A broker without sessions and keys.
+    pub fn new(config: BrokerConfig) -> Self {
+        let hash_state = FixedState::with_seed(config.hash_seed);
+        Self {
+            limits: config.limits,
+            hash_state: hash_state.clone(),
+            sessions: Slab::new(),
+            directory: Directory::new(hash_state.clone()),
+            subscriptions: Subscriptions::new(config.hash_seed),
+            messages: Messages::default(),
+            outbox: Outbox::default(),
+            timers: BTreeSet::new(),
+            store: Store::new(config.hash_seed),
+            watchers: IndexMap::with_hasher(hash_state),
+            replays: ReplayMemory::new(config.hash_seed),
+            condemned: Vec::new(),
+            matches: Vec::new(),
+            version_text: Vec::new(),
+            now: Now::default(),
+            counters: Statistics::default(),
+        }
+    }
+
+    /// Counts and sizes.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            keys: self.store.len(),
+            sessions: self.sessions.len(),
+            connections: self.directory.by_connection.len(),
+            messages: self.messages.len(),
+            ..self.counters
+        }
+    }
+
+    /// A hash over everything that later outputs depend on. Equal for two brokers that were fed the same inputs and
+    /// drained after each.
+    pub fn state_hash(&self) -> u64 {
+        let mut state = Xxh3::new();
+        self.limits.hash(&mut state);
+        self.now.hash(&mut state);
+        for (index, session) in &self.sessions {
+            session.hash_state(&self.messages, &mut state);
+            let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
+            self.subscriptions.hash_session(key, &session.filters, &mut state);
+        }
+        self.timers.hash(&mut state);
+        self.store.hash(&mut state);
+        for (key, watchers) in &self.watchers {
+            (key, watchers.len()).hash(&mut state);
+            watchers.iter().for_each(|watcher| watcher.hash(&mut state));
+        }
+        self.replays.hash(&mut state);
+        state.finish()
+    }
+
+    fn session(&mut self, key: SessionKey) -> &mut Session {
+        &mut self.sessions[key.index()]
+    }
+
+    fn packet(&mut self, connection: ConnectionId, packet: &Packet<'_>) {
+        let Some(&key) = self.directory.by_connection.get(&connection) else { return };
+        match packet {
+            Packet::Publish(publish) => self.publish(key, connection, publish),
+            Packet::PubAck(ack) => self.acknowledged(key, ack.packet_id),
+            Packet::Subscribe(subscribe) => self.subscribe(key, connection, subscribe),
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(key, connection, unsubscribe),
+            Packet::Disconnect(disconnect) => self.disconnect(key, connection, disconnect),
+            // Maximum QoS is 1 in both directions, so nothing of QoS 2 can be in flight; the rest only servers send.
+            Packet::PubRec(_)
+            | Packet::PubRel(_)
+            | Packet::PubComp(_)
+            | Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingReq
+            | Packet::PingResp
+            | Packet::Auth(_) => self.condemn(connection, ReasonCode::ProtocolError),
+        }
+    }
+
+    /// Serves what became due, as far as one input may.
+    fn serve_due(&mut self) {
+        for _ in 0..MAX_DUE_PER_INPUT {
+            let Some((key, version)) = self.store.expire_next(self.now) else { break };
+            self.notify(&key, None, version);
+        }
+        for _ in 0..MAX_DUE_PER_INPUT {
+            let Some(&timer @ (due_at, session, kind)) = self.timers.first() else { break };
+            if due_at > self.now.monotonic {
+                break;
+            }
+            self.timers.remove(&timer);
+            match kind {
+                Timer::PublishWill => self.publish_will(session),
+                Timer::ExpireSession => self.end_session(session),
+            }
+        }
+    }
+
+    /// Closes `connection` at the end of this input.
+    fn condemn(&mut self, connection: ConnectionId, reason: ReasonCode) {
+        self.condemned.push((connection, reason));
+    }
+
+    fn close_condemned(&mut self) {
+        // Closing publishes wills, which can condemn further watchers: each closes a connection, so this ends.
+        while let Some((connection, reason)) = self.condemned.pop() {
+            if let Some(&key) = self.directory.by_connection.get(&connection) {
+                self.end_connection(key, lifecycle::Will::Publish);
+                self.outbox.push(connection, Item::Close(reason));
+            }
+        }
+    }
+}
+
+impl StateMachine for Broker {
+    fn handle(&mut self, now: Now, input: &Input<'_>) {
+        // Time that went back in a log is a fault of its writer, and nothing to stop at.
+        self.now = Now { monotonic: now.monotonic.max(self.now.monotonic), ..now };
+        self.serve_due();
+        match input {
+            Input::Opened { connection, identity: _, entropy, connect } => {
+                self.opened(*connection, *entropy, connect);
+            }
+            Input::Packet { connection, packet } => self.packet(*connection, packet),
+            Input::Closed { connection, cause: _ } => self.closed(*connection),
+            Input::Tick => {}
+            Input::Limits(limits) => self.limits = *limits,
+            Input::NodeDown { node } => self.node_down(*node),
+        }
+        self.close_condemned();
+    }
+
+    fn poll_output(&mut self) -> Option<Output<'_>> {
+        self.outbox.poll(&mut self.messages, self.now.wall)
+    }
+
+    fn next_deadline(&self) -> Option<Monotonic> {
+        let timer = self.timers.first().map(|&(due_at, ..)| due_at);
+        [timer, self.store.next_expiry()].into_iter().flatten().min()
+    }
+}

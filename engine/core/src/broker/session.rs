@@ -1,0 +1,184 @@
+//! Sessions: what the broker keeps for a client, connected or not [MQTT-4.1.0-1].
+
+use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use indexmap::{IndexMap, IndexSet};
+use mayfly_wire::{PacketId, ProtocolVersion, QoS};
+
+use super::messages::{MessageId, Messages};
+use super::replay::RequestId;
+use super::window::Window;
+use crate::machine::ConnectionId;
+use crate::time::Monotonic;
+
+/// Names a session of this broker. Given again after the session has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SessionKey(u32);
+
+impl SessionKey {
+    pub(super) fn from_index(index: u32) -> Self {
+        Self(index)
+    }
+
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The value of a Session Expiry Interval that never ends [MQTT-3.1.2-23].
+pub(super) const NEVER: u32 = u32::MAX;
+
+/// A client's session.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client_id: Box<str>,
+    /// The connection in use; `None` while the client is away.
+    pub(super) connection: Option<OpenConnection>,
+    /// Session Expiry Interval in seconds; zero ends the session with its connection.
+    pub(super) expiry_interval_s: u32,
+    /// When the session ends, while the client is away.
+    pub(super) expires_at: Option<Monotonic>,
+    /// Filters, so that they can be taken out of the index with the session.
+    pub(super) filters: IndexSet<Box<str>, FixedState>,
+    pub(super) window: Window,
+    pub(super) queue: VecDeque<Queued>,
+    /// Executed requests to the store whose PUBACK the client may lack, by their packet identifier.
+    pub(super) unsettled_requests: IndexMap<PacketId, RequestId, FixedState>,
+    /// To be published when the connection is gone and the delay has passed.
+    pub(super) will: Option<HeldWill>,
+    /// When `will` is due, once the connection is gone.
+    pub(super) will_due_at: Option<Monotonic>,
+}
+
+/// What belongs to the connection and ends with it.
+#[derive(Debug)]
+pub(super) struct OpenConnection {
+    pub(super) id: ConnectionId,
+    pub(super) version: ProtocolVersion,
+    /// The client's Receive Maximum.
+    pub(super) receive_maximum: u16,
+    /// The client's Maximum Packet Size in bytes; what is larger is not sent [MQTT-3.1.2-24].
+    pub(super) maximum_packet_size: usize,
+    /// Keys that the connection watches.
+    pub(super) watched_keys: IndexSet<Box<[u8]>, FixedState>,
+    /// What was in flight when the client came back and is not yet sent again, in the order of first sending.
+    pub(super) to_resend: VecDeque<PacketId>,
+}
+
+/// A message that waits for room in the window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Queued {
+    pub(super) message: MessageId,
+    pub(super) qos: QoS,
+    pub(super) kind: Kind,
+}
+
+/// Why a message goes to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// A subscription matched.
+    Published,
+    /// The store's answer to this client's request.
+    Response,
+    /// The client watches a key. Dropped with the connection while it waits, and never skipped in silence.
+    Notification,
+}
+
+/// A Will Message, held as it will be published.
+#[derive(Debug)]
+pub(super) struct HeldWill {
+    pub(super) topic: Box<str>,
+    pub(super) message: MessageId,
+    pub(super) qos: QoS,
+    pub(super) delay: Duration,
+    /// Its Message Expiry Interval in seconds, counted from the publication.
+    pub(super) expiry_interval_s: Option<u32>,
+}
+
+impl Session {
+    pub(super) fn new(client_id: &str, hash_state: FixedState) -> Self {
+        Self {
+            client_id: client_id.into(),
+            connection: None,
+            expiry_interval_s: 0,
+            expires_at: None,
+            filters: IndexSet::with_hasher(hash_state.clone()),
+            window: Window::default(),
+            queue: VecDeque::new(),
+            unsettled_requests: IndexMap::with_hasher(hash_state),
+            will: None,
+            will_due_at: None,
+        }
+    }
+
+    /// Whether the client's Receive Maximum leaves room for one more QoS 1 message on this connection [MQTT-4.9.0-2].
+    pub(super) fn has_quota(&self) -> bool {
+        let Some(connection) = &self.connection else { return false };
+        usize::from(self.window.in_flight()) - connection.to_resend.len()
+            < usize::from(connection.receive_maximum)
+    }
+
+    /// Whether the client still has to be sent again what was in flight on an earlier connection.
+    fn has_resends(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| !connection.to_resend.is_empty())
+    }
+
+    /// Whether something waits that the next message has to stay behind.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.queue.is_empty() || self.has_resends()
+    }
+
+    /// Whether a new QoS 1 message may be sent: behind all that is to be sent again, and with an identifier of its own.
+    pub(super) fn may_send(&self) -> bool {
+        !self.has_resends() && self.has_quota() && !self.window.is_exhausted()
+    }
+
+    /// Feeds everything that later outputs depend on.
+    pub(super) fn hash_state<H: Hasher>(&self, messages: &Messages, state: &mut H) {
+        (&self.client_id, &self.connection, self.expiry_interval_s, self.expires_at).hash(state);
+        self.filters.len().hash(state);
+        self.window.position().hash(state);
+        for (id, message) in self.window.iter() {
+            id.hash(state);
+            messages.hash_content(message, state);
+        }
+        self.queue.len().hash(state);
+        for queued in &self.queue {
+            (queued.qos, queued.kind).hash(state);
+            messages.hash_content(queued.message, state);
+        }
+        self.unsettled_requests.as_slice().hash(state);
+        if let Some(will) = &self.will {
+            (&will.topic, will.qos, will.delay, will.expiry_interval_s, self.will_due_at).hash(state);
+            messages.hash_content(will.message, state);
+        }
+    }
+}
+
+impl Hash for OpenConnection {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.id, self.version, self.receive_maximum, self.maximum_packet_size).hash(state);
+        self.watched_keys.len().hash(state);
+        self.watched_keys.iter().for_each(|key| key.hash(state));
+        self.to_resend.hash(state);
+    }
+}
+
+/// Sessions by client identifier, and the connections in use.
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) by_client_id: IndexMap<Box<str>, SessionKey, FixedState>,
+    pub(super) by_connection: IndexMap<ConnectionId, SessionKey, FixedState>,
+}
+
+impl Directory {
+    pub(super) fn new(hash_state: FixedState) -> Self {
+        Self {
+            by_client_id: IndexMap::with_hasher(hash_state.clone()),
+            by_connection: IndexMap::with_hasher(hash_state),
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! The state store over MQTT: requests, their responses, and notifications of changes.
+//!
+//! A request is a QoS 1 PUBLISH to [`REQUEST_TOPIC`](crate::REQUEST_TOPIC). It is executed where it arrives and never
+//! routed; the response is routed like any other message to the Response Topic.
+
+use std::io::Write;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use indexmap::IndexSet;
+use mayfly_wire::resp3::{self, Reply};
+use mayfly_wire::{
+    Hlc, PacketId, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, TopicName, UserProperties,
+};
+
+use super::Broker;
+use super::messages::MessageId;
+use super::outbox::Item;
+use super::replay::{DEFAULT_RETENTION, RequestId};
+use super::session::{Kind, SessionKey};
+use crate::machine::ConnectionId;
+use crate::store::{Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, ServiceError, Version};
+
+/// `__stat` of every response; a failed command says so in its payload.
+const STATUS: (&str, &str) = ("__stat", "200");
+const TIMESTAMP: &str = "__ts";
+const FENCING_TOKEN: &str = "__ft";
+
+/// The longest topic name in bytes [MQTT-1.5.4].
+const MAX_TOPIC_LEN: usize = u16::MAX as usize;
+/// What stands between client and key in a notification's topic.
+const NOTIFY_INFIX: &str = "/command/notify/";
+
+/// A request that can be answered.
+struct Request<'a> {
+    response_topic: &'a str,
+    correlation_data: &'a [u8],
+    payload: &'a [u8],
+    timestamp: Option<&'a str>,
+    fencing_token: Option<&'a str>,
+    message_expiry_interval_s: Option<u32>,
+}
+
+impl Broker {
+    pub(super) fn request(&mut self, key: SessionKey, connection: ConnectionId, publish: &Publish<'_>) {
+        let properties = &publish.properties;
+        let response_topic = properties.response_topic.map(TopicName::as_str);
+        if response_topic
+            .is_some_and(|topic| topic == REQUEST_TOPIC || topic.starts_with(NOTIFY_TOPIC_PREFIX))
+        {
+            self.counters.requests_refused += 1;
+            self.condemn(connection, ReasonCode::TopicNameInvalid);
+            return;
+        }
+        let is_v5 = self.version(key) == ProtocolVersion::V5;
+        let is_expired = properties.message_expiry_interval_s == Some(0);
+        let (reason, request) = match (response_topic, properties.correlation_data) {
+            // Not answerable: MQTT 3.1.1 has no Response Topic, and a QoS 0 request no acknowledgement.
+            _ if !is_v5 || publish.qos == QoS::AtMostOnce || is_expired => (ReasonCode::Success, None),
+            (Some(response_topic), Some(correlation_data)) => {
+                let request = Request::new(publish, response_topic, correlation_data);
+                (ReasonCode::Success, Some(request))
+            }
+            _ => (ReasonCode::ImplementationSpecificError, None),
+        };
+        self.answer_publish(connection, publish.packet_id, reason);
+        if let Some(request) = request {
+            self.execute_once(key, publish.packet_id, &request);
+        } else {
+            self.identifier_used(key, publish.packet_id, None);
+            self.counters.requests_refused += 1;
+        }
+    }
+
+    /// Refuses a request of QoS 2, if it is one. The client is told in the exchange it began, other than one that
+    /// publishes with QoS 2 elsewhere.
+    pub(super) fn refuse_qos_2_request(
+        &mut self,
+        key: SessionKey,
+        connection: ConnectionId,
+        publish: &Publish<'_>,
+    ) -> bool {
+        let (QoS::ExactlyOnce, ProtocolVersion::V5, Some(packet_id)) =
+            (publish.qos, self.version(key), publish.packet_id)
+        else {
+            return false;
+        };
+        self.counters.requests_refused += 1;
+        let reason = ReasonCode::ImplementationSpecificError;
+        self.outbox.push(connection, Item::PubRec { packet_id, reason });
+        true
+    }
+
+    /// Executes a request, or answers it from memory if it is a replay.
+    fn execute_once(&mut self, session: SessionKey, packet_id: Option<PacketId>, request: &Request<'_>) {
+        let command = match Command::parse(request.payload) {
+            Ok(command) => command,
+            Err(error) => {
+                self.identifier_used(session, packet_id, None);
+                return self.respond(request, Outcome::Failed(error));
+            }
+        };
+        if let Command::Get { key } = command {
+            self.identifier_used(session, packet_id, None);
+            if let Some(version) = self.store.expire_key(self.now, key) {
+                self.notify(key, None, version);
+            }
+            return self.respond_to_get(request, key);
+        }
+        let client_id = &self.sessions[session.index()].client_id;
+        let id = RequestId::new(
+            client_id,
+            request.correlation_data,
+            request.payload,
+            request.timestamp,
+            request.fencing_token,
+        );
+        self.identifier_used(session, packet_id, Some(id));
+        let now = self.now.monotonic;
+        if let Some(outcome) = self.replays.recall(id, now) {
+            self.counters.requests_replayed += 1;
+            return self.respond(request, outcome);
+        }
+        let outcome = self.execute(session, &command, request).unwrap_or_else(Outcome::Failed);
+        let forget_at = now.after(request.retention());
+        let bound = self.limits.max_remembered_requests;
+        self.counters.replays_displaced += self.replays.remember(id, outcome, (now, forget_at), bound);
+        self.respond(request, outcome);
+    }
+
+    /// Notes what a packet identifier stands for from now on: a request that is remembered, or anything else. What it
+    /// stood for before, the client has the PUBACK of [MQTT-2.2.1-4], unless it is the same request again.
+    pub(super) fn identifier_used(
+        &mut self,
+        session: SessionKey,
+        packet_id: Option<PacketId>,
+        request: Option<RequestId>,
+    ) {
+        let Some(packet_id) = packet_id else { return };
+        let unsettled = &mut self.sessions[session.index()].unsettled_requests;
+        let before = match request {
+            Some(request) => unsettled.insert(packet_id, request),
+            None => unsettled.swap_remove(&packet_id),
+        };
+        if let Some(before) = before
+            && request != Some(before)
+        {
+            self.replays.settle(before);
+        }
+    }
+
+    /// Executes a command that changes keys or registrations, and notifies.
+    fn execute(
+        &mut self,
+        session: SessionKey,
+        command: &Command<'_>,
+        request: &Request<'_>,
+    ) -> Result<Outcome<'static>, ServiceError> {
+        let context = self.context(request)?;
+        if let Some(version) = self.store.expire_key(self.now, command.key()) {
+            self.notify(command.key(), None, version);
+        }
+        let outcome = match *command {
+            Command::Set { .. } if context.timestamp.is_none() => return Err(ServiceError::MissingTimestamp),
+            Command::Set { key, value, condition, expiry } => {
+                self.store.set(&context, (key, value), condition, expiry)?
+            }
+            Command::Get { .. } => unreachable!("GET changes nothing and is answered elsewhere"),
+            Command::Del { key } => self.store.delete(&context, key, None)?,
+            Command::Vdel { key, value } => self.store.delete(&context, key, Some(value))?,
+            Command::KeyNotify { key, stop: false } => self.watch(session, key)?,
+            Command::KeyNotify { key, stop: true } => self.unwatch(session, key),
+        };
+        match (*command, outcome) {
+            (Command::Set { key, value, .. }, Outcome::Stored(version)) => {
+                self.notify(key, Some(value), version);
+            }
+            (_, Outcome::Deleted(version)) => self.notify(command.key(), None, version),
+            _ => {}
+        }
+        Ok(outcome)
+    }
+
+    fn context<'a>(&self, request: &Request<'a>) -> Result<Context<'a>, ServiceError> {
+        let parse = |text: Option<&'a str>| {
+            text.map(Hlc::parse).transpose().map_err(|_| ServiceError::MalformedTimestamp)
+        };
+        let context = Context {
+            now: self.now,
+            timestamp: parse(request.timestamp)?,
+            fencing_token: parse(request.fencing_token)?,
+        };
+        self.store.check_clocks(&context)?;
+        Ok(context)
+    }
+
+    fn respond_to_get(&mut self, request: &Request<'_>, key: &[u8]) {
+        let outcome = match self.context(request) {
+            Ok(_) => self.store.get(key),
+            Err(error) => Outcome::Failed(error),
+        };
+        let message = hold_response(&mut self.messages, &mut self.version_text, request, outcome);
+        self.send_response(request, message);
+    }
+
+    fn respond(&mut self, request: &Request<'_>, outcome: Outcome<'_>) {
+        let message = hold_response(&mut self.messages, &mut self.version_text, request, outcome);
+        self.send_response(request, message);
+    }
+
+    fn send_response(&mut self, request: &Request<'_>, message: MessageId) {
+        self.route(None, request.response_topic, message, QoS::AtLeastOnce, Kind::Response);
+        self.messages.release(message);
+    }
+
+    /// Registers a session's connection for notifications of `key`.
+    fn watch(&mut self, session: SessionKey, key: &[u8]) -> Result<Outcome<'static>, ServiceError> {
+        let max_watched_keys = self.limits.max_watched_keys as usize;
+        let client_id = &self.sessions[session.index()].client_id;
+        let topic_len =
+            NOTIFY_TOPIC_PREFIX.len() + 1 + 2 * client_id.len() + NOTIFY_INFIX.len() + 2 * key.len();
+        if topic_len > MAX_TOPIC_LEN {
+            return Err(ServiceError::KeyTooLongToWatch);
+        }
+        let watched = self.watched_keys(session);
+        if !watched.contains(key) {
+            if watched.len() >= max_watched_keys {
+                return Err(ServiceError::QuotaExceeded);
+            }
+            watched.insert(key.into());
+            let hash_state = &self.hash_state;
+            let new = || IndexSet::with_hasher(hash_state.clone());
+            self.watchers.entry(key.into()).or_insert_with(new).insert(session);
+        }
+        Ok(Outcome::WatchChanged)
+    }
+
+    fn unwatch(&mut self, session: SessionKey, key: &[u8]) -> Outcome<'static> {
+        if !self.watched_keys(session).swap_remove(key) {
+            return Outcome::NotWatched;
+        }
+        self.unregister(key, session);
+        Outcome::WatchChanged
+    }
+
+    fn watched_keys(&mut self, session: SessionKey) -> &mut IndexSet<Box<[u8]>, FixedState> {
+        let connection = self.session(session).connection.as_mut();
+        &mut connection.expect("requests come from connected sessions").watched_keys
+    }
+
+    /// Takes a session out of the watchers of `key`.
+    pub(super) fn unregister(&mut self, key: &[u8], session: SessionKey) {
+        let Some(watchers) = self.watchers.get_mut(key) else { return };
+        watchers.swap_remove(&session);
+        if watchers.is_empty() {
+            self.watchers.swap_remove(key);
+        }
+    }
+
+    /// Tells the watchers of `key` that it was set to `value`, or deleted.
+    pub(super) fn notify(&mut self, key: &[u8], value: Option<&[u8]>, version: Version) {
+        let mut position = 0;
+        while let Some(&session) = self.watchers.get(key).and_then(|watchers| watchers.get_index(position)) {
+            position += 1;
+            let client_id = &self.sessions[session.index()].client_id;
+            set_text(&mut self.version_text, version);
+            let user_properties = [(TIMESTAMP, text(&self.version_text))];
+            let properties = PublishProperties {
+                user_properties: UserProperties::from_pairs(&user_properties),
+                ..PublishProperties::default()
+            };
+            let message = self.messages.hold(
+                |bytes| push_notify_topic(bytes, client_id, key),
+                |bytes| properties.encode_forwarded(bytes),
+                |bytes| match value {
+                    Some(value) => resp3::encode_array(&[b"NOTIFY", b"SET", b"VALUE", value], bytes),
+                    None => resp3::encode_array(&[b"NOTIFY", b"DELETE"], bytes),
+                },
+                None,
+            );
+            // Straight to the client: it need not subscribe, and gets one copy if it does.
+            self.deliver(session, message, QoS::AtLeastOnce, Kind::Notification);
+            self.messages.release(message);
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    fn new(publish: &Publish<'a>, response_topic: &'a str, correlation_data: &'a [u8]) -> Self {
+        let (mut timestamp, mut fencing_token) = (None, None);
+        for (name, value) in publish.properties.user_properties.iter() {
+            match name {
+                TIMESTAMP => timestamp = Some(value),
+                FENCING_TOKEN => fencing_token = Some(value),
+                _ => {}
+            }
+        }
+        Self {
+            response_topic,
+            correlation_data,
+            payload: publish.payload,
+            timestamp,
+            fencing_token,
+            message_expiry_interval_s: publish.properties.message_expiry_interval_s,
+        }
+    }
+
+    /// How long a replay is expected.
+    fn retention(&self) -> Duration {
+        self.message_expiry_interval_s
+            .map_or(DEFAULT_RETENTION, |seconds| Duration::from_secs(u64::from(seconds)))
+    }
+}
+
+/// Holds the response to a request.
+fn hold_response(
+    messages: &mut super::Messages,
+    version_text: &mut Vec<u8>,
+    request: &Request<'_>,
+    outcome: Outcome<'_>,
+) -> MessageId {
+    let (reply, version) = reply(outcome);
+    if let Some(version) = version {
+        set_text(version_text, version);
+    }
+    let user_properties = [STATUS, (TIMESTAMP, text(version_text))];
+    let told = if version.is_some() { &user_properties[..] } else { &user_properties[..1] };
+    let properties = PublishProperties {
+        correlation_data: Some(request.correlation_data),
+        user_properties: UserProperties::from_pairs(told),
+        ..PublishProperties::default()
+    };
+    messages.hold(
+        |bytes| bytes.extend_from_slice(request.response_topic.as_bytes()),
+        |bytes| properties.encode_forwarded(bytes),
+        |bytes| reply.encode(bytes),
+        None,
+    )
+}
+
+/// An outcome's payload, and the version that goes with it. A miss has none: one client takes any version for "exists".
+fn reply(outcome: Outcome<'_>) -> (Reply<'_>, Option<Version>) {
+    match outcome {
+        Outcome::Stored(version) => (Reply::Ok, Some(version)),
+        Outcome::Refused(version) => (Reply::Integer(-1), Some(version)),
+        Outcome::Value(value, version) => (Reply::Blob(value), Some(version)),
+        Outcome::Missing => (Reply::Null, None),
+        Outcome::Deleted(version) => (Reply::Integer(1), Some(version)),
+        Outcome::NotFound | Outcome::NotWatched => (Reply::Integer(0), None),
+        Outcome::ValueDiffers => (Reply::Integer(-1), None),
+        Outcome::WatchChanged => (Reply::Ok, None),
+        Outcome::Failed(error) => (Reply::Error(error.text()), None),
+    }
+}
+
+fn set_text(buffer: &mut Vec<u8>, version: Version) {
+    buffer.clear();
+    version.as_hlc().write_to(buffer);
+}
+
+fn text(buffer: &[u8]) -> &str {
+    std::str::from_utf8(buffer).expect("a version's text is ASCII")
+}
+
+fn push_notify_topic(bytes: &mut Vec<u8>, client_id: &str, key: &[u8]) {
+    let push_hex = |bytes: &mut Vec<u8>, text: &[u8]| {
+        for byte in text {
+            write!(bytes, "{byte:02X}").expect("a Vec takes every write");
+        }
+    };
+    bytes.extend_from_slice(NOTIFY_TOPIC_PREFIX.as_bytes());
+    bytes.push(b'/');
+    push_hex(bytes, client_id.as_bytes());
+    bytes.extend_from_slice(NOTIFY_INFIX.as_bytes());
+    push_hex(bytes, key);
+}

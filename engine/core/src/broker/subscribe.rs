@@ -1,0 +1,95 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use mayfly_wire::{ProtocolVersion, QoS, ReasonCode, Subscribe, Subscription, Unsubscribe};
+
+use super::Broker;
+use super::outbox::Item;
+use super::session::SessionKey;
+use super::subscriptions::{self, Subscriber};
+use crate::machine::ConnectionId;
+
+/// The prefix of a shared subscription [MQTT-4.8.2-1].
+const SHARED: &str = "$share/";
+
+/// A filter with wildcards has at most this many levels: each is a node of the index, a hundred times as large as the
+/// byte that makes it.
+const MAX_WILDCARD_LEVELS: usize = 128;
+
+/// The only failure that a SUBACK of MQTT 3.1.1 knows [MQTT-3.9.3-2 of 3.1.1].
+const FAILURE_3_1_1: u8 = 0x80;
+
+impl Broker {
+    pub(super) fn subscribe(&mut self, key: SessionKey, connection: ConnectionId, subscribe: &Subscribe<'_>) {
+        if subscribe.properties.subscription_identifier.is_some() {
+            // CONNACK said that there are none [MQTT-3.2.2.3.12].
+            self.condemn(connection, ReasonCode::SubscriptionIdentifiersNotSupported);
+            return;
+        }
+        let version = self.version(key);
+        let mut answers = Vec::with_capacity(subscribe.filters.len());
+        for subscription in subscribe.filters.iter() {
+            answers.push(match self.add_subscription(key, &subscription) {
+                Ok(granted) => granted as u8,
+                Err(reason) if version == ProtocolVersion::V5 => reason as u8,
+                Err(_) => FAILURE_3_1_1,
+            });
+        }
+        let reasons = self.outbox.push_reasons(answers.into_iter());
+        self.outbox.push(connection, Item::SubAck { packet_id: subscribe.packet_id, reasons });
+    }
+
+    fn add_subscription(
+        &mut self,
+        key: SessionKey,
+        subscription: &Subscription<'_>,
+    ) -> Result<QoS, ReasonCode> {
+        let text = subscription.filter.as_str();
+        if text.starts_with(SHARED) {
+            return Err(ReasonCode::SharedSubscriptionsNotSupported);
+        }
+        let is_deep = subscription.filter.levels().nth(MAX_WILDCARD_LEVELS).is_some();
+        if is_deep && !subscriptions::is_exact(subscription.filter) {
+            return Err(ReasonCode::QuotaExceeded);
+        }
+        let max_subscriptions = self.limits.max_subscriptions as usize;
+        let session = self.session(key);
+        if !session.filters.contains(text) {
+            if session.filters.len() >= max_subscriptions {
+                return Err(ReasonCode::QuotaExceeded);
+            }
+            session.filters.insert(text.into());
+        }
+        let qos = subscription.options.qos.min(QoS::AtLeastOnce);
+        let subscriber = Subscriber { session: key, qos, no_local: subscription.options.no_local };
+        self.subscriptions.insert(subscription.filter, subscriber);
+        Ok(qos)
+    }
+
+    pub(super) fn unsubscribe(
+        &mut self,
+        key: SessionKey,
+        connection: ConnectionId,
+        unsubscribe: &Unsubscribe<'_>,
+    ) {
+        let mut answers = Vec::with_capacity(unsubscribe.filters.len());
+        for filter in unsubscribe.filters.iter() {
+            let existed = self.session(key).filters.swap_remove(filter.as_str());
+            if existed {
+                self.subscriptions.remove(filter, key);
+            }
+            let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
+            answers.push(reason as u8);
+        }
+        if self.version(key) == ProtocolVersion::V3_1_1 {
+            answers.clear(); // An UNSUBACK of 3.1.1 has no payload [MQTT-3.11 of 3.1.1].
+        }
+        let reasons = self.outbox.push_reasons(answers.into_iter());
+        self.outbox.push(connection, Item::UnsubAck { packet_id: unsubscribe.packet_id, reasons });
+    }
+
+    /// The version that a session's connection speaks.
+    pub(super) fn version(&self, key: SessionKey) -> ProtocolVersion {
+        let connection = self.sessions[key.index()].connection.as_ref();
+        connection.expect("packets come from connected sessions").version
+    }
+}

@@ -1,0 +1,33 @@
+//! The deterministic core of Mayfly: every decision of the MQTT broker and of its state store.
+//!
+//! No I/O, no clock, no randomness, no threads and no order that depends on hashing: what the core needs comes in as
+//! a parameter, and its state is a function of its inputs.
+//!
+//! # Layout
+//! - [`Connection`]: one per network connection, on the node that owns the socket. Framing, validation, keep-alive,
+//!   encoding. Never replicated.
+//! - [`Broker`]: sessions, routing, the state store. Takes [`Input`]s, gives [`Output`]s; two brokers that are fed
+//!   the same inputs have equal [`state_hash`](Broker::state_hash)es and outputs.
+//! - [`StateMachine`]: the contract of [`Broker`], so that a wrapper can stand in its place.
+//! - [`log`]: inputs as bytes.
+//!
+//! ```text
+//! bytes ──► Connection::receive ──► Input ──► Broker::handle
+//!                                                  │ poll_output
+//! bytes ◄── Connection::send    ◄── Action ◄───────┘
+//! ```
+
+mod broker;
+mod connection;
+mod limits;
+pub mod log;
+mod machine;
+mod store;
+mod time;
+
+pub use broker::{Broker, BrokerConfig, Statistics};
+pub use connection::{Connection, ConnectionConfig, Event, Received};
+pub use limits::Limits;
+pub use machine::{Action, CloseCause, ConnectionId, Identity, Input, Output, StateMachine};
+pub use store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
+pub use time::{Monotonic, Now, WallClock};

@@ -1,0 +1,35 @@
+//! The named bounds of the broker's memory and of what a client may ask for.
+
+use std::num::NonZeroU16;
+
+/// Bounds that can change while the broker runs; a change is an input, so that every replica applies it at the same
+/// place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Unacknowledged QoS 1 messages to one client: its Receive Maximum is capped at this.
+    pub max_in_flight: NonZeroU16,
+    /// Messages that wait for one session, beyond those in flight. A further one is dropped and counted; a client
+    /// that watches keys is disconnected instead (0x97).
+    pub max_queued_messages: u32,
+    /// The longest Session Expiry Interval in seconds; `u32::MAX` means that sessions may live for ever.
+    pub max_session_expiry_interval_s: u32,
+    /// Subscriptions of one session. A further one is refused (0x97).
+    pub max_subscriptions: u32,
+    /// Keys that one connection may watch. A further KEYNOTIFY is refused (`the quota has been exceeded`).
+    pub max_watched_keys: u32,
+    /// Executed requests that are remembered so that a replay is answered from memory. The oldest goes first.
+    pub max_remembered_requests: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_in_flight: NonZeroU16::new(1024).expect("1024 is not zero"),
+            max_queued_messages: 10_000,
+            max_session_expiry_interval_s: u32::MAX,
+            max_subscriptions: 10_000,
+            max_watched_keys: 10_000,
+            max_remembered_requests: 100_000,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Inputs of the broker as bytes: what a replica would receive.
+//!
+//! An entry is a fixed header and a body. Packets are in MQTT 5's form, whatever version the connection speaks, since
+//! that form can say all that 3.1.1's can; a CONNECT is in its own. All numbers are little endian.
+//!
+//! ```text
+//! offset  size
+//!      0     1  format version, 1
+//!      1     1  kind of input
+//!      2     8  monotonic time in nanoseconds
+//!     10     8  wall clock in milliseconds
+//!     18     8  connection: node (or the node of NodeDown)
+//!     26     8  connection: sequence
+//!     34     …  body
+//! ```
+
+use std::num::NonZeroU16;
+
+use mayfly_wire::{DecodeError, EncodeError, Packet, ProtocolVersion, ReasonCode, split_frame};
+use thiserror::Error;
+
+use crate::limits::Limits;
+use crate::machine::{CloseCause, ConnectionId, Identity, Input};
+use crate::time::{Monotonic, Now, WallClock};
+
+/// The format that this build writes, and the only one that it reads.
+pub const FORMAT_VERSION: u8 = 1;
+
+const OPENED: u8 = 1;
+const PACKET: u8 = 2;
+const CLOSED: u8 = 3;
+const TICK: u8 = 4;
+const LIMITS: u8 = 5;
+const NODE_DOWN: u8 = 6;
+
+/// Why bytes are not an entry.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// Fewer or more bytes than the entry needs.
+    #[error("a log entry of {len} bytes is cut short, or has bytes to spare")]
+    Length {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// Written by another version of Mayfly.
+    #[error("a log entry has format version {found}, this build reads {FORMAT_VERSION}")]
+    FormatVersion {
+        /// What the entry says.
+        found: u8,
+    },
+    /// A value that stands for nothing.
+    #[error("a log entry has {value} for its {field}, which has no meaning")]
+    Value {
+        /// Which field.
+        field: &'static str,
+        /// Its value.
+        value: u8,
+    },
+    /// The packet in the entry.
+    #[error("the packet in a log entry is malformed: {0}")]
+    Packet(#[from] DecodeError),
+}
+
+/// Appends an entry to `out`. On an error `out` is as it was.
+pub fn encode(now: Now, input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let start = out.len();
+    let (kind, connection) = match *input {
+        Input::Opened { connection, .. } => (OPENED, connection),
+        Input::Packet { connection, .. } => (PACKET, connection),
+        Input::Closed { connection, .. } => (CLOSED, connection),
+        Input::Tick => (TICK, ConnectionId { node: 0, sequence: 0 }),
+        Input::Limits(_) => (LIMITS, ConnectionId { node: 0, sequence: 0 }),
+        Input::NodeDown { node } => (NODE_DOWN, ConnectionId { node, sequence: 0 }),
+    };
+    out.extend_from_slice(&[FORMAT_VERSION, kind]);
+    for number in [now.monotonic.as_nanos(), now.wall.as_millis(), connection.node, connection.sequence] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    let encoded = encode_body(input, out);
+    if encoded.is_err() {
+        out.truncate(start);
+    }
+    encoded
+}
+
+fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    match input {
+        Input::Opened { identity, entropy, connect, .. } => {
+            out.extend_from_slice(&entropy.to_le_bytes());
+            out.push(u8::from(identity.user_name.is_some()));
+            if let Some(user_name) = identity.user_name {
+                out.extend_from_slice(&(user_name.len() as u64).to_le_bytes());
+                out.extend_from_slice(user_name.as_bytes());
+            }
+            Packet::Connect(*connect).encode(connect.version, out)
+        }
+        Input::Packet { packet, .. } => packet.encode(ProtocolVersion::V5, out),
+        Input::Closed { cause, .. } => {
+            let (cause, reason) = match *cause {
+                CloseCause::NetworkLost => (1, ReasonCode::Success),
+                CloseCause::KeepAliveTimeout => (2, ReasonCode::Success),
+                CloseCause::Rejected(reason) => (3, reason),
+                CloseCause::WriteStalled => (4, ReasonCode::Success),
+                CloseCause::ServerShutdown => (5, ReasonCode::Success),
+            };
+            out.extend_from_slice(&[cause, reason as u8]);
+            Ok(())
+        }
+        Input::Limits(limits) => {
+            out.extend_from_slice(&limits.max_in_flight.get().to_le_bytes());
+            for limit in [
+                limits.max_queued_messages,
+                limits.max_session_expiry_interval_s,
+                limits.max_subscriptions,
+                limits.max_watched_keys,
+                limits.max_remembered_requests,
+            ] {
+                out.extend_from_slice(&limit.to_le_bytes());
+            }
+            Ok(())
+        }
+        Input::Tick | Input::NodeDown { .. } => Ok(()),
+    }
+}
+
+/// Reads one entry, which is all of `entry`. The input borrows from it.
+pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
+    let mut reader = Reader { rest: entry, len: entry.len() };
+    let [format_version, kind] = reader.array()?;
+    if format_version != FORMAT_VERSION {
+        return Err(LogError::FormatVersion { found: format_version });
+    }
+    let monotonic = Monotonic::from_nanos(reader.u64()?);
+    let wall = WallClock::from_millis(reader.u64()?);
+    let connection = ConnectionId { node: reader.u64()?, sequence: reader.u64()? };
+    let input = match kind {
+        OPENED => decode_opened(connection, &mut reader)?,
+        PACKET => Input::Packet { connection, packet: reader.packet()? },
+        CLOSED => Input::Closed { connection, cause: reader.close_cause()? },
+        TICK => Input::Tick,
+        LIMITS => Input::Limits(reader.limits()?),
+        NODE_DOWN => Input::NodeDown { node: connection.node },
+        value => return Err(LogError::Value { field: "kind", value }),
+    };
+    reader.finish()?;
+    Ok((Now { monotonic, wall }, input))
+}
+
+fn decode_opened<'a>(connection: ConnectionId, reader: &mut Reader<'a>) -> Result<Input<'a>, LogError> {
+    let entropy = u128::from_le_bytes(reader.array()?);
+    let user_name = match reader.array()? {
+        [0] => None,
+        [1] => Some(reader.text()?),
+        [value] => return Err(LogError::Value { field: "presence of a user name", value }),
+    };
+    let identity = Identity { user_name };
+    match reader.packet()? {
+        Packet::Connect(connect) => Ok(Input::Opened { connection, identity, entropy, connect }),
+        _ => Err(LogError::Value { field: "packet of an opened connection", value: 0 }),
+    }
+}
+
+/// Takes values off the front of an entry.
+struct Reader<'a> {
+    rest: &'a [u8],
+    len: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn length_error(&self) -> LogError {
+        LogError::Length { len: self.len }
+    }
+
+    fn take(&mut self, len: u64) -> Result<&'a [u8], LogError> {
+        let len = usize::try_from(len).map_err(|_| self.length_error())?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.length_error())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], LogError> {
+        let taken = self.take(N as u64)?;
+        taken.try_into().map_err(|_| self.length_error())
+    }
+
+    fn u64(&mut self) -> Result<u64, LogError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn u32(&mut self) -> Result<u32, LogError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn text(&mut self) -> Result<&'a str, LogError> {
+        let len = self.u64()?;
+        let bytes = self.take(len)?;
+        std::str::from_utf8(bytes).map_err(|_| LogError::Value { field: "user name", value: 0 })
+    }
+
+    fn packet(&mut self) -> Result<Packet<'a>, LogError> {
+        let frame = split_frame(self.rest, u32::MAX)?.ok_or_else(|| self.length_error())?;
+        let packet = frame.decode(ProtocolVersion::V5)?;
+        self.rest = &self.rest[frame.len..];
+        Ok(packet)
+    }
+
+    fn close_cause(&mut self) -> Result<CloseCause, LogError> {
+        let [cause, reason] = self.array()?;
+        match cause {
+            1 => Ok(CloseCause::NetworkLost),
+            2 => Ok(CloseCause::KeepAliveTimeout),
+            3 => ReasonCode::from_u8(reason)
+                .map(CloseCause::Rejected)
+                .ok_or(LogError::Value { field: "reason code", value: reason }),
+            4 => Ok(CloseCause::WriteStalled),
+            5 => Ok(CloseCause::ServerShutdown),
+            value => Err(LogError::Value { field: "cause of closing", value }),
+        }
+    }
+
+    fn limits(&mut self) -> Result<Limits, LogError> {
+        let max_in_flight = NonZeroU16::new(u16::from_le_bytes(self.array()?));
+        Ok(Limits {
+            max_in_flight: max_in_flight.ok_or(LogError::Value { field: "max_in_flight", value: 0 })?,
+            max_queued_messages: self.u32()?,
+            max_session_expiry_interval_s: self.u32()?,
+            max_subscriptions: self.u32()?,
+            max_watched_keys: self.u32()?,
+            max_remembered_requests: self.u32()?,
+        })
+    }
+
+    fn finish(self) -> Result<(), LogError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(self.length_error()) }
+    }
+}

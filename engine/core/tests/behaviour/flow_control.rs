@@ -1,0 +1,131 @@
+//! What bounds the messages to one client: Receive Maximum, the queue, Maximum Packet Size.
+
+use std::num::{NonZeroU16, NonZeroU32};
+
+use mayfly_wire::{Connect, ProtocolVersion, QoS, ReasonCode};
+
+use crate::harness::packets::{self, qos_0, qos_1};
+use crate::harness::{Client, World};
+
+fn subscriber(world: &mut World, change: impl FnOnce(&mut Connect<'static>)) -> Client {
+    let (client, _) = world.connect_with("s", change);
+    world.subscribe(client, "t", QoS::AtLeastOnce);
+    client
+}
+
+fn publish_all(world: &mut World, payloads: &[&str]) {
+    let publisher = world.connect("p");
+    for payload in payloads {
+        assert_eq!(world.publish(publisher, qos_1("t", payload)), Some(ReasonCode::Success));
+    }
+}
+
+#[test]
+fn no_more_than_the_receive_maximum_is_in_flight() {
+    let mut world = World::new();
+    let client = subscriber(&mut world, |connect| connect.properties.receive_maximum = NonZeroU16::new(2));
+    publish_all(&mut world, &["1", "2", "3", "4"]);
+    let first = world.messages(client);
+    assert_eq!([first[0].payload, first[1].payload], [b"1", b"2"]);
+    assert_eq!(first.len(), 2);
+    world.ack(client, first[1].packet_id);
+    let third = world.message(client);
+    assert_eq!(third.payload, b"3");
+    world.ack(client, first[0].packet_id);
+    assert_eq!(world.payloads(client), ["4"]);
+}
+
+#[test]
+fn qos_0_needs_no_room() {
+    let mut world = World::new();
+    let client = subscriber(&mut world, |connect| connect.properties.receive_maximum = NonZeroU16::new(1));
+    publish_all(&mut world, &["1", "2"]);
+    let publisher = world.connect("q");
+    world.publish(publisher, qos_0("t", "zero"));
+    assert_eq!(world.payloads(client), ["1", "zero"]);
+}
+
+#[test]
+fn the_brokers_own_limit_caps_it() {
+    let mut world = World::with_limits(|limits| limits.max_in_flight = NonZeroU16::new(1).unwrap());
+    let client = subscriber(&mut world, |_| ());
+    publish_all(&mut world, &["1", "2"]);
+    assert_eq!(world.payloads(client), ["1"]);
+}
+
+#[test]
+fn beyond_the_queue_messages_are_dropped_and_counted() {
+    let mut world = World::with_limits(|limits| limits.max_queued_messages = 2);
+    let client = subscriber(&mut world, |connect| connect.properties.receive_maximum = NonZeroU16::new(1));
+    publish_all(&mut world, &["1", "2", "3", "4", "5"]);
+    let mut seen = Vec::new();
+    loop {
+        let messages = world.messages(client);
+        if messages.is_empty() {
+            break;
+        }
+        seen.extend(messages.iter().map(|message| message.payload));
+        world.ack_all(client, &messages);
+    }
+    assert_eq!(seen, [b"1", b"2", b"3"]);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.dropped_queue_full, statistics.messages), (2, 0));
+}
+
+#[test]
+fn the_queue_of_a_client_that_is_away_is_bounded_too() {
+    let mut world = World::with_limits(|limits| limits.max_queued_messages = 2);
+    let client = subscriber(&mut world, packets::lasting);
+    world.lose(client);
+    publish_all(&mut world, &["1", "2", "3"]);
+    let (back, _) = world.connect_with("s", packets::lasting);
+    assert_eq!(world.payloads(back), ["1", "2"]);
+}
+
+#[test]
+fn packets_larger_than_the_client_takes_are_dropped_to_the_byte() {
+    for version in [ProtocolVersion::V5, ProtocolVersion::V3_1_1] {
+        let mut world = World::new();
+        let client = subscriber(&mut world, |connect| {
+            connect.version = version;
+            if version == ProtocolVersion::V5 {
+                connect.properties.maximum_packet_size = NonZeroU32::new(40);
+            }
+        });
+        // Fixed header 2, topic 3, packet identifier 2, property length 1: 32 are left.
+        let (fits, exceeds) = ("x".repeat(32), "x".repeat(33));
+        publish_all(&mut world, &[&fits, &exceeds, "y"]);
+        let lengths: Vec<_> = world.payloads(client).iter().map(|payload| payload.len()).collect();
+        match version {
+            ProtocolVersion::V5 => assert_eq!(lengths, [32, 1]),
+            ProtocolVersion::V3_1_1 => assert_eq!(lengths, [32, 33, 1], "3.1.1 has no such limit"),
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_too_large_takes_no_room_and_does_not_close() {
+    let mut world = World::new();
+    let client = subscriber(&mut world, |connect| {
+        connect.properties.maximum_packet_size = NonZeroU32::new(40);
+        connect.properties.receive_maximum = NonZeroU16::new(1);
+    });
+    let exceeds = "x".repeat(100);
+    publish_all(&mut world, &[&exceeds, &exceeds, "y"]);
+    assert_eq!(world.payloads(client), ["y"]);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.dropped_too_large, statistics.messages), (2, 1));
+}
+
+#[test]
+fn new_limits_apply_from_then_on() {
+    let mut world = World::new();
+    let client = subscriber(&mut world, packets::lasting);
+    world.lose(client);
+    publish_all(&mut world, &["1", "2"]);
+    let limits = mayfly_core::Limits { max_queued_messages: 3, ..mayfly_core::Limits::default() };
+    world.handle(&mayfly_core::Input::Limits(limits));
+    publish_all(&mut world, &["3", "4"]);
+    let (back, _) = world.connect_with("s", packets::lasting);
+    assert_eq!(world.payloads(back), ["1", "2", "3"]);
+}

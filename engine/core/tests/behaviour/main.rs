@@ -1,0 +1,26 @@
+//! What a client sees of the core, one behaviour a file: bytes to a real `Connection` and one `Broker`, bytes back.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::large_types_passed_by_value, reason = "tests build a packet where they send it")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod connecting;
+mod delivering;
+mod expiring_messages;
+mod fencing;
+mod flow_control;
+mod keeping_alive;
+mod malformed_packets;
+mod notifications;
+mod refusing_the_unsupported;
+mod robustness;
+mod sessions;
+mod store_commands;
+mod store_replays;
+mod store_requests;
+mod subscribing;
+mod taking_over;
+mod versions;
+mod wills;

@@ -1,0 +1,85 @@
+//! What CONNACK says that this broker does not do, done all the same.
+
+use std::num::NonZeroU16;
+
+use mayfly_wire::{
+    AckProperties, Auth, AuthProperties, Packet, PubRec, Publish, PublishProperties, QoS, ReasonCode,
+    Subscribe, SubscribeFilters, SubscribeProperties, SubscriptionIdentifiers,
+};
+
+use crate::harness::World;
+use crate::harness::packets::{id, qos_0, qos_1, subscription};
+
+fn assert_refused(packet: Packet<'_>, reason: ReasonCode) {
+    let mut world = World::new();
+    let (client, witness) = (world.connect("a"), world.connect("w"));
+    world.subscribe(witness, "#", QoS::AtMostOnce);
+    world.send(client, packet);
+    world.assert_disconnected(client, reason);
+    assert!(world.received(witness).is_empty(), "nothing is routed");
+    assert_eq!(world.broker.statistics().connections, 1);
+}
+
+#[test]
+fn retained_messages() {
+    assert_refused(
+        Packet::Publish(Publish { retain: true, ..qos_0("t", "x") }),
+        ReasonCode::RetainNotSupported,
+    );
+}
+
+#[test]
+fn qos_2() {
+    let publish = Publish { qos: QoS::ExactlyOnce, packet_id: Some(id(1)), ..qos_0("t", "x") };
+    assert_refused(Packet::Publish(publish), ReasonCode::QoSNotSupported);
+    let pub_rec =
+        PubRec { packet_id: id(1), reason: ReasonCode::Success, properties: AckProperties::default() };
+    assert_refused(Packet::PubRec(pub_rec), ReasonCode::ProtocolError);
+}
+
+#[test]
+fn subscription_identifiers() {
+    let filters = [subscription("t", QoS::AtMostOnce)];
+    let properties =
+        SubscribeProperties { subscription_identifier: Some(1), ..SubscribeProperties::default() };
+    let subscribe =
+        Subscribe { packet_id: id(1), properties, filters: SubscribeFilters::from_slice(&filters) };
+    assert_refused(Packet::Subscribe(subscribe), ReasonCode::SubscriptionIdentifiersNotSupported);
+}
+
+#[test]
+fn subscription_identifiers_from_a_client() {
+    let properties = PublishProperties {
+        subscription_identifiers: SubscriptionIdentifiers::from_slice(&[1]),
+        ..PublishProperties::default()
+    };
+    assert_refused(Packet::Publish(Publish { properties, ..qos_0("t", "x") }), ReasonCode::ProtocolError);
+}
+
+#[test]
+fn topic_aliases() {
+    for topic in ["t", ""] {
+        let properties =
+            PublishProperties { topic_alias: NonZeroU16::new(1), ..PublishProperties::default() };
+        let publish = Publish { properties, packet_id: Some(id(1)), ..qos_1(topic, "x") };
+        assert_refused(Packet::Publish(publish), ReasonCode::TopicAliasInvalid);
+    }
+}
+
+#[test]
+fn packets_that_only_servers_send() {
+    let auth = Auth {
+        reason: ReasonCode::ReAuthenticate,
+        properties: AuthProperties { authentication_method: Some("x"), ..AuthProperties::default() },
+    };
+    assert_refused(Packet::Auth(auth), ReasonCode::ProtocolError);
+    assert_refused(Packet::PingResp, ReasonCode::ProtocolError);
+}
+
+#[test]
+fn mqtt_3_1_1_is_closed_without_words() {
+    let mut world = World::new();
+    let client = world.connect_3_1_1("a");
+    world.send(client, Packet::Publish(Publish { retain: true, ..qos_0("t", "x") }));
+    assert!(world.received(client).is_empty() && world.is_closed(client));
+}

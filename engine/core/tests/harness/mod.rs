@@ -1,0 +1,371 @@
+//! Clients with real connections to one broker, and a clock that the test moves by hand: bytes in, packets out.
+//!
+//! What a client receives is decoded here, so every byte that the core sends has to be a valid packet. Decoded packets
+//! borrow from bytes that are leaked, which a test can afford.
+
+pub(crate) mod packets;
+pub(crate) mod store;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use mayfly_core::{
+    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Input, Limits,
+    Monotonic, Now, StateMachine, WallClock,
+};
+use mayfly_wire::{
+    ConnAck, Connect, Packet, PacketId, ProtocolVersion, PubAck, Publish, QoS, ReasonCode, SubAck,
+    split_frame,
+};
+
+/// What the wall clock shows when a world begins.
+pub(crate) const START_MS: u64 = 1_700_000_000_000;
+
+const NODE: u64 = 1;
+
+/// A broker and its clients.
+pub(crate) struct World {
+    pub(crate) broker: Broker,
+    now: Now,
+    peers: Vec<Peer>,
+    config: ConnectionConfig,
+}
+
+/// Names one network connection of a [`World`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Client(usize);
+
+struct Peer {
+    connection: Connection,
+    version: ProtocolVersion,
+    /// Bytes to the core of a packet that is not whole.
+    partial: Vec<u8>,
+    /// Bytes from the core of a packet that is not whole.
+    arrived: Vec<u8>,
+    inbox: VecDeque<Packet<'static>>,
+    /// Whether the client takes what is written to it.
+    reads: bool,
+    is_gone: bool,
+    next_id: u16,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(ConnectionConfig::default(), Limits::default())
+    }
+
+    pub(crate) fn with_limits(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        Self::with(ConnectionConfig::default(), limits)
+    }
+
+    pub(crate) fn with(config: ConnectionConfig, limits: Limits) -> Self {
+        let now = Now { monotonic: Monotonic::from_nanos(1), wall: WallClock::from_millis(START_MS) };
+        Self { broker: Broker::new(BrokerConfig { limits, hash_seed: 7 }), now, peers: Vec::new(), config }
+    }
+
+    pub(crate) fn wall_ms(&self) -> u64 {
+        self.now.wall.as_millis()
+    }
+
+    /// Steps the wall clock; monotonic time stands.
+    pub(crate) fn set_wall_ms(&mut self, millis: u64) {
+        self.now.wall = WallClock::from_millis(millis);
+    }
+
+    /// Lets time pass, serving each deadline when it comes.
+    pub(crate) fn advance(&mut self, duration: Duration) {
+        let end = self.now.monotonic.after(duration);
+        loop {
+            let deadlines = self.peers.iter().filter(|peer| !peer.is_gone);
+            let deadlines = deadlines.filter_map(|peer| peer.connection.next_deadline());
+            let next = deadlines.chain(self.broker.next_deadline()).min().filter(|next| *next <= end);
+            let Some(next) = next else { break };
+            self.set_monotonic(next.max(self.now.monotonic));
+            self.expire_connections();
+            self.handle(&Input::Tick);
+        }
+        self.set_monotonic(end);
+    }
+
+    fn set_monotonic(&mut self, monotonic: Monotonic) {
+        let millis = |at: Monotonic| at.as_nanos() / 1_000_000;
+        let passed_ms = millis(monotonic) - millis(self.now.monotonic);
+        self.now = Now { monotonic, wall: WallClock::from_millis(self.wall_ms() + passed_ms) };
+    }
+
+    fn expire_connections(&mut self) {
+        for index in 0..self.peers.len() {
+            let peer = &mut self.peers[index];
+            if peer.is_gone {
+                continue;
+            }
+            if let Some(cause) = peer.connection.expire(self.now.monotonic) {
+                self.handle(&Input::Closed { connection: connection_id(index), cause });
+            }
+        }
+        self.settle();
+    }
+
+    /// Hands the broker an input that comes from no client.
+    pub(crate) fn handle(&mut self, input: &Input<'_>) {
+        self.broker.handle(self.now, input);
+        self.settle();
+    }
+
+    /// Carries outputs to the clients.
+    fn settle(&mut self) {
+        while let Some(output) = self.broker.poll_output() {
+            let index = usize::try_from(output.connection.sequence).expect("an index");
+            self.peers[index].connection.send(self.now.monotonic, &output.action);
+        }
+        for peer in self.peers.iter_mut().filter(|peer| peer.reads) {
+            let bytes = peer.connection.outgoing().to_vec();
+            if !bytes.is_empty() {
+                peer.connection.written(self.now.monotonic, bytes.len());
+                peer.take(&bytes);
+            }
+        }
+    }
+
+    /// A network connection on which nothing was sent.
+    pub(crate) fn accept(&mut self) -> Client {
+        self.peers.push(Peer {
+            connection: Connection::new(self.config, self.now.monotonic),
+            version: ProtocolVersion::V5,
+            partial: Vec::new(),
+            arrived: Vec::new(),
+            inbox: VecDeque::new(),
+            reads: true,
+            is_gone: false,
+            next_id: 1,
+        });
+        Client(self.peers.len() - 1)
+    }
+
+    /// A network connection on which `connect` was sent.
+    pub(crate) fn open(&mut self, connect: Connect<'_>) -> Client {
+        let client = self.accept();
+        self.peers[client.0].version = connect.version;
+        self.send(client, Packet::Connect(connect));
+        client
+    }
+
+    /// An MQTT 5 connection with a clean start, accepted.
+    pub(crate) fn connect(&mut self, client_id: &'static str) -> Client {
+        self.connect_with(client_id, |_| ()).0
+    }
+
+    /// An accepted connection, and how it was accepted.
+    pub(crate) fn connect_with(
+        &mut self,
+        client_id: &'static str,
+        change: impl FnOnce(&mut Connect<'static>),
+    ) -> (Client, ConnAck<'static>) {
+        let mut connect = packets::connect(client_id);
+        change(&mut connect);
+        let client = self.open(connect);
+        let ack = self.conn_ack(client);
+        assert_eq!(ack.reason, ReasonCode::Success, "{client_id} is accepted");
+        (client, ack)
+    }
+
+    /// A connection to a session that outlives it for an hour, kept from an earlier connection if there was one.
+    pub(crate) fn resume(&mut self, client_id: &'static str) -> (Client, ConnAck<'static>) {
+        self.connect_with(client_id, packets::lasting)
+    }
+
+    /// An accepted MQTT 3.1.1 connection with a clean session.
+    pub(crate) fn connect_3_1_1(&mut self, client_id: &'static str) -> Client {
+        self.connect_with(client_id, |connect| connect.version = ProtocolVersion::V3_1_1).0
+    }
+
+    pub(crate) fn send(&mut self, client: Client, packet: Packet<'_>) {
+        let mut bytes = Vec::new();
+        packet.encode(self.peers[client.0].version, &mut bytes).expect("a packet that can be sent");
+        self.send_bytes(client, &bytes);
+    }
+
+    pub(crate) fn send_bytes(&mut self, client: Client, bytes: &[u8]) {
+        self.peers[client.0].partial.extend_from_slice(bytes);
+        let buffer = std::mem::take(&mut self.peers[client.0].partial);
+        let mut done = 0;
+        while self.peers[client.0].connection.wants_input() {
+            let peer = &mut self.peers[client.0];
+            let received = peer.connection.receive(self.now.monotonic, &buffer[done..]);
+            if received.consumed == 0 && received.event.is_none() {
+                break;
+            }
+            done += received.consumed;
+            let connection = connection_id(client.0);
+            match received.event {
+                None => {}
+                Some(Event::Open { identity, connect }) => {
+                    peer.version = connect.version;
+                    let entropy = u128::from(connection.sequence);
+                    self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
+                }
+                Some(Event::Packet(packet)) => {
+                    self.broker.handle(self.now, &Input::Packet { connection, packet });
+                }
+                Some(Event::Closed(cause)) => {
+                    self.broker.handle(self.now, &Input::Closed { connection, cause });
+                }
+            }
+            self.settle();
+        }
+        self.peers[client.0].partial.extend_from_slice(&buffer[done..]);
+        self.settle();
+    }
+
+    /// The stream of this client breaks.
+    pub(crate) fn lose(&mut self, client: Client) {
+        self.peers[client.0].is_gone = true;
+        let connection = connection_id(client.0);
+        self.handle(&Input::Closed { connection, cause: CloseCause::NetworkLost });
+    }
+
+    /// Whether the client takes what is written to it; it does until told otherwise.
+    pub(crate) fn set_reads(&mut self, client: Client, reads: bool) {
+        self.peers[client.0].reads = reads;
+        self.settle();
+    }
+
+    pub(crate) fn connection(&self, client: Client) -> &Connection {
+        &self.peers[client.0].connection
+    }
+
+    /// Whether the core closed this connection, with everything before that written.
+    pub(crate) fn is_closed(&self, client: Client) -> bool {
+        let connection = self.connection(client);
+        connection.is_closing() && connection.outgoing().is_empty()
+    }
+
+    /// All that arrived since the last look.
+    pub(crate) fn received(&mut self, client: Client) -> Vec<Packet<'static>> {
+        self.peers[client.0].inbox.drain(..).collect()
+    }
+
+    /// The first packet that arrived since the last look.
+    pub(crate) fn next(&mut self, client: Client) -> Packet<'static> {
+        self.peers[client.0].inbox.pop_front().expect("a packet has arrived")
+    }
+
+    /// The one packet that arrived since the last look.
+    pub(crate) fn only(&mut self, client: Client) -> Packet<'static> {
+        let mut received = self.received(client);
+        assert_eq!(received.len(), 1, "one packet arrived: {received:?}");
+        received.remove(0)
+    }
+
+    pub(crate) fn conn_ack(&mut self, client: Client) -> ConnAck<'static> {
+        match self.next(client) {
+            Packet::ConnAck(ack) => ack,
+            other => panic!("expected CONNACK, got {other:?}"),
+        }
+    }
+
+    /// All that arrived since the last look, which is messages.
+    pub(crate) fn messages(&mut self, client: Client) -> Vec<Publish<'static>> {
+        let as_publish = |packet| match packet {
+            Packet::Publish(publish) => publish,
+            other => panic!("expected PUBLISH, got {other:?}"),
+        };
+        self.received(client).into_iter().map(as_publish).collect()
+    }
+
+    /// The one message that arrived since the last look.
+    pub(crate) fn message(&mut self, client: Client) -> Publish<'static> {
+        let mut messages = self.messages(client);
+        assert_eq!(messages.len(), 1, "one message arrived: {messages:?}");
+        messages.remove(0)
+    }
+
+    /// The payloads of what arrived since the last look, which is messages.
+    pub(crate) fn payloads(&mut self, client: Client) -> Vec<&'static str> {
+        let text = |message: Publish<'static>| std::str::from_utf8(message.payload).expect("text");
+        self.messages(client).into_iter().map(text).collect()
+    }
+
+    /// Asserts that the connection was closed with this DISCONNECT, and that nothing else arrived.
+    pub(crate) fn assert_disconnected(&mut self, client: Client, reason: ReasonCode) {
+        assert_eq!(self.received(client), [packets::disconnect(reason)]);
+        assert!(self.is_closed(client));
+    }
+
+    /// A packet identifier that this client did not use yet.
+    pub(crate) fn fresh_id(&mut self, client: Client) -> PacketId {
+        let peer = &mut self.peers[client.0];
+        peer.next_id += 1;
+        packets::id(peer.next_id - 1)
+    }
+
+    /// Publishes and returns the PUBACK's reason code, if the QoS wants one.
+    pub(crate) fn publish(&mut self, client: Client, message: Publish<'_>) -> Option<ReasonCode> {
+        let packet_id = (message.qos > QoS::AtMostOnce).then(|| self.fresh_id(client));
+        self.send(client, Packet::Publish(Publish { packet_id, ..message }));
+        let packet_id = packet_id?;
+        let inbox = &mut self.peers[client.0].inbox;
+        let is_ack =
+            |packet: &Packet<'_>| matches!(packet, Packet::PubAck(ack) if ack.packet_id == packet_id);
+        let position = inbox.iter().position(is_ack).expect("a PUBACK arrived");
+        match inbox.remove(position) {
+            Some(Packet::PubAck(ack)) => Some(ack.reason),
+            _ => unreachable!("a PUBACK stands there"),
+        }
+    }
+
+    /// Subscribes, and asserts that what was asked for is granted.
+    pub(crate) fn subscribe(&mut self, client: Client, filter: &str, qos: QoS) {
+        assert_eq!(self.ask_subscribe(client, filter, qos), qos as u8, "{filter} is granted");
+    }
+
+    /// Subscribes and returns the reason code.
+    pub(crate) fn ask_subscribe(&mut self, client: Client, filter: &str, qos: QoS) -> u8 {
+        let packet_id = self.fresh_id(client);
+        let subscriptions = [packets::subscription(filter, qos)];
+        self.send(client, packets::subscribe(packet_id, &subscriptions));
+        match self.only(client) {
+            Packet::SubAck(SubAck { packet_id: answered, reasons: &[reason], .. })
+                if answered == packet_id =>
+            {
+                reason
+            }
+            other => panic!("expected SUBACK, got {other:?}"),
+        }
+    }
+
+    pub(crate) fn ack(&mut self, client: Client, packet_id: Option<PacketId>) {
+        let packet_id = packet_id.expect("a message of QoS 1");
+        let (reason, properties) = (ReasonCode::Success, mayfly_wire::AckProperties::default());
+        self.send(client, Packet::PubAck(PubAck { packet_id, reason, properties }));
+    }
+
+    /// Acknowledges all these messages.
+    pub(crate) fn ack_all(&mut self, client: Client, messages: &[Publish<'_>]) {
+        for message in messages {
+            self.ack(client, message.packet_id);
+        }
+    }
+}
+
+impl Peer {
+    fn take(&mut self, bytes: &[u8]) {
+        self.arrived.extend_from_slice(bytes);
+        let arrived: &'static [u8] = Box::leak(std::mem::take(&mut self.arrived).into_boxed_slice());
+        let mut rest = arrived;
+        while let Some(frame) = split_frame(rest, u32::MAX).expect("the core sends valid packets") {
+            // Nobody knows which version a refused CONNECT was of; only the CONNACK of 3.1.1 is as short.
+            let version = if rest.starts_with(&[0x20, 2]) { ProtocolVersion::V3_1_1 } else { self.version };
+            self.inbox.push_back(frame.decode(version).expect("the core sends valid packets"));
+            rest = &rest[frame.len..];
+        }
+        self.arrived = rest.to_vec();
+    }
+}
+
+/// The connection that a client's inputs come from.
+pub(crate) fn connection_id(index: usize) -> ConnectionId {
+    ConnectionId { node: NODE, sequence: index as u64 }
+}

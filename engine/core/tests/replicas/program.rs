@@ -1,0 +1,352 @@
+//! Random programs of several clients, as the entries of a log.
+
+use std::num::NonZeroU16;
+
+use mayfly_core::{
+    CloseCause, ConnectionId, Identity, Input, Limits, Monotonic, Now, REQUEST_TOPIC, WallClock, log,
+};
+use mayfly_wire::{
+    AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Hlc, Packet, PacketId,
+    ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe,
+    SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName,
+    Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, UserProperties, Will, WillProperties, resp3,
+};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+const CLIENT_IDS: [&str; 5] = ["alpha", "beta", "gamma", "delta", ""];
+const FILTERS: [&str; 8] = ["a/b", "a/+", "a/#", "#", "+/b", "responses", "$share/g/a/b", "w"];
+const TOPICS: [&str; 5] = ["a/b", "a", "a/b/c", "responses", "w"];
+const KEYS: [&[u8]; 5] = [b"k", b"l", b"\x00\xff", b"lock", b""];
+const NODES: u64 = 2;
+
+/// One input, with the time that passes before it.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    passed_ms: u64,
+    wall_step_ms: i64,
+    /// Which of the clients it is about.
+    client: usize,
+    action: Action,
+}
+
+#[derive(Clone, Debug)]
+enum Action {
+    Connect {
+        version: ProtocolVersion,
+        clean_start: bool,
+        expiry_s: Option<u32>,
+        receive_maximum: Option<u16>,
+        will_delay_s: Option<u32>,
+    },
+    Subscribe {
+        filter: &'static str,
+        qos: QoS,
+        no_local: bool,
+    },
+    Unsubscribe {
+        filter: &'static str,
+    },
+    Publish {
+        topic: &'static str,
+        qos: QoS,
+        packet_id: u16,
+        expiry_s: Option<u32>,
+    },
+    Request {
+        command: Vec<&'static [u8]>,
+        packet_id: u16,
+        correlation: u8,
+        fenced: bool,
+        expiry_s: Option<u32>,
+    },
+    Ack {
+        packet_id: u16,
+    },
+    Disconnect {
+        reason: ReasonCode,
+        expiry_s: Option<u32>,
+    },
+    Drop,
+    Tick,
+    Limits {
+        max_queued_messages: u32,
+        max_remembered_requests: u32,
+    },
+    NodeDown {
+        node: u64,
+    },
+}
+
+/// Programs of up to `max_len` steps after the clients have connected.
+pub(crate) fn programs(max_len: usize) -> impl Strategy<Value = Vec<Step>> {
+    let step = (
+        prop_oneof![3 => Just(0), 2 => 0_u64..50, 1 => 0_u64..3000],
+        prop_oneof![8 => Just(0), 1 => -5000_i64..5000],
+        0..CLIENT_IDS.len(),
+        actions(),
+    );
+    let step = step.prop_map(|(passed_ms, wall_step_ms, client, action)| Step {
+        passed_ms,
+        wall_step_ms,
+        client,
+        action,
+    });
+    prop::collection::vec(step, 1..max_len).prop_map(|steps| [opening(), steps].concat())
+}
+
+/// All clients connect, so that most of what follows has somebody to be about.
+fn opening() -> Vec<Step> {
+    let connect = Action::Connect {
+        version: ProtocolVersion::V5,
+        clean_start: true,
+        expiry_s: Some(100),
+        receive_maximum: None,
+        will_delay_s: None,
+    };
+    let step = |client| Step { passed_ms: 0, wall_step_ms: 0, client, action: connect.clone() };
+    (0..CLIENT_IDS.len()).map(step).collect()
+}
+
+fn actions() -> impl Strategy<Value = Action> {
+    let qos = || select(vec![QoS::AtMostOnce, QoS::AtLeastOnce]);
+    let version = prop_oneof![4 => Just(ProtocolVersion::V5), 1 => Just(ProtocolVersion::V3_1_1)];
+    let seconds = || prop::option::of(select(vec![0, 1, 2, 100, u32::MAX]));
+    let connect = (version, any::<bool>(), seconds(), prop::option::of(1_u16..4), prop::option::of(0_u32..3))
+        .prop_map(|(version, clean_start, expiry_s, receive_maximum, will_delay_s)| Action::Connect {
+            version,
+            clean_start,
+            expiry_s,
+            receive_maximum,
+            will_delay_s,
+        });
+    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>())
+        .prop_map(|(filter, qos, no_local)| Action::Subscribe { filter, qos, no_local });
+    let publish = (select(TOPICS.to_vec()), qos(), 1_u16..9, seconds())
+        .prop_map(|(topic, qos, packet_id, expiry_s)| Action::Publish { topic, qos, packet_id, expiry_s });
+    let request = (commands(), 1_u16..9, 0_u8..6, any::<bool>(), seconds()).prop_map(
+        |(command, packet_id, correlation, fenced, expiry_s)| Action::Request {
+            command,
+            packet_id,
+            correlation,
+            fenced,
+            expiry_s,
+        },
+    );
+    let disconnect = (select(vec![ReasonCode::Success, ReasonCode::DisconnectWithWillMessage]), seconds())
+        .prop_map(|(reason, expiry_s)| Action::Disconnect { reason, expiry_s });
+    let limits = (1_u32..6, 0_u32..6).prop_map(|(max_queued_messages, max_remembered_requests)| {
+        Action::Limits { max_queued_messages, max_remembered_requests }
+    });
+    prop_oneof![
+        6 => connect,
+        5 => subscribe,
+        1 => select(FILTERS.to_vec()).prop_map(|filter| Action::Unsubscribe { filter }),
+        6 => publish,
+        10 => request,
+        4 => (1_u16..6).prop_map(|packet_id| Action::Ack { packet_id }),
+        1 => disconnect,
+        2 => Just(Action::Drop),
+        2 => Just(Action::Tick),
+        1 => limits,
+        1 => (0..NODES).prop_map(|node| Action::NodeDown { node }),
+    ]
+}
+
+fn commands() -> impl Strategy<Value = Vec<&'static [u8]>> {
+    // Mostly one key, so that clients meet.
+    let key = || prop_oneof![3 => Just(KEYS[0]), 1 => select(KEYS.to_vec())];
+    let value = || select(vec![&b"1"[..], b"2", b""]);
+    let options: Vec<&[&[u8]]> =
+        vec![&[], &[b"NX"], &[b"NEX"], &[b"PX", b"20"], &[b"NEX", b"PX", b"1500.5"], &[b"what"]];
+    prop_oneof![
+        6 => (key(), value(), select(options)).prop_map(|(key, value, options)| {
+            [&[&b"SET"[..], key, value][..], options].concat()
+        }),
+        2 => key().prop_map(|key| vec![&b"GET"[..], key]),
+        2 => key().prop_map(|key| vec![&b"DEL"[..], key]),
+        1 => (key(), value()).prop_map(|(key, value)| vec![&b"VDEL"[..], key, value]),
+        3 => key().prop_map(|key| vec![&b"KEYNOTIFY"[..], key]),
+        1 => key().prop_map(|key| vec![&b"KEYNOTIFY"[..], key, b"STOP"]),
+    ]
+}
+
+/// The log of a program: each entry was read back and found equal.
+pub(crate) fn encode(program: &[Step]) -> Vec<Vec<u8>> {
+    let mut writer = Writer {
+        now: Now { monotonic: Monotonic::ZERO, wall: WallClock::from_millis(1_700_000_000_000) },
+        connections: [None; CLIENT_IDS.len()],
+        next_sequence: 0,
+        entries: Vec::new(),
+    };
+    for step in program {
+        writer.step(step);
+    }
+    writer.entries
+}
+
+struct Writer {
+    now: Now,
+    /// The connection of each client, if it has one.
+    connections: [Option<ConnectionId>; CLIENT_IDS.len()],
+    next_sequence: u64,
+    entries: Vec<Vec<u8>>,
+}
+
+impl Writer {
+    fn step(&mut self, step: &Step) {
+        let wall_ms = self.now.wall.as_millis() + step.passed_ms;
+        self.now = Now {
+            monotonic: Monotonic::from_nanos(self.now.monotonic.as_nanos() + step.passed_ms * 1_000_000),
+            wall: WallClock::from_millis(wall_ms.saturating_add_signed(step.wall_step_ms)),
+        };
+        match &step.action {
+            Action::Tick => self.append(&Input::Tick),
+            Action::NodeDown { node } => self.append(&Input::NodeDown { node: *node }),
+            &Action::Limits { max_queued_messages, max_remembered_requests } => {
+                let limits = Limits { max_queued_messages, max_remembered_requests, ..Limits::default() };
+                self.append(&Input::Limits(limits));
+            }
+            Action::Connect { .. } => self.connect(step.client, &step.action),
+            Action::Drop => {
+                if let Some(connection) = self.connections[step.client].take() {
+                    self.append(&Input::Closed { connection, cause: CloseCause::NetworkLost });
+                }
+            }
+            action => {
+                // An unknown connection is as good as a closed one.
+                let unknown = ConnectionId { node: 9, sequence: 9 };
+                let connection = self.connections[step.client].unwrap_or(unknown);
+                self.send(connection, action);
+            }
+        }
+    }
+
+    fn connect(&mut self, client: usize, action: &Action) {
+        let &Action::Connect { version, clean_start, expiry_s, receive_maximum, will_delay_s } = action
+        else {
+            unreachable!("the caller saw a CONNECT")
+        };
+        let is_v5 = version == ProtocolVersion::V5;
+        let client_id = CLIENT_IDS[client];
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        let connection = ConnectionId { node: sequence % NODES, sequence };
+        self.connections[client] = Some(connection);
+        let will_properties =
+            WillProperties { delay_interval_s: will_delay_s.filter(|_| is_v5), ..WillProperties::default() };
+        let will = Will {
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: TopicName::parse("w").unwrap(),
+            payload: b"gone",
+            properties: will_properties,
+        };
+        let properties = ConnectProperties {
+            session_expiry_interval_s: expiry_s,
+            receive_maximum: receive_maximum.and_then(NonZeroU16::new),
+            ..ConnectProperties::default()
+        };
+        let connect = Connect {
+            version,
+            clean_start: clean_start || client_id.is_empty(),
+            keep_alive_s: 0,
+            client_id,
+            will: will_delay_s.map(|_| will),
+            user_name: None,
+            password: None,
+            properties: if is_v5 { properties } else { ConnectProperties::default() },
+        };
+        let identity = Identity { user_name: clean_start.then_some("user") };
+        self.append(&Input::Opened { connection, identity, entropy: u128::from(sequence) << 64, connect });
+    }
+
+    fn send(&mut self, connection: ConnectionId, action: &Action) {
+        let id = |id: u16| PacketId::new(id).unwrap();
+        match *action {
+            Action::Subscribe { filter, qos, no_local } => {
+                let no_local = no_local && !filter.starts_with("$share");
+                let retain_handling = RetainHandling::DoNotSend;
+                let options =
+                    SubscriptionOptions { qos, no_local, retain_as_published: true, retain_handling };
+                let filters = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
+                let (properties, filters) =
+                    (SubscribeProperties::default(), SubscribeFilters::from_slice(&filters));
+                self.packet(
+                    connection,
+                    Packet::Subscribe(Subscribe { packet_id: id(1), properties, filters }),
+                );
+            }
+            Action::Unsubscribe { filter } => {
+                let filters = [TopicFilter::parse(filter).unwrap()];
+                let (properties, filters) =
+                    (UnsubscribeProperties::default(), UnsubscribeFilters::from_slice(&filters));
+                let unsubscribe = Unsubscribe { packet_id: id(1), properties, filters };
+                self.packet(connection, Packet::Unsubscribe(unsubscribe));
+            }
+            Action::Publish { topic, qos, packet_id, expiry_s } => {
+                let properties =
+                    PublishProperties { message_expiry_interval_s: expiry_s, ..PublishProperties::default() };
+                let packet_id = (qos > QoS::AtMostOnce).then(|| id(packet_id));
+                let payload = b"payload";
+                let (dup, retain) = (false, false);
+                let publish = Publish { dup, qos, retain, topic, packet_id, properties, payload };
+                self.packet(connection, Packet::Publish(publish));
+            }
+            Action::Request { ref command, packet_id, correlation, fenced, expiry_s } => {
+                let mut payload = Vec::new();
+                resp3::encode_array(command, &mut payload);
+                let clock = Hlc { wall_clock_ms: self.now.wall.as_millis(), counter: 0, node_id: "c" };
+                let clock = clock.to_string();
+                let pairs = [("__ts", clock.as_str()), ("__ft", clock.as_str())];
+                let properties = PublishProperties {
+                    message_expiry_interval_s: expiry_s,
+                    response_topic: Some(TopicName::parse("responses").unwrap()),
+                    correlation_data: Some(std::slice::from_ref(&correlation)),
+                    user_properties: UserProperties::from_pairs(&pairs[..=usize::from(fenced)]),
+                    ..PublishProperties::default()
+                };
+                let publish = Publish {
+                    dup: false,
+                    qos: QoS::AtLeastOnce,
+                    retain: false,
+                    topic: REQUEST_TOPIC,
+                    packet_id: Some(id(packet_id)),
+                    properties,
+                    payload: &payload,
+                };
+                self.packet(connection, Packet::Publish(publish));
+            }
+            Action::Ack { packet_id } => {
+                let (reason, properties) = (ReasonCode::Success, AckProperties::default());
+                self.packet(
+                    connection,
+                    Packet::PubAck(PubAck { packet_id: id(packet_id), reason, properties }),
+                );
+            }
+            Action::Disconnect { reason, expiry_s } => {
+                let properties = DisconnectProperties {
+                    session_expiry_interval_s: expiry_s,
+                    ..DisconnectProperties::default()
+                };
+                self.packet(connection, Packet::Disconnect(Disconnect { reason, properties }));
+            }
+            Action::Connect { .. }
+            | Action::Drop
+            | Action::Tick
+            | Action::Limits { .. }
+            | Action::NodeDown { .. } => unreachable!("the caller serves these"),
+        }
+    }
+
+    fn packet(&mut self, connection: ConnectionId, packet: Packet<'_>) {
+        self.append(&Input::Packet { connection, packet });
+    }
+
+    fn append(&mut self, input: &Input<'_>) {
+        let mut entry = Vec::new();
+        log::encode(self.now, input, &mut entry).expect("an input that can be written");
+        assert_eq!(log::decode(&entry).expect("what was written can be read"), (self.now, input.clone()));
+        self.entries.push(entry);
+    }
+}

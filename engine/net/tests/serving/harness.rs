@@ -1,0 +1,243 @@
+//! A server on streams in memory, and a client that writes and reads packets on any stream.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, StateMachine};
+use mayfly_net::{Listener, Node, NodeConfig, SystemClock, serve};
+use mayfly_wire::{
+    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
+    ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription,
+    SubscriptionOptions, TopicFilter, split_frame,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinHandle, LocalSet};
+
+/// Longer than anything may take, in paused time.
+pub(crate) const EVER: Duration = Duration::from_hours(24);
+
+/// Runs a test where tasks of one thread can be spawned.
+pub(crate) async fn local(test: impl Future<Output = ()>) {
+    LocalSet::new().run_until(test).await;
+}
+
+pub(crate) fn node<M: StateMachine + 'static>(
+    machine: M,
+    connection: ConnectionConfig,
+) -> Rc<Node<M, SystemClock>> {
+    let config = NodeConfig { node_id: 1, connection, entropy: Box::new(|| 4) };
+    Node::new(machine, SystemClock::start(), config)
+}
+
+/// A server in a task of its own.
+pub(crate) struct Server<M = Broker> {
+    pub(crate) node: Rc<Node<M, SystemClock>>,
+    /// How often the server asked its streams for bytes.
+    pub(crate) reads: Rc<Cell<usize>>,
+    accept: mpsc::UnboundedSender<io::Result<Counted>>,
+    stop: Option<oneshot::Sender<()>>,
+    pub(crate) task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        Self::with(ConnectionConfig::default())
+    }
+
+    pub(crate) fn with(config: ConnectionConfig) -> Self {
+        Self::of(Broker::new(BrokerConfig::default()), config)
+    }
+}
+
+impl<M: StateMachine + 'static> Server<M> {
+    pub(crate) fn of(machine: M, config: ConnectionConfig) -> Self {
+        let node = node(machine, config);
+        let (accept, accepted) = mpsc::unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { drop(stopped.await) };
+        let task = tokio::task::spawn_local(serve(Rc::clone(&node), Accepted(accepted), stopped));
+        Self { node, reads: Rc::default(), accept, stop: Some(stop), task }
+    }
+
+    /// A stream to the server that holds so many bytes in each direction.
+    pub(crate) fn stream(&self, capacity: usize) -> DuplexStream {
+        let (client, server) = tokio::io::duplex(capacity);
+        let server = Counted { stream: server, reads: Rc::clone(&self.reads) };
+        self.accept.send(Ok(server)).expect("the server runs");
+        client
+    }
+
+    /// A client whose CONNECT was accepted.
+    pub(crate) async fn connect(&self, client_id: &str) -> Client<DuplexStream> {
+        Client::connect(self.stream(64 * 1024), connect(client_id)).await
+    }
+
+    pub(crate) fn fail_accept(&self) {
+        self.accept.send(Err(io::Error::other("out of file descriptors"))).expect("the server runs");
+    }
+
+    pub(crate) fn stop(&mut self) {
+        self.stop.take().expect("stopped once").send(()).expect("the server runs");
+    }
+}
+
+struct Accepted(mpsc::UnboundedReceiver<io::Result<Counted>>);
+
+impl Listener for Accepted {
+    type Stream = Counted;
+
+    async fn accept(&mut self) -> io::Result<Counted> {
+        match self.0.recv().await {
+            Some(stream) => stream,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Counts how often it is read from.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    stream: DuplexStream,
+    reads: Rc<Cell<usize>>,
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reads.set(self.reads.get() + 1);
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// One end of a stream, and the packets on it.
+pub(crate) struct Client<S> {
+    pub(crate) stream: S,
+    version: ProtocolVersion,
+    arrived: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn new(stream: S, version: ProtocolVersion) -> Self {
+        Self { stream, version, arrived: Vec::new() }
+    }
+
+    pub(crate) async fn connect(stream: S, connect: Connect<'_>) -> Self {
+        let mut client = Self::new(stream, connect.version);
+        client.send(Packet::Connect(connect)).await;
+        match client.receive().await {
+            Some(Packet::ConnAck(ack)) => assert_eq!(ack.reason, ReasonCode::Success),
+            other => panic!("expected CONNACK, got {other:?}"),
+        }
+        client
+    }
+
+    pub(crate) async fn send(&mut self, packet: Packet<'_>) {
+        self.stream.write_all(&self.encode(packet)).await.expect("the server reads");
+    }
+
+    pub(crate) fn encode(&self, packet: Packet<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        packet.encode(self.version, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// The next packet; `None` at the end of the stream. What it borrows is leaked, which a test can afford.
+    pub(crate) async fn receive(&mut self) -> Option<Packet<'static>> {
+        loop {
+            if let Some(frame) = split_frame(&self.arrived, u32::MAX).expect("a packet") {
+                let rest = self.arrived.split_off(frame.len);
+                let bytes: &'static [u8] = std::mem::replace(&mut self.arrived, rest).leak();
+                let frame = split_frame(bytes, u32::MAX).unwrap().unwrap();
+                return Some(frame.decode(self.version).expect("a packet"));
+            }
+            if self.stream.read_buf(&mut self.arrived).await.expect("no reset") == 0 {
+                assert!(self.arrived.is_empty(), "the stream ended in a packet");
+                return None;
+            }
+        }
+    }
+
+    /// The next packet, which is a message.
+    pub(crate) async fn message(&mut self) -> Publish<'static> {
+        match self.receive().await {
+            Some(Packet::Publish(publish)) => publish,
+            other => panic!("expected PUBLISH, got {other:?}"),
+        }
+    }
+
+    pub(crate) async fn subscribe(&mut self, filter: &str, qos: QoS) {
+        let options = SubscriptionOptions {
+            qos,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::SendAtSubscribe,
+        };
+        let subscriptions = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
+        let subscribe = Subscribe {
+            packet_id: PacketId::new(1).unwrap(),
+            properties: SubscribeProperties::default(),
+            filters: SubscribeFilters::from_slice(&subscriptions),
+        };
+        self.send(Packet::Subscribe(subscribe)).await;
+        assert!(matches!(self.receive().await, Some(Packet::SubAck(_))));
+    }
+
+    /// Asserts that the server says why it ends the connection, and ends it.
+    pub(crate) async fn assert_disconnected(&mut self, reason: ReasonCode) {
+        match self.receive().await {
+            Some(Packet::Disconnect(disconnect)) => assert_eq!(disconnect.reason, reason),
+            other => panic!("expected DISCONNECT, got {other:?}"),
+        }
+        assert_eq!(self.receive().await, None);
+    }
+}
+
+/// MQTT 5, clean start, no keep-alive.
+pub(crate) fn connect(client_id: &str) -> Connect<'_> {
+    Connect {
+        version: ProtocolVersion::V5,
+        clean_start: true,
+        keep_alive_s: 0,
+        client_id,
+        will: None,
+        user_name: None,
+        password: None,
+        properties: ConnectProperties::default(),
+    }
+}
+
+/// A message of QoS 0.
+pub(crate) fn message<'a>(topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
+    Packet::Publish(Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: false,
+        topic,
+        packet_id: None,
+        properties: PublishProperties::default(),
+        payload,
+    })
+}
