@@ -1,0 +1,9 @@
+//! The checkers against hand-made, generated and enumerated histories.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
+
+mod anomalies;
+mod brute_force;
+mod generated;
+mod restarts;
+mod speed;
+mod story;

@@ -1,0 +1,225 @@
+//! Restarts of the broker: what must be gone, and what only looks like a survivor.
+
+use super::story::{ALICE, BOB, Story, del, deleted, get, set, stored, value};
+use crate::check::{Anomaly, CheckerName, Verdict};
+use crate::history::Reply;
+
+/// A write before a restart, and a read after it.
+fn around_a_restart(read: Reply) -> Story {
+    Story::new().did(ALICE, 0, 10, set("a-1"), stored(1)).restarted(100, 200).did(BOB, 300, 310, get(), read)
+}
+
+#[test]
+fn a_value_with_its_old_version_is_resurrected() {
+    let survived = around_a_restart(value("a-1", 1));
+    survived.is(Some(Anomaly::ResurrectedValue));
+    assert_eq!(survived.first(CheckerName::LossOnRestart), Some(Anomaly::ResurrectedValue));
+    // A request that is made while the broker is down waits for the empty store.
+    Story::new()
+        .did(ALICE, 0, 10, set("a-1"), stored(1))
+        .restarted(100, 200)
+        .did(BOB, 150, 250, get(), value("a-1", 1))
+        .is(Some(Anomaly::ResurrectedValue));
+    let lost = around_a_restart(Reply::Missing);
+    lost.is(None);
+    assert_eq!(lost.first(CheckerName::LossOnRestart), None);
+}
+
+#[test]
+fn without_the_restart_the_same_replies_are_judged_the_other_way_round() {
+    Story::new().did(ALICE, 0, 10, set("a-1"), stored(1)).did(BOB, 300, 310, get(), value("a-1", 1)).is(None);
+    Story::new()
+        .did(ALICE, 0, 10, set("a-1"), stored(1))
+        .did(BOB, 300, 310, get(), Reply::Missing)
+        .is(Some(Anomaly::LostWrite));
+}
+
+#[test]
+fn a_request_sent_again_is_a_new_write_and_no_survivor() {
+    // Executed before the restart, where bob sees it, and again after it, which alice is told.
+    let story = |second_read| {
+        Story::new()
+            .did(ALICE, 10, 20, set("a-0"), stored(1))
+            .did(ALICE, 50, 400, set("a-1"), stored(9))
+            .did(BOB, 60, 70, get(), value("a-1", 3))
+            .restarted(100, 200)
+            .did(BOB, 500, 510, get(), second_read)
+    };
+    let again = story(value("a-1", 9));
+    again.is(None);
+    let report = again.check(CheckerName::LossOnRestart);
+    assert_eq!(report.verdict, Verdict::Valid);
+    assert!(
+        report.notes.iter().any(|note| note.contains("#1") && note.contains("not survivors")),
+        "{report:?}"
+    );
+    // With the version from before it would be a survivor.
+    let survivor = story(value("a-1", 3));
+    assert_eq!(survivor.first(CheckerName::LossOnRestart), Some(Anomaly::ResurrectedValue));
+}
+
+#[test]
+fn an_unanswered_write_may_be_executed_in_each_life_of_the_broker() {
+    Story::new()
+        .asked(ALICE, 50, set("a-1"))
+        .did(BOB, 60, 70, get(), value("a-1", 3))
+        .restarted(100, 200)
+        .did(BOB, 300, 310, get(), Reply::Missing)
+        .did(BOB, 500, 510, get(), value("a-1", 9))
+        .is(None);
+    // But in each only once.
+    let thrice = Story::new()
+        .asked(ALICE, 50, set("a-1"))
+        .restarted(100, 200)
+        .did(BOB, 300, 310, get(), value("a-1", 3))
+        .did(BOB, 320, 330, del(), deleted(4))
+        .did(BOB, 500, 510, get(), value("a-1", 9));
+    assert_eq!(thrice.first(CheckerName::Linearizability), Some(Anomaly::NotLinearizable));
+}
+
+#[test]
+fn a_reply_that_arrives_while_the_broker_is_down_was_given_before() {
+    let story = |read| {
+        Story::new()
+            .did(ALICE, 0, 10, set("a-1"), stored(1))
+            .did(BOB, 95, 150, get(), read)
+            .restarted(100, 200)
+    };
+    story(value("a-1", 1)).is(None);
+    story(Reply::Missing).is(Some(Anomaly::LostWrite));
+}
+
+#[test]
+fn versions_may_start_lower_after_a_restart() {
+    Story::new()
+        .did(ALICE, 0, 10, set("a-1"), stored(5000))
+        .restarted(100, 200)
+        .did(BOB, 300, 310, set("b-1"), stored(301))
+        .did(BOB, 400, 410, get(), value("b-1", 301))
+        .is(None);
+}
+
+#[test]
+fn keys_that_nobody_can_have_written_survived() {
+    let story = |keys| around_a_restart(Reply::Missing).counted(90, 1).counted(200, keys);
+    assert_eq!(story(1).first(CheckerName::LossOnRestart), Some(Anomaly::KeysSurvived));
+    let emptied = story(0);
+    assert_eq!(emptied.first(CheckerName::LossOnRestart), None);
+    let notes = emptied.check(CheckerName::LossOnRestart).notes.join("\n");
+    assert!(notes.contains("held 1 keys before it and 0 after"), "{notes}");
+}
+
+#[test]
+fn a_session_that_survives_a_restart_is_caught_by_both_checkers_that_look() {
+    let story = |present| {
+        around_a_restart(Reply::Missing).connected(ALICE, 0, 5, false).connected(ALICE, 210, 220, present)
+    };
+    for checker in [CheckerName::LossOnRestart, CheckerName::Session] {
+        assert_eq!(story(true).first(checker), Some(Anomaly::SessionSurvived));
+        assert_eq!(story(false).first(checker), None);
+    }
+}
+
+#[test]
+fn a_session_must_survive_its_connection() {
+    let story = |present| Story::new().connected(BOB, 0, 5, false).connected(BOB, 1000, 1010, present);
+    assert_eq!(story(false).first(CheckerName::Session), Some(Anomaly::SessionLost));
+    assert_eq!(story(true).first(CheckerName::Session), None);
+    // Nobody can tell whether this one expired: its client was last heard of 2 s before.
+    let mut expired = Story::new().connected(BOB, 0, 5, false).connected(BOB, 2000, 2010, false);
+    expired.history.clients[BOB.0].session_expiry_s = 1;
+    assert_eq!(expired.first(CheckerName::Session), None);
+}
+
+#[test]
+fn a_connect_that_was_under_way_at_the_stop_proves_nothing() {
+    for present in [true, false] {
+        let story =
+            Story::new().connected(BOB, 0, 5, false).restarted(100, 110).connected(BOB, 95, 120, present);
+        assert_eq!(story.first(CheckerName::Session), None);
+    }
+    // It may have been answered before the stop.
+    let delayed = around_a_restart(Reply::Missing).connected(BOB, 0, 5, false).connected(BOB, 95, 220, true);
+    assert_eq!(delayed.first(CheckerName::LossOnRestart), None);
+    // It may have begun a session with the new broker, which the next connect then finds.
+    let next = around_a_restart(Reply::Missing)
+        .connected(BOB, 0, 5, false)
+        .connected(BOB, 95, 220, false)
+        .connected(BOB, 300, 310, true);
+    assert_eq!(next.first(CheckerName::LossOnRestart), None);
+    assert_eq!(next.first(CheckerName::Session), None);
+}
+
+#[test]
+fn a_clients_process_begins_without_a_session_and_then_keeps_it() {
+    let story = |first, second| {
+        Story::new()
+            .started(BOB, 0)
+            .connected(BOB, 1, 5, false)
+            .started(BOB, 500)
+            .attempted(BOB, 501)
+            .attempted(BOB, 600)
+            .connected(BOB, 600, 610, first)
+            .connected(BOB, 700, 710, second)
+    };
+    // Clean Start holds until the first CONNACK, so that an unanswered attempt makes no difference.
+    assert_eq!(story(false, true).first(CheckerName::Session), None);
+    assert_eq!(story(true, true).first(CheckerName::Session), Some(Anomaly::SessionSurvived));
+    assert_eq!(story(false, false).first(CheckerName::Session), Some(Anomaly::SessionLost));
+    let first_ever = Story::new().started(BOB, 0).connected(BOB, 1, 5, true);
+    assert_eq!(first_ever.first(CheckerName::Session), Some(Anomaly::SessionSurvived));
+}
+
+#[test]
+fn an_unanswered_attempt_after_a_restart_may_have_begun_the_session_that_is_found() {
+    let story = |tried, present| {
+        around_a_restart(Reply::Missing)
+            .started(BOB, 0)
+            .connected(BOB, 1, 5, false)
+            .attempted(BOB, tried)
+            .attempted(BOB, 300)
+            .connected(BOB, 300, 310, present)
+    };
+    for checker in [CheckerName::Session, CheckerName::LossOnRestart] {
+        for present in [true, false] {
+            assert_eq!(story(210, present).first(checker), None);
+        }
+        // One from before the stop may still have been under way after it.
+        for present in [true, false] {
+            assert_eq!(story(50, present).first(checker), None);
+        }
+        // But not if the next one was answered before the stop.
+        let ended = story(50, true).attempted(BOB, 60).connected(BOB, 60, 65, true);
+        let in_order = |mut story: Story| {
+            story.history.sessions.sort_by_key(|event| event.at_ns);
+            story
+        };
+        assert_eq!(in_order(ended).first(checker), Some(Anomaly::SessionSurvived));
+    }
+}
+
+#[test]
+fn each_of_several_restarts_ends_the_sessions() {
+    let story = |present| {
+        Story::new()
+            .restarted(100, 110)
+            .restarted(500, 510)
+            .connected(BOB, 0, 5, false)
+            .connected(BOB, 200, 210, present)
+            .connected(BOB, 300, 310, true)
+            .connected(BOB, 600, 610, false)
+    };
+    assert_eq!(story(false).first(CheckerName::Session), None);
+    assert_eq!(story(true).first(CheckerName::Session), Some(Anomaly::SessionSurvived));
+}
+
+#[test]
+fn without_evidence_the_loss_is_undecided() {
+    let undecided =
+        |story: Story| matches!(story.check(CheckerName::LossOnRestart).verdict, Verdict::Undecided { .. });
+    assert!(undecided(Story::new().did(ALICE, 0, 10, set("a-1"), stored(1))), "no restart");
+    let nobody_looked = Story::new().did(ALICE, 0, 10, set("a-1"), stored(1)).restarted(100, 200);
+    assert!(undecided(nobody_looked), "nobody looked");
+    let nothing_to_lose = Story::new().restarted(100, 200).did(BOB, 300, 310, get(), Reply::Missing);
+    assert!(undecided(nothing_to_lose), "nothing to lose");
+}

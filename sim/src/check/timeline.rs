@@ -1,0 +1,82 @@
+//! A history cut by the broker's restarts, and grouped by key.
+//!
+//! An epoch is one life of the broker's process, counted from 0: epoch 0 ends at the first stop. What an operation
+//! did happened in one of the epochs between its invocation and its completion; often there is only one.
+
+use std::collections::BTreeMap;
+
+use crate::history::{BrokerChange, History, Operation, Outcome};
+
+/// A history with its restarts.
+pub(super) struct Timeline<'h> {
+    pub(super) history: &'h History,
+    pub(super) restarts: Vec<RestartSpan>,
+}
+
+/// The broker was down from `stopped_ns` to `started_ns`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RestartSpan {
+    pub(super) stopped_ns: u64,
+    /// `u64::MAX` if it never came back.
+    pub(super) started_ns: u64,
+}
+
+/// The epochs in which an operation may have been executed, both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Epochs {
+    pub(super) earliest: u32,
+    pub(super) latest: u32,
+}
+
+impl<'h> Timeline<'h> {
+    pub(super) fn new(history: &'h History) -> Self {
+        let mut restarts: Vec<RestartSpan> = Vec::new();
+        for event in &history.broker {
+            match (event.change, restarts.last_mut()) {
+                (BrokerChange::Stopped, _) => {
+                    restarts.push(RestartSpan { stopped_ns: event.at_ns, started_ns: u64::MAX });
+                }
+                (BrokerChange::Started, Some(last)) if last.started_ns == u64::MAX => {
+                    last.started_ns = event.at_ns;
+                }
+                // The first start, which is no restart.
+                (BrokerChange::Started, _) => {}
+            }
+        }
+        Self { history, restarts }
+    }
+
+    /// The operations on each key, in the order of their invocation.
+    pub(super) fn keys(&self) -> BTreeMap<&'h [u8], Vec<&'h Operation>> {
+        let mut keys: BTreeMap<&[u8], Vec<&Operation>> = BTreeMap::new();
+        for operation in &self.history.operations {
+            keys.entry(operation.call.key()).or_default().push(operation);
+        }
+        for operations in keys.values_mut() {
+            operations.sort_by_key(|operation| (operation.invoked_ns, operation.id));
+        }
+        keys
+    }
+
+    /// The epochs in which the store may have executed an operation.
+    ///
+    /// A request that was made while the broker was down waits for the next epoch. A reply that arrived after a stop
+    /// may have been sent before it. An operation without a reply may be executed until the end of the run.
+    pub(super) fn epochs(&self, operation: &Operation) -> Epochs {
+        let earliest =
+            self.restarts.iter().filter(|restart| restart.stopped_ns < operation.invoked_ns).count();
+        let completed_ns = match &operation.outcome {
+            Outcome::Ok { completed_ns, .. } | Outcome::Failed { completed_ns, .. } => *completed_ns,
+            Outcome::Unknown { .. } => u64::MAX - 1,
+        };
+        let latest = self.restarts.iter().filter(|restart| restart.started_ns <= completed_ns).count();
+        Epochs { earliest: earliest as u32, latest: latest.max(earliest) as u32 }
+    }
+}
+
+impl Epochs {
+    /// The epoch, if there is only one.
+    pub(super) fn certain(self) -> Option<u32> {
+        (self.earliest == self.latest).then_some(self.earliest)
+    }
+}

@@ -1,0 +1,329 @@
+//! What the clients of a run asked, when, and what they were told: the only evidence the checkers see.
+//!
+//! Owns the record: operations with their invocation and outcome, the broker's starts and stops, sessions found
+//! or missing on a connect, and the number of stored keys over time. Never judges any of it, and shares no type
+//! with the engine, so that a mistake there cannot hide itself here.
+//!
+//! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
+
+use std::fmt;
+
+/// Everything that one run recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// The clients, in the order in which [`ClientIndex`] counts them.
+    pub clients: Vec<ClientRecord>,
+    /// The operations in the order of their invocation; an [`OperationId`] is the index here.
+    pub operations: Vec<Operation>,
+    /// The broker's starts and stops in order of time; the first is a start.
+    pub broker: Vec<BrokerEvent>,
+    /// Attempts to connect, connects and losses as the clients saw them, in order of time for each client.
+    pub sessions: Vec<SessionEvent>,
+    /// How many keys the store held, sampled over the run, in order of time.
+    pub key_counts: Vec<KeyCount>,
+}
+
+/// A client of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRecord {
+    /// The name that the scenario gave it.
+    pub name: String,
+    /// The Session Expiry Interval that it asked for, in seconds.
+    pub session_expiry_s: u32,
+}
+
+/// Which client: an index into [`History::clients`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientIndex(pub usize);
+
+/// Which operation: an index into [`History::operations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OperationId(pub u64);
+
+/// One request to the state store and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its place in the history.
+    pub id: OperationId,
+    /// Who asked.
+    pub client: ClientIndex,
+    /// What was asked.
+    pub call: Call,
+    /// When the client asked. The store cannot have executed the request earlier.
+    pub invoked_ns: u64,
+    /// What the client learnt.
+    pub outcome: Outcome,
+}
+
+/// A request to the state store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// `GET key`.
+    Get {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// `SET key value`, perhaps with a condition and an expiry.
+    Set {
+        /// The key.
+        key: Vec<u8>,
+        /// The value to store.
+        value: Vec<u8>,
+        /// When the store may set it.
+        condition: Condition,
+        /// The `PX` option: the value's life in milliseconds.
+        px_ms: Option<u64>,
+    },
+    /// `DEL key`.
+    Del {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// `VDEL key value`: delete the key only if its value is this one.
+    Vdel {
+        /// The key.
+        key: Vec<u8>,
+        /// The value that the key must have.
+        value: Vec<u8>,
+    },
+}
+
+/// The condition of a SET.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Unconditional.
+    None,
+    /// `NX`: only if the key does not exist.
+    Nx,
+    /// `NEX`: only if the key does not exist or already has this SET's value.
+    Nex,
+}
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store executed it and the reply arrived. The client will not send the request again.
+    Ok {
+        /// What the store answered.
+        reply: Reply,
+        /// When the client had the reply.
+        completed_ns: u64,
+    },
+    /// Certainly not executed: the store refused it with an error, or it never left the client.
+    Failed {
+        /// The store's error text, or the client's.
+        error: String,
+        /// When the client knew.
+        completed_ns: u64,
+    },
+    /// The store may have executed it at any time since the invocation, may yet execute it, or never will.
+    Unknown {
+        /// Why the client does not know.
+        reason: UnknownReason,
+        /// When the client stopped waiting.
+        at_ns: u64,
+    },
+}
+
+/// Why a client does not know what became of its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownReason {
+    /// No reply within the operation time-out.
+    TimedOut,
+    /// The connection was lost, or the client's host crashed, before the reply.
+    ConnectionLost,
+    /// A response arrived that breaks the state store protocol.
+    BadResponse,
+    /// The run ended before the reply.
+    Unfinished,
+}
+
+/// What the store answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// GET: the key's value and version.
+    Value {
+        /// The value.
+        value: Vec<u8>,
+        /// The key's version.
+        version: Version,
+    },
+    /// GET: the key does not exist.
+    Missing,
+    /// SET: stored.
+    Stored {
+        /// The key's new version.
+        version: Version,
+    },
+    /// SET with NX or NEX: not stored, the condition did not hold.
+    Refused {
+        /// The version of the value that stands in the way.
+        version: Version,
+    },
+    /// DEL, VDEL: deleted.
+    Deleted {
+        /// The deletion's version.
+        version: Version,
+    },
+    /// DEL, VDEL: the key does not exist.
+    NotFound,
+    /// VDEL: the key has another value.
+    ValueDiffers,
+}
+
+/// A hybrid logical clock reading, the version of a key. Ordered by wall clock, counter, node id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Milliseconds since the Unix epoch.
+    pub wall_clock_ms: u64,
+    /// Tells apart readings of the same millisecond.
+    pub counter: u32,
+    /// The node that gave it.
+    pub node_id: String,
+}
+
+/// The broker's process came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokerEvent {
+    /// When.
+    pub at_ns: u64,
+    /// What happened.
+    pub change: BrokerChange,
+}
+
+/// What happened to the broker's process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerChange {
+    /// It listens, with an empty store.
+    Started,
+    /// It is gone, and with it all that it held in memory.
+    Stopped,
+}
+
+/// A client's connection came or went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionEvent {
+    /// Whose.
+    pub client: ClientIndex,
+    /// When the client saw it.
+    pub at_ns: u64,
+    /// What it saw.
+    pub change: SessionChange,
+}
+
+/// What a client did and saw of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionChange {
+    /// The client's process started, for the first time or after a crash. It asks for a clean start until its first
+    /// CONNACK, and from then on for its session.
+    ProcessStarted,
+    /// The client began to connect. The broker may have opened a session even if no CONNACK arrived.
+    Attempted,
+    /// CONNACK arrived with success.
+    Connected {
+        /// When the attempt began: the broker answered no earlier.
+        attempted_ns: u64,
+        /// The Session Present flag of the CONNACK.
+        session_present: bool,
+    },
+    /// The connection is gone.
+    Lost,
+}
+
+/// How many keys the store held at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyCount {
+    /// When.
+    pub at_ns: u64,
+    /// The number of keys.
+    pub keys: u64,
+}
+
+impl History {
+    /// An empty history of these clients.
+    pub fn new(clients: Vec<ClientRecord>) -> Self {
+        Self { clients, ..Self::default() }
+    }
+
+    /// Records that `client` asks `call` at `now_ns`. Until one of [`complete`](Self::complete),
+    /// [`fail`](Self::fail) and [`unknown`](Self::unknown) is called the outcome is unknown.
+    pub fn invoke(&mut self, client: ClientIndex, call: Call, now_ns: u64) -> OperationId {
+        let id = OperationId(self.operations.len() as u64);
+        let outcome = Outcome::Unknown { reason: UnknownReason::Unfinished, at_ns: now_ns };
+        self.operations.push(Operation { id, client, call, invoked_ns: now_ns, outcome });
+        id
+    }
+
+    /// Records the store's reply.
+    pub fn complete(&mut self, id: OperationId, reply: Reply, now_ns: u64) {
+        self.operation_mut(id).outcome = Outcome::Ok { reply, completed_ns: now_ns };
+    }
+
+    /// Records that the operation was certainly not executed.
+    pub fn fail(&mut self, id: OperationId, error: impl Into<String>, now_ns: u64) {
+        self.operation_mut(id).outcome = Outcome::Failed { error: error.into(), completed_ns: now_ns };
+    }
+
+    /// Records that the client gave up waiting and does not know.
+    pub fn unknown(&mut self, id: OperationId, reason: UnknownReason, now_ns: u64) {
+        self.operation_mut(id).outcome = Outcome::Unknown { reason, at_ns: now_ns };
+    }
+
+    /// The operation with this id. Panics on an id of another history.
+    pub fn operation(&self, id: OperationId) -> &Operation {
+        &self.operations[id.0 as usize]
+    }
+
+    /// The name of a client. Panics on an index of another history.
+    pub fn client_name(&self, client: ClientIndex) -> &str {
+        &self.clients[client.0].name
+    }
+
+    fn operation_mut(&mut self, id: OperationId) -> &mut Operation {
+        &mut self.operations[id.0 as usize]
+    }
+}
+
+impl Operation {
+    /// The reply and the time of its arrival, if there was one.
+    pub fn reply(&self) -> Option<(&Reply, u64)> {
+        match &self.outcome {
+            Outcome::Ok { reply, completed_ns } => Some((reply, *completed_ns)),
+            Outcome::Failed { .. } | Outcome::Unknown { .. } => None,
+        }
+    }
+}
+
+impl Call {
+    /// The key that it is about.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Get { key } | Self::Set { key, .. } | Self::Del { key } | Self::Vdel { key, .. } => key,
+        }
+    }
+
+    /// The command as a person says it: `GET`, `SET`, `SET NX`, `SET NEX`, `DEL`, `VDEL`.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Get { .. } => "GET",
+            Self::Set { condition: Condition::None, .. } => "SET",
+            Self::Set { condition: Condition::Nx, .. } => "SET NX",
+            Self::Set { condition: Condition::Nex, .. } => "SET NEX",
+            Self::Del { .. } => "DEL",
+            Self::Vdel { .. } => "VDEL",
+        }
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl fmt::Display for Version {
+    /// The text of the protocol: fifteen digits, five digits, node id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:015}:{:05}:{}", self.wall_clock_ms, self.counter, self.node_id)
+    }
+}

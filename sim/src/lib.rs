@@ -1,0 +1,31 @@
+//! Deterministic simulation of the engine under faults, with checkers.
+//!
+//! # Layout
+//! - [`scenario`]: the files that say what to simulate and what to expect
+//! - [`history`]: what the clients of a run asked and were told
+//! - [`check`]: judges a history
+//! - [`world`]: the hosts, the network and time; [`workload`]: what the clients do; [`sabotage`]: brokers that lie
+//! - [`nemesis`]: carries out the faults; [`recorder`], [`trace`]: what a run leaves behind
+//! - [`run`]: one run from scenario to [`report`]; [`judge`]: what the scenario demanded of it
+
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "mayfly-sim needs --cfg tokio_unstable: without it turmoil cannot seed tokio's scheduler and a run does not \
+     replay. Add to .cargo/config.toml:\n\n    [build]\n    rustflags = [\"--cfg\", \"tokio_unstable\"]\n    \
+     rustdocflags = [\"--cfg\", \"tokio_unstable\"]\n\nand unset the environment variable RUSTFLAGS, which replaces \
+     that list, or add the flag to it."
+);
+
+pub mod check;
+pub mod cli;
+pub mod history;
+pub mod judge;
+pub mod nemesis;
+pub mod recorder;
+pub mod report;
+pub mod run;
+pub mod sabotage;
+pub mod scenario;
+pub mod trace;
+pub mod workload;
+pub mod world;

@@ -1,0 +1,16 @@
+//! `mayfly-sim`: runs scenarios under deterministic simulation.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match mayfly_sim::cli::Arguments::try_parse() {
+        Ok(arguments) => mayfly_sim::cli::main(&arguments).into(),
+        Err(error) => {
+            // Help and version are asked for; anything else is a command line that cannot be followed.
+            let _ = error.print();
+            if error.use_stderr() { mayfly_sim::cli::Exit::Invalid.into() } else { ExitCode::SUCCESS }
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Where all hosts of a run write down what happens: the history and the trace.
+//!
+//! One run has one thread; the lock is there because the MQTT client asks for callbacks that are `Sync`, and is never
+//! waited for.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::history::{
+    BrokerChange, BrokerEvent, Call, ClientIndex, History, KeyCount, OperationId, Outcome, Reply,
+    SessionChange, SessionEvent, UnknownReason,
+};
+use crate::trace::{EventKind, Trace};
+
+/// A handle to the records of one run.
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Mutex<Records>>);
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// What the checkers see.
+    pub history: History,
+    /// The proof that a repetition did the same.
+    pub trace: Trace,
+    /// How many sessions the broker held, over time: (simulated nanoseconds, sessions).
+    pub session_counts: Vec<(u64, u64)>,
+    /// Why connections were lost: for the report, beside [`History::sessions`].
+    pub loss_reasons: Vec<(ClientIndex, u64, String)>,
+    /// Responses that broke the state store protocol, as the client described them.
+    pub protocol_errors: Vec<String>,
+    /// Operations that were invoked and whose clients still wait.
+    open: BTreeMap<OperationId, ClientIndex>,
+    /// When each client last began to connect.
+    attempts: BTreeMap<ClientIndex, u64>,
+}
+
+impl Recorder {
+    /// Empty records.
+    pub fn new(history: History, trace: Trace) -> Self {
+        Self(Arc::new(Mutex::new(Records {
+            history,
+            trace,
+            session_counts: Vec::new(),
+            loss_reasons: Vec::new(),
+            protocol_errors: Vec::new(),
+            open: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+        })))
+    }
+
+    /// A copy of everything so far.
+    pub fn records(&self) -> Records {
+        self.lock().clone()
+    }
+
+    /// How many operations have their outcome.
+    pub fn settled(&self) -> usize {
+        let records = self.lock();
+        records.history.operations.len() - records.open.len()
+    }
+
+    /// Adds an event to the trace alone.
+    pub fn trace(&self, at_ns: u64, kind: EventKind, host: &str, content: &[u8]) {
+        self.lock().trace.record(at_ns, kind, host, content);
+    }
+
+    /// A client asks for an operation.
+    pub fn invoke(&self, client: ClientIndex, call: Call, at_ns: u64) -> OperationId {
+        let mut records = self.lock();
+        let text = format!("{call:?}");
+        let id = records.history.invoke(client, call, at_ns);
+        records.open.insert(id, client);
+        records.trace_client(at_ns, EventKind::Invoke, client, &text);
+        id
+    }
+
+    /// An operation has a reply.
+    pub fn complete(&self, id: OperationId, reply: Reply, at_ns: u64) {
+        self.settle(id, at_ns, |history| history.complete(id, reply, at_ns));
+    }
+
+    /// An operation was certainly not executed.
+    pub fn fail(&self, id: OperationId, error: String, at_ns: u64) {
+        self.settle(id, at_ns, |history| history.fail(id, error, at_ns));
+    }
+
+    /// Nobody knows what became of an operation.
+    pub fn unknown(&self, id: OperationId, reason: UnknownReason, at_ns: u64) {
+        self.settle(id, at_ns, |history| history.unknown(id, reason, at_ns));
+    }
+
+    /// A response broke the state store protocol.
+    pub fn protocol_error(&self, id: OperationId, error: &str, at_ns: u64) {
+        self.lock().protocol_errors.push(format!("operation {id}: {error}"));
+        self.unknown(id, UnknownReason::BadResponse, at_ns);
+    }
+
+    /// A client's host was killed: what it waited for it will never learn.
+    pub fn client_crashed(&self, client: ClientIndex, at_ns: u64) {
+        let waiting: Vec<_> = {
+            let records = self.lock();
+            records.open.iter().filter(|(_, owner)| **owner == client).map(|(id, _)| *id).collect()
+        };
+        for id in waiting {
+            self.unknown(id, UnknownReason::ConnectionLost, at_ns);
+        }
+    }
+
+    /// A client's process started.
+    pub fn client_started(&self, client: ClientIndex, at_ns: u64) {
+        let mut records = self.lock();
+        records.history.sessions.push(SessionEvent { client, at_ns, change: SessionChange::ProcessStarted });
+        records.trace_client(at_ns, EventKind::Session, client, "started");
+    }
+
+    /// A client begins to connect.
+    pub fn attempt(&self, client: ClientIndex, at_ns: u64) {
+        let mut records = self.lock();
+        records.attempts.insert(client, at_ns);
+        records.history.sessions.push(SessionEvent { client, at_ns, change: SessionChange::Attempted });
+        records.trace_client(at_ns, EventKind::Session, client, "attempt");
+    }
+
+    /// CONNACK arrived.
+    pub fn connected(&self, client: ClientIndex, session_present: bool, at_ns: u64) {
+        let mut records = self.lock();
+        let attempted_ns = records.attempts.get(&client).copied().unwrap_or(at_ns);
+        let change = SessionChange::Connected { attempted_ns, session_present };
+        records.history.sessions.push(SessionEvent { client, at_ns, change });
+        records.trace_client(at_ns, EventKind::Session, client, &format!("connected {session_present}"));
+    }
+
+    /// An established connection ended.
+    pub fn connection_lost(&self, client: ClientIndex, reason: String, at_ns: u64) {
+        let mut records = self.lock();
+        records.history.sessions.push(SessionEvent { client, at_ns, change: SessionChange::Lost });
+        records.trace_client(at_ns, EventKind::Session, client, &reason);
+        records.loss_reasons.push((client, at_ns, reason));
+    }
+
+    /// The broker's process came or went.
+    pub fn broker(&self, change: BrokerChange, at_ns: u64) {
+        let mut records = self.lock();
+        records.history.broker.push(BrokerEvent { at_ns, change });
+        records.trace.record(at_ns, EventKind::Broker, "broker", format!("{change:?}").as_bytes());
+    }
+
+    /// The broker runs and was looked at before anyone could connect.
+    pub fn broker_started(&self, keys: u64, sessions: u64, at_ns: u64) {
+        self.broker(BrokerChange::Started, at_ns);
+        let mut records = self.lock();
+        // Also where nothing changed: that the store began empty is what a checker wants to see.
+        records.history.key_counts.push(KeyCount { at_ns, keys });
+        records.session_counts.push((at_ns, sessions));
+    }
+
+    /// The broker was looked at: it holds so many keys and sessions. Only changes are kept.
+    pub fn sample(&self, keys: u64, sessions: u64, at_ns: u64) {
+        let mut records = self.lock();
+        if records.history.key_counts.last().is_none_or(|last| last.keys != keys) {
+            records.history.key_counts.push(KeyCount { at_ns, keys });
+            records.trace.record(at_ns, EventKind::Broker, "broker", &keys.to_le_bytes());
+        }
+        if records.session_counts.last().is_none_or(|&(_, last)| last != sessions) {
+            records.session_counts.push((at_ns, sessions));
+        }
+    }
+
+    fn settle(&self, id: OperationId, at_ns: u64, outcome: impl FnOnce(&mut History)) {
+        let mut records = self.lock();
+        let Some(client) = records.open.remove(&id) else { return };
+        outcome(&mut records.history);
+        let text = format!("{id} {}", outcome_text(&records.history.operation(id).outcome));
+        records.trace_client(at_ns, EventKind::Outcome, client, &text);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Records> {
+        // A panic of a host ends the run; what it recorded before is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Records {
+    fn trace_client(&mut self, at_ns: u64, kind: EventKind, client: ClientIndex, content: &str) {
+        let name = self.history.client_name(client).to_owned();
+        self.trace.record(at_ns, kind, &name, content.as_bytes());
+    }
+}
+
+fn outcome_text(outcome: &Outcome) -> String {
+    format!("{outcome:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::ClientRecord;
+
+    const ALICE: ClientIndex = ClientIndex(0);
+    const BOB: ClientIndex = ClientIndex(1);
+
+    fn recorder() -> Recorder {
+        let client = |name: &str| ClientRecord { name: name.to_owned(), session_expiry_s: 60 };
+        Recorder::new(History::new(["alice", "bob"].map(client).to_vec()), Trace::new("", 0))
+    }
+
+    fn get() -> Call {
+        Call::Get { key: b"k".to_vec() }
+    }
+
+    #[test]
+    fn what_a_crashed_client_waited_for_is_unknown() {
+        let recorder = recorder();
+        let answered = recorder.invoke(ALICE, get(), 1);
+        recorder.complete(answered, Reply::Missing, 2);
+        let (open, others) = (recorder.invoke(ALICE, get(), 3), recorder.invoke(BOB, get(), 4));
+        assert_eq!(recorder.settled(), 1);
+        recorder.client_crashed(ALICE, 5);
+        assert_eq!(recorder.settled(), 2);
+        let history = recorder.records().history;
+        assert!(history.operation(answered).reply().is_some());
+        let unknown = Outcome::Unknown { reason: UnknownReason::ConnectionLost, at_ns: 5 };
+        assert_eq!(history.operation(open).outcome, unknown);
+        let unfinished = Outcome::Unknown { reason: UnknownReason::Unfinished, at_ns: 4 };
+        assert_eq!(history.operation(others).outcome, unfinished);
+    }
+
+    #[test]
+    fn the_first_outcome_stands() {
+        let recorder = recorder();
+        let id = recorder.invoke(ALICE, get(), 1);
+        recorder.unknown(id, UnknownReason::TimedOut, 2);
+        let before = recorder.records();
+        recorder.complete(id, Reply::Missing, 3);
+        recorder.fail(id, "late".to_owned(), 4);
+        let after = recorder.records();
+        assert_eq!(after.history, before.history);
+        assert_eq!(after.trace.hash(), before.trace.hash());
+    }
+
+    #[test]
+    fn a_connect_knows_when_it_was_tried() {
+        let recorder = recorder();
+        recorder.attempt(ALICE, 10);
+        recorder.attempt(BOB, 15);
+        recorder.attempt(ALICE, 20);
+        recorder.connected(ALICE, true, 25);
+        let change = SessionChange::Connected { attempted_ns: 20, session_present: true };
+        let event = SessionEvent { client: ALICE, at_ns: 25, change };
+        assert_eq!(recorder.records().history.sessions.last(), Some(&event));
+    }
+
+    #[test]
+    fn key_counts_are_kept_where_they_change_and_at_each_start() {
+        let recorder = recorder();
+        recorder.broker_started(0, 0, 0);
+        for (at_ns, keys) in [(1, 0), (2, 3), (3, 3), (4, 0)] {
+            recorder.sample(keys, 0, at_ns);
+        }
+        recorder.broker_started(0, 0, 5);
+        let counts: Vec<_> =
+            recorder.records().history.key_counts.iter().map(|count| (count.at_ns, count.keys)).collect();
+        assert_eq!(counts, [(0, 0), (2, 3), (4, 0), (5, 0)]);
+    }
+
+    #[test]
+    fn whatever_is_recorded_changes_the_hash() {
+        let deeds: [fn(&Recorder); 8] = [
+            |recorder| recorder.trace(1, EventKind::Read, "alice", b"x"),
+            |recorder| recorder.trace(1, EventKind::Write, "alice", b"x"),
+            |recorder| recorder.client_started(ALICE, 1),
+            |recorder| recorder.attempt(ALICE, 1),
+            |recorder| recorder.connected(ALICE, true, 1),
+            |recorder| recorder.connected(ALICE, false, 1),
+            |recorder| recorder.connection_lost(ALICE, "reset".to_owned(), 1),
+            |recorder| recorder.broker(BrokerChange::Stopped, 1),
+        ];
+        let mut hashes = vec![recorder().records().trace.hash().to_string()];
+        for deed in deeds {
+            let recorder = recorder();
+            deed(&recorder);
+            hashes.push(recorder.records().trace.hash().to_string());
+        }
+        hashes.sort();
+        hashes.dedup();
+        assert_eq!(hashes.len(), deeds.len() + 1);
+    }
+}

@@ -1,0 +1,328 @@
+//! From a run's records to its report.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use mayfly_reports::{
+    Build, Checker, CheckerVerdict, CounterExample, CounterExampleRow, FORMAT_VERSION, Fault, Host, Mark,
+    Operation, Outcome, Role, RunReport, Sample, Scenario as ScenarioReport, SessionChange, SessionEvent,
+    TraceHash, summary,
+};
+
+use crate::check::{self, CheckReport};
+use crate::history::{self, BrokerChange, Call, Condition, History, Reply, UnknownReason};
+use crate::judge;
+use crate::nemesis::{FaultRecord, kind};
+use crate::recorder::Records;
+use crate::scenario::{FOLDERS, Scenario, model};
+use crate::world::{BROKER, nanos};
+
+/// A run that took place.
+#[derive(Debug)]
+pub struct Finished<'a> {
+    /// What was run.
+    pub scenario: &'a Scenario,
+    /// The path of the scenario's file, as it was given.
+    pub file: &'a str,
+    /// The seed.
+    pub seed: u64,
+    /// What it left behind.
+    pub records: Records,
+    /// What became of the faults.
+    pub faults: Vec<FaultRecord>,
+    /// How long it was in simulated time.
+    pub simulated: Duration,
+}
+
+impl Finished<'_> {
+    /// Checks the history and makes the report. How long the machine took it leaves at 0.
+    pub fn report(self) -> RunReport {
+        let Self { scenario, records, .. } = &self;
+        let history = &records.history;
+        let checks: Vec<_> =
+            scenario.expect.checkers.iter().map(|checker| check::check(*checker, history)).collect();
+        let judged = judge::faults(scenario, &self.faults, history);
+        let expectations = judge::expectations(scenario, &judged, &checks, records);
+        let verdict = judge::verdict(scenario, &judged, &checks, &expectations);
+        let operations: Vec<_> =
+            history.operations.iter().map(|operation| operation_row(history, operation)).collect();
+        let faults = scenario.faults.iter().zip(&self.faults).zip(judged);
+        RunReport {
+            format_version: FORMAT_VERSION,
+            scenario: ScenarioReport {
+                name: scenario.name.clone(),
+                description: scenario.description.clone(),
+                file: self.file.to_owned(),
+                intent: intent(self.file),
+            },
+            seed: self.seed,
+            repeat_command: repeat_command(&scenario.name, self.file, self.seed),
+            build: build(),
+            simulated_duration_ns: nanos(self.simulated),
+            wall_duration_ms: 0,
+            trace_hash: TraceHash::Hex(records.trace.hash().to_string()),
+            verdict,
+            hosts: hosts(history),
+            faults: faults
+                .map(|((fault, record), judged)| fault_row(history, fault, record, judged))
+                .collect(),
+            session_events: session_events(records),
+            key_count: history
+                .key_counts
+                .iter()
+                .map(|count| Sample { at_ns: count.at_ns, value: count.keys })
+                .collect(),
+            session_count: records
+                .session_counts
+                .iter()
+                .map(|&(at_ns, value)| Sample { at_ns, value })
+                .collect(),
+            marks: marks(history),
+            summary: summary::by_kind(&operations),
+            operations,
+            checkers: checks.iter().map(|check| checker_row(history, check)).collect(),
+            expectations,
+        }
+    }
+}
+
+/// The folder that the scenario lies in says what it is for.
+fn intent(file: &str) -> String {
+    let folder = Path::new(file).parent().and_then(Path::file_name);
+    folder.map_or_else(|| "none".to_owned(), |folder| folder.to_string_lossy().into_owned())
+}
+
+/// The command that repeats a run from the current directory: by name where the file is in its scenarios folder, else by
+/// path.
+pub fn repeat_command(name: &str, file: &str, seed: u64) -> String {
+    let place: Vec<_> = Path::new(file).iter().filter_map(OsStr::to_str).collect();
+    let is_known = matches!(place.as_slice(), ["scenarios", intent, _] if FOLDERS.contains(intent));
+    format!("cargo sim {} --seed {seed}", if is_known { name } else { file })
+}
+
+/// What this binary was built from.
+pub fn build() -> Build {
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    Build {
+        package_version: env!("CARGO_PKG_VERSION").to_owned(),
+        git_commit: known(env!("MAYFLY_GIT_COMMIT")),
+        rustc_version: env!("MAYFLY_RUSTC_VERSION").to_owned(),
+        profile: env!("MAYFLY_PROFILE").to_owned(),
+    }
+}
+
+fn hosts(history: &History) -> Vec<Host> {
+    let broker = Host { name: BROKER.to_owned(), role: Role::Broker };
+    let clients = history.clients.iter().map(|client| Host { name: client.name.clone(), role: Role::Client });
+    std::iter::once(broker).chain(clients).collect()
+}
+
+fn marks(history: &History) -> Vec<Mark> {
+    let mark = |(index, event): (usize, &history::BrokerEvent)| Mark {
+        at_ns: event.at_ns,
+        host: BROKER.to_owned(),
+        what: match event.change {
+            BrokerChange::Stopped => "stopped".to_owned(),
+            BrokerChange::Started if index == 0 => "started".to_owned(),
+            BrokerChange::Started => "started again".to_owned(),
+        },
+    };
+    // The first start is the beginning of the run: a line there tells nothing.
+    history.broker.iter().enumerate().skip(1).map(mark).collect()
+}
+
+fn session_events(records: &Records) -> Vec<SessionEvent> {
+    let mut reasons = records.loss_reasons.iter();
+    let event = |event: &history::SessionEvent| {
+        let change = match event.change {
+            history::SessionChange::ProcessStarted | history::SessionChange::Attempted => return None,
+            history::SessionChange::Connected { session_present, .. } => {
+                SessionChange::Connected { session_present }
+            }
+            // Both lists are in the order of recording, so that each loss meets its own reason.
+            history::SessionChange::Lost => SessionChange::ConnectionLost {
+                reason: reasons.next().map(|(_, _, reason)| reason.clone()).unwrap_or_default(),
+            },
+        };
+        let client = records.history.client_name(event.client).to_owned();
+        Some(SessionEvent { client, at_ns: event.at_ns, change })
+    };
+    records.history.sessions.iter().filter_map(event).collect()
+}
+
+fn fault_row(
+    history: &History,
+    fault: &model::Fault,
+    record: &FaultRecord,
+    judged: judge::JudgedFault,
+) -> Fault {
+    let names: Vec<_> = record.clients.iter().map(|client| history.client_name(*client)).collect();
+    let (kind, target, effect) = match fault {
+        model::Fault::Partition(partition) => {
+            let (kind, effect) = match partition.mode {
+                model::PartitionMode::Delay => (
+                    "partition (delay)",
+                    "held back all traffic in both directions; delivered it, late, when healed".to_owned(),
+                ),
+                model::PartitionMode::Disconnect => (
+                    "partition (disconnect)",
+                    format!(
+                        "held back all traffic in both directions; {} ends of connections died when healed",
+                        record.killed_ends
+                    ),
+                ),
+            };
+            (kind, format!("{} | {BROKER}", names.join(", ")), effect)
+        }
+        model::Fault::Restart(_) => {
+            let effect = "killed the process, and with it all that it held in memory; started it anew";
+            ("restart", BROKER.to_owned(), effect.to_owned())
+        }
+        model::Fault::Crash(crash) => (kind(fault), crash.target.clone(), "killed the process".to_owned()),
+    };
+    Fault {
+        kind: kind.to_owned(),
+        target,
+        planned_ns: nanos(fault.at()),
+        fired_ns: record.fired_ns,
+        healed_ns: record.healed_ns,
+        effect,
+        observed_by: judged.observed_by,
+        verdict: judged.verdict,
+        expectations: judged.expectations,
+    }
+}
+
+fn operation_row(history: &History, operation: &history::Operation) -> Operation {
+    let (argument, condition) = match &operation.call {
+        Call::Get { .. } | Call::Del { .. } => (None, None),
+        Call::Vdel { value, .. } => (Some(lossy(value)), None),
+        Call::Set { value, condition, px_ms, .. } => {
+            let condition = match condition {
+                Condition::None => None,
+                Condition::Nx => Some("NX".to_owned()),
+                Condition::Nex => Some("NEX".to_owned()),
+            };
+            let px = px_ms.map(|px_ms| format!("PX {px_ms}"));
+            let options: Vec<_> = condition.into_iter().chain(px).collect();
+            (Some(lossy(value)), (!options.is_empty()).then(|| options.join(" ")))
+        }
+    };
+    let (completed_ns, outcome) = match &operation.outcome {
+        history::Outcome::Ok { reply, completed_ns } => {
+            let version = version(reply).map(ToString::to_string);
+            (Some(*completed_ns), Outcome::Ok { reply: reply_text(reply), version })
+        }
+        history::Outcome::Failed { error, completed_ns } => {
+            (Some(*completed_ns), Outcome::Failed { error: error.clone() })
+        }
+        history::Outcome::Unknown { reason, at_ns } => {
+            let completed_ns = (*reason != UnknownReason::Unfinished).then_some(*at_ns);
+            (completed_ns, Outcome::Unknown { reason: reason_text(*reason).to_owned() })
+        }
+    };
+    Operation {
+        id: operation.id.0,
+        client: history.client_name(operation.client).to_owned(),
+        kind: operation.call.verb().to_owned(),
+        key: lossy(operation.call.key()),
+        argument,
+        condition,
+        invoked_ns: operation.invoked_ns,
+        completed_ns,
+        outcome,
+    }
+}
+
+fn checker_row(history: &History, check: &CheckReport) -> Checker {
+    let mut checked = check.summary.clone();
+    for note in &check.notes {
+        checked.push(' ');
+        checked.push_str(note);
+    }
+    Checker {
+        name: check.checker.as_str().to_owned(),
+        verdict: match &check.verdict {
+            check::Verdict::Valid => CheckerVerdict::Valid,
+            check::Verdict::Violated => CheckerVerdict::Violated,
+            check::Verdict::Undecided { why } => CheckerVerdict::Undecided { why: why.clone() },
+        },
+        checked,
+        counter_examples: check
+            .counter_examples
+            .iter()
+            .map(|example| counter_example(history, example))
+            .collect(),
+    }
+}
+
+fn counter_example(history: &History, example: &check::CounterExample) -> CounterExample {
+    let row = |id: &history::OperationId| {
+        let described = history.operation(*id);
+        let operation = operation_row(history, described);
+        CounterExampleRow {
+            operation_id: Some(operation.id),
+            who: operation.client,
+            what: match &described.call {
+                Call::Get { .. } | Call::Del { .. } => format!("{} {}", operation.kind, operation.key),
+                Call::Set { value, .. } | Call::Vdel { value, .. } => {
+                    format!("{} {} {}", operation.kind, operation.key, check::shown_value(value))
+                }
+            },
+            from_ns: operation.invoked_ns,
+            until_ns: operation.completed_ns,
+            saw: match operation.outcome {
+                Outcome::Ok { version: Some(version), .. }
+                    if let Some((Reply::Value { value, .. }, _)) = described.reply() =>
+                {
+                    format!("{}, version {version}", check::shown_value(value))
+                }
+                Outcome::Ok { reply, version: Some(version) } => format!("{reply}, version {version}"),
+                Outcome::Ok { reply, version: None } => reply,
+                Outcome::Failed { error } => format!("not executed: {error}"),
+                Outcome::Unknown { reason } => format!("unknown: {reason}"),
+            },
+        }
+    };
+    CounterExample {
+        title: format!("{}: {}", example.anomaly.as_str(), example.headline),
+        explanation: example.explanation.clone(),
+        operation_ids: example.operations.iter().map(|id| id.0).collect(),
+        rows: example.operations.iter().map(row).collect(),
+    }
+}
+
+fn reply_text(reply: &Reply) -> String {
+    match reply {
+        Reply::Value { value, .. } => lossy(value),
+        Reply::Missing | Reply::NotFound => "no such key".to_owned(),
+        Reply::Stored { .. } => "stored".to_owned(),
+        Reply::Refused { .. } => "refused by its condition".to_owned(),
+        Reply::Deleted { .. } => "deleted".to_owned(),
+        Reply::ValueDiffers => "the value differs".to_owned(),
+    }
+}
+
+fn version(reply: &Reply) -> Option<&history::Version> {
+    match reply {
+        Reply::Value { version, .. }
+        | Reply::Stored { version }
+        | Reply::Refused { version }
+        | Reply::Deleted { version } => Some(version),
+        Reply::Missing | Reply::NotFound | Reply::ValueDiffers => None,
+    }
+}
+
+fn reason_text(reason: UnknownReason) -> &'static str {
+    match reason {
+        UnknownReason::TimedOut => "no reply within the operation time-out",
+        UnknownReason::ConnectionLost => "the connection was lost before the reply",
+        UnknownReason::BadResponse => "the response broke the state store protocol",
+        UnknownReason::Unfinished => "the run ended before the reply",
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,144 @@
+//! One run: a scenario, a seed, a report.
+
+use std::time::{Duration, Instant};
+
+use mayfly_reports::RunReport;
+use thiserror::Error;
+
+use crate::history::{ClientRecord, History};
+use crate::nemesis::Nemesis;
+use crate::recorder::Recorder;
+use crate::report::Finished;
+use crate::scenario::Scenario;
+use crate::trace::Trace;
+use crate::world::World;
+
+/// The stack of a run's thread in bytes: deep enough for a checker's search.
+const STACK_SIZE: usize = 64 * 1024 * 1024;
+
+/// How often, in simulated time, whoever watches is told.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// The simulator or the engine failed: no verdict can be trusted, and there is none.
+#[derive(Debug, Error)]
+#[error("the run with seed {seed} crashed: {why}")]
+pub struct Crash {
+    /// The run's seed.
+    pub seed: u64,
+    /// The panic's message, or the error of a host.
+    pub why: String,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Simulated time that has passed.
+    pub simulated: Duration,
+    /// Simulated time in all.
+    pub total: Duration,
+    /// Operations that have their outcome.
+    pub operations: usize,
+}
+
+/// Runs a scenario with a seed, checks it and makes the report.
+///
+/// Each run has a thread of its own: what a run leaves in thread-local state (identifiers of tasks, for one) cannot
+/// reach the next, so that a run does the same in any process and beside any other.
+pub fn run(
+    scenario: &Scenario,
+    file: &str,
+    seed: u64,
+    watch: impl FnMut(Progress) + Send,
+) -> Result<RunReport, Crash> {
+    let name = format!("{} {seed}", scenario.name);
+    on_own_thread(name, move || simulate(scenario, file, seed, watch)).map_err(|why| Crash { seed, why })
+}
+
+/// Does `work` on a thread of its own; says why it failed or panicked.
+fn on_own_thread<T: Send>(
+    name: String,
+    work: impl FnOnce() -> anyhow::Result<T> + Send,
+) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new().name(name).stack_size(STACK_SIZE).spawn_scoped(scope, work);
+        let thread = spawned.map_err(|error| format!("no thread for the run: {error}"))?;
+        let ended = thread.join().map_err(|panic| panic_message(panic.as_ref()))?;
+        ended.map_err(|error| format!("{error:#}"))
+    })
+}
+
+fn simulate(
+    scenario: &Scenario,
+    file: &str,
+    seed: u64,
+    mut watch: impl FnMut(Progress),
+) -> anyhow::Result<RunReport> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the report says how long the machine took; nothing depends on it"
+    )]
+    let started = Instant::now();
+    let clients = scenario.clients().into_iter().map(|client| ClientRecord {
+        name: client.name,
+        session_expiry_s: u32::try_from(client.group.session_expiry.as_secs()).unwrap_or(u32::MAX),
+    });
+    let recorder = Recorder::new(History::new(clients.collect()), Trace::new(&format!("{scenario:?}"), seed));
+    let mut world = World::new(scenario, seed, &recorder);
+    let mut nemesis = Nemesis::new(scenario, &recorder);
+    let total = scenario.run.duration + scenario.run.drain;
+    let mut next_progress = Duration::ZERO;
+    while world.elapsed() < total {
+        nemesis.act(&mut world);
+        world.step()?;
+        if world.elapsed() >= next_progress {
+            next_progress += PROGRESS_INTERVAL;
+            watch(Progress { simulated: world.elapsed(), total, operations: recorder.settled() });
+        }
+    }
+    world.sample();
+    let finished = Finished {
+        scenario,
+        file,
+        seed,
+        records: recorder.records(),
+        faults: nemesis.records().to_vec(),
+        simulated: world.elapsed(),
+    };
+    drop(world);
+    let mut report = finished.report();
+    report.wall_duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn outcome(work: impl FnOnce() -> anyhow::Result<u32> + Send) -> Result<u32, String> {
+        on_own_thread("test".to_owned(), work)
+    }
+
+    #[test]
+    fn a_panic_becomes_a_crash_with_its_message() {
+        let number = 7;
+        assert_eq!(outcome(|| panic!("expected {number}")), Err("expected 7".to_owned()));
+        assert_eq!(outcome(|| panic!("plain")), Err("plain".to_owned()));
+        assert_eq!(outcome(|| std::panic::panic_any(5)), Err("a panic without a message".to_owned()));
+    }
+
+    #[test]
+    fn an_error_becomes_a_crash_with_its_causes() {
+        let error = || Err(anyhow::anyhow!("inner").context("outer"));
+        assert_eq!(outcome(error), Err("outer: inner".to_owned()));
+        assert_eq!(outcome(|| Ok(1)), Ok(1));
+        let crash = Crash { seed: 3, why: "inner".to_owned() };
+        assert_eq!(crash.to_string(), "the run with seed 3 crashed: inner");
+    }
+}

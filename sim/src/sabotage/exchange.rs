@@ -1,0 +1,82 @@
+//! What the liars know of the protocol: which request a packet carries, and how to forge its response.
+
+use std::collections::BTreeMap;
+
+use mayfly_core::{ConnectionId, Input, REQUEST_TOPIC};
+use mayfly_wire::resp3::{self, Reply};
+use mayfly_wire::{Delivery, Packet, Publish, PublishProperties, UserProperties};
+
+/// The longest command's number of arguments.
+const MAX_ARGUMENTS: usize = 6;
+
+/// Names a request that waits for its response: whose, and its correlation data.
+type Ticket = (ConnectionId, Vec<u8>);
+
+/// Requests that wait for their response, with what a liar wants to remember of each.
+#[derive(Debug)]
+pub(super) struct Pending<T>(BTreeMap<Ticket, T>);
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T> Pending<T> {
+    /// Remembers a request.
+    pub(super) fn insert(&mut self, connection: ConnectionId, publish: &Publish<'_>, note: T) {
+        if let Some(correlation_data) = publish.properties.correlation_data {
+            self.0.insert((connection, correlation_data.to_vec()), note);
+        }
+    }
+
+    /// The request that a delivery answers, if it is one of these.
+    pub(super) fn take(&mut self, connection: ConnectionId, delivery: &Delivery<'_>) -> Option<T> {
+        let properties = delivery.properties().ok()?;
+        self.0.remove(&(connection, properties.correlation_data?.to_vec()))
+    }
+}
+
+/// A request's command, as verb and arguments.
+pub(super) fn command<'a>(input: &Input<'a>) -> Option<(ConnectionId, Publish<'a>, Vec<&'a [u8]>)> {
+    let Input::Packet { connection, packet: Packet::Publish(publish) } = input else { return None };
+    if publish.topic != REQUEST_TOPIC {
+        return None;
+    }
+    let array = resp3::parse_array::<MAX_ARGUMENTS>(publish.payload).ok()?;
+    Some((*connection, *publish, array.as_slice().to_vec()))
+}
+
+/// A response's version.
+pub(super) fn version_of(delivery: &Delivery<'_>) -> Option<String> {
+    delivery.properties().ok()?.user_properties.first("__ts").map(str::to_owned)
+}
+
+/// A response that the engine did not give.
+#[derive(Debug, Default)]
+pub(super) struct Forgery {
+    properties: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+impl Forgery {
+    /// Puts another reply and version into a response; topic, correlation data and the rest stay.
+    pub(super) fn forge<'a>(
+        &'a mut self,
+        genuine: Delivery<'a>,
+        reply: &Reply<'_>,
+        version: &str,
+    ) -> Delivery<'a> {
+        self.properties.clear();
+        self.payload.clear();
+        reply.encode(&mut self.payload);
+        let user_properties = [("__stat", "200"), ("__ts", version)];
+        let properties = PublishProperties {
+            correlation_data: genuine.properties().ok().and_then(|properties| properties.correlation_data),
+            user_properties: UserProperties::from_pairs(&user_properties),
+            ..PublishProperties::default()
+        };
+        properties.encode_forwarded(&mut self.properties);
+        Delivery { forwarded_properties: &self.properties, payload: &self.payload, ..genuine }
+    }
+}

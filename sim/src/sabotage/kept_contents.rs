@@ -1,0 +1,76 @@
+//! Keeps its keys across a restart, as if it had a disk. Sessions it forgets as it should, so that the keys alone give
+//! it away.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use mayfly_core::{Broker, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_wire::Connect;
+
+use crate::world::Machine;
+
+/// Where the broker waits between two lives of its process.
+pub type Afterlife = Rc<RefCell<Option<Broker>>>;
+
+/// A broker that outlives its process.
+#[derive(Debug)]
+pub struct KeepContents {
+    /// Always there, until this life ends.
+    broker: Option<Broker>,
+    afterlife: Afterlife,
+    /// The clients that have connected in this life.
+    returned: BTreeSet<String>,
+}
+
+impl KeepContents {
+    /// One life: the broker from `afterlife` if there was a life before, else `fresh`.
+    pub fn new(fresh: Broker, afterlife: Afterlife) -> Self {
+        let broker = afterlife.borrow_mut().take().unwrap_or(fresh);
+        Self { broker: Some(broker), afterlife, returned: BTreeSet::new() }
+    }
+
+    fn broker(&mut self) -> &mut Broker {
+        self.broker.as_mut().expect("the broker leaves with the end of its life")
+    }
+}
+
+impl Drop for KeepContents {
+    fn drop(&mut self) {
+        *self.afterlife.borrow_mut() = self.broker.take();
+    }
+}
+
+impl StateMachine for KeepContents {
+    fn handle(&mut self, now: Now, input: &Input<'_>) {
+        let first_connect = match input {
+            Input::Opened { connection, identity, entropy, connect }
+                if self.returned.insert(connect.client_id.to_owned()) =>
+            {
+                let connect = Connect { clean_start: true, ..*connect };
+                Some(Input::Opened {
+                    connection: *connection,
+                    identity: *identity,
+                    entropy: *entropy,
+                    connect,
+                })
+            }
+            _ => None,
+        };
+        self.broker().handle(now, first_connect.as_ref().unwrap_or(input));
+    }
+
+    fn poll_output(&mut self) -> Option<Output<'_>> {
+        self.broker().poll_output()
+    }
+
+    fn next_deadline(&self) -> Option<Monotonic> {
+        self.broker.as_ref().and_then(Broker::next_deadline)
+    }
+}
+
+impl Machine for KeepContents {
+    fn statistics(&self) -> Statistics {
+        self.broker.as_ref().map(Broker::statistics).unwrap_or_default()
+    }
+}

@@ -1,0 +1,99 @@
+//! Durations as scenarios write them: a number and a unit.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Deserializer, Error, Visitor};
+
+/// What a duration looks like, for messages.
+const EXAMPLES: &str = "\"250ms\", \"1.5s\", \"10s\", \"1m\" or \"1h\"";
+
+/// The longest duration that a scenario can write: a hundred years and more, far below overflow.
+const MAX: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// Reads a duration.
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    deserializer.deserialize_any(DurationText).and_then(|text| parse(&text).map_err(Error::custom))
+}
+
+/// Reads a duration where the key may be absent.
+pub(super) fn deserialize_some<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    deserialize(deserializer).map(Some)
+}
+
+/// Reads a whole number of milliseconds that may be negative.
+pub(super) fn deserialize_signed_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let text = deserializer.deserialize_any(DurationText)?;
+    let (sign, magnitude) = match text.strip_prefix('-') {
+        Some(magnitude) => (-1, magnitude),
+        None => (1, text.as_str()),
+    };
+    let duration = parse(magnitude).map_err(Error::custom)?;
+    if duration.subsec_nanos() % 1_000_000 != 0 {
+        return Err(Error::custom(format!("`{text}` is not a whole number of milliseconds")));
+    }
+    // MAX is far below i64::MAX milliseconds.
+    Ok(sign * duration.as_millis() as i64)
+}
+
+/// Parses a number, with a fraction or without, and a unit.
+fn parse(text: &str) -> Result<Duration, String> {
+    let digits_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits_end);
+    let unit_ns: u64 = match unit {
+        "us" => 1_000,
+        "ms" => 1_000_000,
+        "s" => 1_000_000_000,
+        "m" => 60 * 1_000_000_000,
+        "h" => 3_600 * 1_000_000_000,
+        "" if !number.is_empty() => {
+            return Err(format!("`{text}` has no unit; write \"{text}ms\" or \"{text}s\""));
+        }
+        _ => return Err(format!("`{text}` is not a duration; write one like {EXAMPLES}")),
+    };
+    let invalid = || format!("`{text}` is not a duration; write one like {EXAMPLES}");
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() || fraction.len() > 9 || fraction.contains('.') {
+        return Err(invalid());
+    }
+    let too_long = || format!("`{text}` is longer than {} days", MAX.as_secs() / 86_400);
+    let whole: u64 = whole.parse().map_err(|_| too_long())?;
+    let fraction_value: u64 = fraction.parse().map_err(|_| invalid())?;
+    let whole_ns = u128::from(whole) * u128::from(unit_ns);
+    let fraction_ns = u128::from(fraction_value) * u128::from(unit_ns) / 10u128.pow(fraction.len() as u32);
+    let total_ns = whole_ns + fraction_ns;
+    if total_ns > MAX.as_nanos() {
+        return Err(too_long());
+    }
+    // MAX is below u64::MAX nanoseconds.
+    Ok(Duration::from_nanos(total_ns as u64))
+}
+
+/// Accepts a string, and answers a bare number with the string that was probably meant.
+struct DurationText;
+
+impl Visitor<'_> for DurationText {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a duration with a unit, like {EXAMPLES}")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+        Err(E::custom(no_unit(number)))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
+        Err(E::custom(no_unit(number)))
+    }
+}
+
+fn no_unit(number: impl fmt::Display) -> String {
+    format!("a duration needs a unit; write \"{number}ms\" or \"{number}s\"")
+}

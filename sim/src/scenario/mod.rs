@@ -1,0 +1,22 @@
+//! Scenario files: what a run simulates, which faults strike it, and what it must show.
+//!
+//! Owns the language of the files under `scenarios/` and the errors about them. Never runs anything.
+//! [`model`] is the language key by key; [`Scenario::load`] reads a file, [`find`] looks one up by name.
+//!
+//! An error is one line: the file, the line, the column, what is wrong and what would be right.
+
+mod defaults;
+mod duration;
+mod error;
+mod find;
+mod message;
+pub mod model;
+mod parse;
+mod source;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use error::ScenarioError;
+pub use find::{FOLDERS, Found, all_in, find, find_in, scenarios_folder};
+pub use model::Scenario;

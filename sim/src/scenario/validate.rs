@@ -1,0 +1,383 @@
+//! What the types of the language cannot say: ranges, names that must exist, faults that must fit into the run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::error::ScenarioError;
+use super::message::{did_you_mean, list};
+use super::model::{
+    ClientGroup, DurationRange, ExpectedVerdict, Fault, Mix, RegisterWorkload, Sabotage, Scenario, Workload,
+};
+use super::source::Source;
+use crate::check::CheckerName;
+
+const HOUR: Duration = Duration::from_hours(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+/// The name of the broker's host, which no client may have.
+const BROKER: &str = "broker";
+
+/// Checks everything, and reports the first thing that is wrong.
+pub(super) fn validate(scenario: &Scenario, source: &Source<'_>) -> Result<(), ScenarioError> {
+    let checks = Validation { scenario, source };
+    checks.run()?;
+    checks.clients()?;
+    checks.fault_times()?;
+    checks.fault_targets()?;
+    checks.overlaps()?;
+    checks.sabotage()?;
+    checks.expectations()?;
+    checks.bench()
+}
+
+struct Validation<'s> {
+    scenario: &'s Scenario,
+    source: &'s Source<'s>,
+}
+
+type Checked = Result<(), ScenarioError>;
+
+impl Validation<'_> {
+    fn require(&self, holds: bool, path: &str, message: impl FnOnce() -> String) -> Checked {
+        if holds { Ok(()) } else { Err(self.source.error_in(path, message())) }
+    }
+
+    fn run(&self) -> Checked {
+        let run = &self.scenario.run;
+        self.require(!self.scenario.description.trim().is_empty(), "description", || {
+            "`description` is empty; say what the scenario shows".to_owned()
+        })?;
+        self.require(run.duration > Duration::ZERO && run.duration <= 24 * HOUR, "run.duration", || {
+            format!("`duration` is {:?}, but must be above 0 and at most 24h", run.duration)
+        })?;
+        self.require(run.drain <= HOUR / 6, "run.drain", || {
+            format!("`drain` is {:?}, but must be at most 10m", run.drain)
+        })?;
+        let tick_ok = whole_ms(run.tick) && run.tick >= MILLISECOND && run.tick <= 100 * MILLISECOND;
+        self.require(tick_ok, "run.tick", || {
+            format!("`tick` is {:?}, but must be a whole number of milliseconds from 1ms to 100ms", run.tick)
+        })?;
+        let latency = self.scenario.network.latency;
+        self.duration_range("network.latency", latency)?;
+        self.require(whole_ms(latency.min) && whole_ms(latency.max), "network.latency", || {
+            "`latency` must be in whole milliseconds; the simulated network knows no finer".to_owned()
+        })
+    }
+
+    fn clients(&self) -> Checked {
+        let groups = &self.scenario.clients;
+        self.require(!groups.is_empty(), "clients", || {
+            "there are no clients; add a [[clients]] table".to_owned()
+        })?;
+        let mut names: BTreeMap<String, &str> = BTreeMap::new();
+        for (index, group) in groups.iter().enumerate() {
+            let path = format!("clients.{index}");
+            self.group(&path, group)?;
+            // A group's own name is taken as well, because a fault may name the group.
+            let own = (group.count > 1).then(|| group.name.clone());
+            for name in group.members().chain(own) {
+                if let Some(other) = names.insert(name.clone(), &group.name) {
+                    let message = if other == name {
+                        format!("two clients are named `{name}`; give each group a name of its own")
+                    } else {
+                        format!("the name `{name}` is taken by the group `{other}`; choose another")
+                    };
+                    return Err(self.source.error_in(&format!("{path}.name"), message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn group(&self, path: &str, group: &ClientGroup) -> Checked {
+        let key = |name: &str| format!("{path}.{name}");
+        let name = &group.name;
+        self.require(is_host_name(name), &key("name"), || {
+            format!("`{name}` is no client name; use 1 to 64 of a-z, 0-9 and -, beginning with a letter")
+        })?;
+        self.require(name != BROKER, &key("name"), || {
+            "`broker` is the broker's name; give the client another".to_owned()
+        })?;
+        self.require((1..=1000).contains(&group.count), &key("count"), || {
+            format!("`count` is {}, but must be from 1 to 1000", group.count)
+        })?;
+        let keep_alive = group.keep_alive;
+        self.require(whole_s(keep_alive) && keep_alive.as_secs() <= 65_535, &key("keep_alive"), || {
+            format!("`keep_alive` is {keep_alive:?}, but must be whole seconds from 0s to 65535s")
+        })?;
+        let expiry = group.session_expiry;
+        self.require(
+            whole_s(expiry) && expiry.as_secs() < u64::from(u32::MAX),
+            &key("session_expiry"),
+            || format!("`session_expiry` is {expiry:?}, but must be whole seconds from 0s to 4294967294s"),
+        )?;
+        self.require(group.operation_timeout > Duration::ZERO, &key("operation_timeout"), || {
+            "`operation_timeout` is 0, but must be above 0".to_owned()
+        })?;
+        self.require(group.reconnect_delay > Duration::ZERO, &key("reconnect_delay"), || {
+            "`reconnect_delay` is 0, but must be above 0, or the client would try without a pause".to_owned()
+        })?;
+        self.require(group.clock_offset_ms.unsigned_abs() <= 86_400_000, &key("clock_offset"), || {
+            "`clock_offset` is more than a day".to_owned()
+        })?;
+        let Workload::Register(register) = &group.workload;
+        self.register(&key("workload"), register)
+    }
+
+    fn register(&self, path: &str, workload: &RegisterWorkload) -> Checked {
+        let key = |name: &str| format!("{path}.{name}");
+        self.require((1..=10_000).contains(&workload.keys), &key("keys"), || {
+            format!("`keys` is {}, but must be from 1 to 10000", workload.keys)
+        })?;
+        let size = workload.value_size;
+        self.require(size.min >= 1 && size.max <= 65_000, &key("value_size"), || {
+            format!("`value_size` is from {} to {}, but must be within 1 to 65000 bytes", size.min, size.max)
+        })?;
+        self.require(size.min <= size.max, &key("value_size"), || {
+            format!("`min` ({}) is greater than `max` ({}); exchange them", size.min, size.max)
+        })?;
+        self.require(workload.mix.total() > 0, &key("mix"), || {
+            "every weight in `mix` is 0, so there is nothing to do; give one a weight, such as `get = 1`"
+                .to_owned()
+        })?;
+        self.duration_range(&key("pause"), workload.pause)?;
+        self.require((1..=16).contains(&workload.in_flight), &key("in_flight"), || {
+            format!("`in_flight` is {}, but must be from 1 to 16", workload.in_flight)
+        })
+    }
+
+    fn duration_range(&self, path: &str, range: DurationRange) -> Checked {
+        self.require(range.min <= range.max, path, || {
+            format!("`min` ({:?}) is greater than `max` ({:?}); exchange them", range.min, range.max)
+        })
+    }
+
+    fn fault_times(&self) -> Checked {
+        let end = self.scenario.run.duration;
+        for (index, fault) in self.scenario.faults.iter().enumerate() {
+            let at_path = format!("faults.{index}.at");
+            self.require(fault.at() < end, &at_path, || {
+                format!(
+                    "the fault strikes at {:?}, but the run ends at {end:?}; let it strike earlier",
+                    fault.at()
+                )
+            })?;
+            let Some((key, lasts)) = lasting(fault) else { continue };
+            let path = format!("faults.{index}.{key}");
+            self.require(lasts > Duration::ZERO, &path, || format!("`{key}` is 0, but must be above 0"))?;
+            self.require(fault.at() + lasts < end, &path, || {
+                let over = fault.at() + lasts;
+                format!("the fault is over at {over:?}, but the run ends at {end:?}; nobody would see the recovery")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn fault_targets(&self) -> Checked {
+        let all = self.scenario.clients().len();
+        for (index, fault) in self.scenario.faults.iter().enumerate() {
+            match fault {
+                Fault::Partition(partition) => {
+                    let path = format!("faults.{index}.clients");
+                    self.require(!partition.clients.is_empty(), &path, || {
+                        "`clients` is empty; name the clients that are cut off".to_owned()
+                    })?;
+                    let mut cut_off = Vec::new();
+                    for (place, name) in partition.clients.iter().enumerate() {
+                        let path = format!("{path}.{place}");
+                        for client in self.known_clients(name, &path)? {
+                            self.require(!cut_off.contains(&client), &path, || {
+                                format!("`{name}` is cut off twice; name each client once")
+                            })?;
+                            cut_off.push(client);
+                        }
+                    }
+                    self.require(cut_off.len() < all, &path, || {
+                        "every client is cut off; leave at least one on the broker's side".to_owned()
+                    })?;
+                }
+                Fault::Crash(crash) if crash.target == BROKER => {
+                    self.require(crash.duration.is_some(), &format!("faults.{index}"), || {
+                        "a crash of the broker needs `for`, the time until it runs again".to_owned()
+                    })?;
+                }
+                Fault::Crash(crash) => {
+                    self.known_clients(&crash.target, &format!("faults.{index}.target"))?;
+                }
+                Fault::Restart(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The clients of a name, which must exist.
+    fn known_clients(&self, name: &str, path: &str) -> Result<Vec<usize>, ScenarioError> {
+        let clients = self.scenario.resolve(name);
+        if !clients.is_empty() {
+            return Ok(clients);
+        }
+        let known = self.scenario.clients.iter().map(|group| group.name.as_str());
+        let message = format!(
+            "there is no client `{name}`{} (clients: {})",
+            did_you_mean(name, known.clone()),
+            known.collect::<Vec<_>>().join(", ")
+        );
+        Err(self.source.error_in(path, message))
+    }
+
+    /// Two faults that strike the same host at once cannot be told apart in what they cause.
+    fn overlaps(&self) -> Checked {
+        let faults = &self.scenario.faults;
+        for (index, fault) in faults.iter().enumerate() {
+            for (earlier_index, earlier) in faults[..index].iter().enumerate() {
+                let Some(host) = self.shared_host(earlier, fault) else { continue };
+                let apart = ends(earlier) <= fault.at() || ends(fault) <= earlier.at();
+                self.require(apart, &format!("faults.{index}.at"), || {
+                    let number = earlier_index + 1;
+                    format!("this fault overlaps with fault {number} on `{host}`; let one end before the other begins")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A host that both faults strike. A partition strikes the clients that it cuts off.
+    fn shared_host(&self, one: &Fault, other: &Fault) -> Option<String> {
+        let others = self.struck(other);
+        self.struck(one).into_iter().find(|host| others.contains(host))
+    }
+
+    fn struck(&self, fault: &Fault) -> Vec<String> {
+        let clients = self.scenario.clients();
+        let names = |target: &str| -> Vec<String> {
+            self.scenario.resolve(target).into_iter().map(|index| clients[index].name.clone()).collect()
+        };
+        match fault {
+            Fault::Partition(partition) => partition.clients.iter().flat_map(|name| names(name)).collect(),
+            Fault::Crash(crash) if crash.target != BROKER => names(&crash.target),
+            Fault::Crash(_) | Fault::Restart(_) => vec![BROKER.to_owned()],
+        }
+    }
+
+    fn sabotage(&self) -> Checked {
+        let lies = self.scenario.broker.sabotage;
+        let violation = self.scenario.expect.verdict == ExpectedVerdict::Violation;
+        self.require(lies.is_none() || violation, "broker.sabotage", || {
+            "a lying broker must be caught; add `verdict = \"violation\"` to [expect]".to_owned()
+        })?;
+        self.require(lies.is_some() || !violation, "expect.verdict", || {
+            "a violation is expected of an honest broker; add `sabotage` to [broker], or expect \"pass\""
+                .to_owned()
+        })?;
+        self.require(lies != Some(Sabotage::KeepContents) || self.restarts(), "broker.sabotage", || {
+            "\"keep-contents\" shows only when the broker restarts; add a fault with `kind = \"restart\"`"
+                .to_owned()
+        })
+    }
+
+    fn expectations(&self) -> Checked {
+        let expect = &self.scenario.expect;
+        self.require(!expect.checkers.is_empty(), "expect.checkers", || {
+            format!(
+                "`checkers` is empty; name at least one of {}",
+                list(CheckerName::ALL.map(CheckerName::as_str))
+            )
+        })?;
+        for (index, checker) in expect.checkers.iter().enumerate() {
+            let path = format!("expect.checkers.{index}");
+            self.require(!expect.checkers[..index].contains(checker), &path, || {
+                format!("the checker `{checker}` is named twice")
+            })?;
+            self.require(*checker != CheckerName::LossOnRestart || self.restarts(), &path, || {
+                "`loss-on-restart` needs a restart to judge; add a fault with `kind = \"restart\"`".to_owned()
+            })?;
+        }
+        let violation = expect.verdict == ExpectedVerdict::Violation;
+        self.require(violation || expect.caught_by.is_empty(), "expect.caught_by", || {
+            "`caught_by` belongs to `verdict = \"violation\"`; remove it, or expect a violation".to_owned()
+        })?;
+        self.require(!violation || !expect.caught_by.is_empty(), "expect.verdict", || {
+            "say what is caught: `caught_by = [{ checker = \"…\", anomaly = \"…\" }]`".to_owned()
+        })?;
+        for (index, caught) in expect.caught_by.iter().enumerate() {
+            let path = format!("expect.caught_by.{index}.checker");
+            self.require(expect.checkers.contains(&caught.checker), &path, || {
+                format!("the checker `{}` is not in `checkers`; add it there", caught.checker)
+            })?;
+        }
+        self.floors()
+    }
+
+    /// A floor under an operation that no workload invokes can never be met.
+    fn floors(&self) -> Checked {
+        let floor = self.scenario.expect.operations;
+        let weight = |of: fn(&Mix) -> u32| {
+            self.scenario.clients.iter().any(|group| {
+                let Workload::Register(register) = &group.workload;
+                of(&register.mix) > 0
+            })
+        };
+        let floors: [(&str, u64, bool); 6] = [
+            ("get", floor.get, weight(|mix| mix.get)),
+            ("set", floor.set, weight(|mix| mix.set)),
+            ("set_nx", floor.set_nx, weight(|mix| mix.set_nx)),
+            ("set_nex", floor.set_nex, weight(|mix| mix.set_nex)),
+            ("del", floor.del, weight(|mix| mix.del)),
+            ("vdel", floor.vdel, weight(|mix| mix.vdel)),
+        ];
+        for (name, least, invoked) in floors {
+            self.require(least == 0 || invoked, &format!("expect.operations.{name}"), || {
+                format!("{least} `{name}` are expected, but no client's `mix` gives `{name}` a weight")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn bench(&self) -> Checked {
+        let Some(bench) = &self.scenario.bench else { return Ok(()) };
+        self.require(bench.measure > Duration::ZERO, "bench.measure", || {
+            "`measure` is 0, but must be above 0".to_owned()
+        })?;
+        let honest = self.scenario.faults.is_empty() && self.scenario.broker.sabotage.is_none();
+        self.require(honest, "bench", || {
+            "a benchmark has no faults and an honest broker; remove [[faults]] and `sabotage`, or [bench]"
+                .to_owned()
+        })
+    }
+
+    fn restarts(&self) -> bool {
+        self.scenario.faults.iter().any(|fault| match fault {
+            Fault::Restart(_) => true,
+            Fault::Crash(crash) => crash.target == BROKER,
+            Fault::Partition(_) => false,
+        })
+    }
+}
+
+/// How long the fault lasts, and the key that says so; `None` for a client that stays away.
+fn lasting(fault: &Fault) -> Option<(&'static str, Duration)> {
+    match fault {
+        Fault::Partition(partition) => Some(("for", partition.duration)),
+        Fault::Restart(restart) => Some(("down_for", restart.down_for)),
+        Fault::Crash(crash) => crash.duration.map(|duration| ("for", duration)),
+    }
+}
+
+fn ends(fault: &Fault) -> Duration {
+    lasting(fault).map_or(Duration::MAX, |(_, lasts)| fault.at() + lasts)
+}
+
+fn whole_ms(duration: Duration) -> bool {
+    duration.subsec_nanos().is_multiple_of(1_000_000)
+}
+
+fn whole_s(duration: Duration) -> bool {
+    duration.subsec_nanos() == 0
+}
+
+fn is_host_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.bytes().all(allowed)
+}

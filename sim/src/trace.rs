@@ -1,0 +1,120 @@
+//! The trace of a run: a hash over every byte and event, with its simulated time.
+//!
+//! Two runs did the same exactly when their hashes are equal. Nothing is kept but the hash and the number of events.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::Xxh3;
+
+/// What an event is about. The numbers are part of the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EventKind {
+    /// Bytes that a host read from a stream.
+    Read = 1,
+    /// Bytes that a host wrote to a stream.
+    Write = 2,
+    /// A stream ended, with the reason as text.
+    StreamEnd = 3,
+    /// A client asked for an operation.
+    Invoke = 4,
+    /// What became of an operation.
+    Outcome = 5,
+    /// A client's connection came or went.
+    Session = 6,
+    /// A fault began or ended.
+    Fault = 7,
+    /// The broker came, went, or was looked at.
+    Broker = 8,
+}
+
+/// Collects the events of one run.
+#[derive(Clone)]
+pub struct Trace {
+    hasher: Xxh3,
+    events: u64,
+}
+
+impl Trace {
+    /// An empty trace. The scenario's text is part of it: other scenarios have other hashes.
+    pub fn new(scenario: &str, seed: u64) -> Self {
+        let mut trace = Self { hasher: Xxh3::new(), events: 0 };
+        trace.part(scenario.as_bytes());
+        trace.hasher.update(&seed.to_le_bytes());
+        trace
+    }
+
+    /// Adds an event on `host` at a simulated time.
+    pub fn record(&mut self, at_ns: u64, kind: EventKind, host: &str, content: &[u8]) {
+        self.events += 1;
+        self.hasher.update(&at_ns.to_le_bytes());
+        self.hasher.update(&[kind as u8]);
+        self.part(host.as_bytes());
+        self.part(content);
+    }
+
+    /// How many events there were.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// The hash so far.
+    pub fn hash(&self) -> TraceHash {
+        TraceHash(self.hasher.digest128())
+    }
+
+    /// Adds a part with its length, so that parts do not run into each other.
+    fn part(&mut self, part: &[u8]) {
+        self.hasher.update(&(part.len() as u64).to_le_bytes());
+        self.hasher.update(part);
+    }
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace")
+            .field("hash", &self.hash())
+            .field("events", &self.events)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A trace's hash: 128 bits of XXH3, in hexadecimal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TraceHash(u128);
+
+impl fmt::Display for TraceHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for TraceHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hash_of(events: &[(u64, &str, &[u8])]) -> TraceHash {
+        let mut trace = Trace::new("scenario", 1);
+        for (at_ns, host, content) in events {
+            trace.record(*at_ns, EventKind::Read, host, content);
+        }
+        trace.hash()
+    }
+
+    #[test]
+    fn every_part_of_an_event_counts() {
+        let base = hash_of(&[(1, "a", b"x")]);
+        assert_eq!(base, hash_of(&[(1, "a", b"x")]));
+        assert_ne!(base, hash_of(&[(2, "a", b"x")]));
+        assert_ne!(base, hash_of(&[(1, "b", b"x")]));
+        assert_ne!(base, hash_of(&[(1, "a", b"y")]));
+        assert_ne!(hash_of(&[(1, "ab", b"c")]), hash_of(&[(1, "a", b"bc")]));
+        assert_ne!(base, Trace::new("scenario", 2).hash());
+    }
+}

@@ -1,0 +1,170 @@
+//! The simulated world: one broker host, the clients' hosts, the network between them, and time.
+//!
+//! The world runs the real engine, the real shell and a real MQTT client; only sockets, timers and clocks are
+//! simulated. It is stepped from outside, and faults are carried out between two steps.
+
+mod broker;
+mod clock;
+mod network;
+mod stream;
+
+use std::rc::Rc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+pub use broker::Machine;
+pub use clock::{EPOCH_MS, nanos, now_ns, wall_clock_ms};
+pub use network::{BROKER, Network};
+
+use crate::history::{BrokerChange, ClientIndex};
+use crate::recorder::Recorder;
+use crate::scenario::Scenario;
+use crate::workload;
+use broker::BrokerHost;
+
+/// SYNs and segments that wait at a host; turmoil panics beyond it, and every client may connect at once.
+const TCP_CAPACITY: usize = 4096;
+
+/// How often the broker's keys and sessions are counted.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What draws randomness in a run, each from a stream of its own, so that one does not shift another's draws.
+#[derive(Clone, Copy, Debug)]
+pub enum RandomStream {
+    /// An incarnation of the broker.
+    Broker(u64),
+    /// The broker's sabotage.
+    Sabotage,
+    /// An incarnation of a client, and the worker in it.
+    Client {
+        /// Which client.
+        client: usize,
+        /// Which life of its process.
+        incarnation: u64,
+        /// Which of its workers.
+        worker: u32,
+    },
+}
+
+impl RandomStream {
+    /// The generator of this stream in the run with `seed`.
+    pub fn rng(self, seed: u64) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(match self {
+            Self::Sabotage => 0,
+            Self::Broker(incarnation) => (1 << 60) | incarnation,
+            Self::Client { client, incarnation, worker } => {
+                (2 << 60) | ((client as u64) << 40) | (incarnation << 16) | u64::from(worker)
+            }
+        });
+        rng
+    }
+}
+
+/// The hosts of one run.
+pub struct World<'a> {
+    sim: turmoil::Sim<'a>,
+    recorder: Recorder,
+    network: Network,
+    broker: Rc<BrokerHost>,
+    next_sample: Duration,
+}
+
+impl<'a> World<'a> {
+    /// Sets up the scenario's hosts; nothing has run yet.
+    pub fn new(scenario: &'a Scenario, seed: u64, recorder: &Recorder) -> Self {
+        let end = scenario.run.duration + scenario.run.drain;
+        let mut sim = turmoil::Builder::new()
+            .rng_seed(seed)
+            .epoch(UNIX_EPOCH + Duration::from_millis(EPOCH_MS))
+            .tick_duration(scenario.run.tick)
+            .simulation_duration(end + scenario.run.tick)
+            .min_message_latency(scenario.network.latency.min)
+            .max_message_latency(scenario.network.latency.max)
+            .tcp_capacity(TCP_CAPACITY)
+            .build();
+        let network = Network::new(recorder.clone());
+        let broker = BrokerHost::new(scenario.broker.sabotage, seed, network.clone(), recorder.clone());
+        let host = Rc::clone(&broker);
+        sim.host(BROKER, move || Rc::clone(&host).run());
+        for (index, client) in scenario.clients().into_iter().enumerate() {
+            let settings = workload::ClientSettings {
+                index: ClientIndex(index),
+                name: client.name.clone(),
+                group: client.group.clone(),
+                stop_at_ns: nanos(scenario.run.duration),
+                seed,
+            };
+            let host = workload::ClientHost::new(settings, network.clone(), recorder.clone());
+            sim.host(client.name, move || Rc::clone(&host).run());
+        }
+        Self { sim, recorder: recorder.clone(), network, broker, next_sample: Duration::ZERO }
+    }
+
+    /// Simulated time since the run began.
+    pub fn elapsed(&self) -> Duration {
+        self.sim.elapsed()
+    }
+
+    /// Runs every host for one tick. An error is a host's that ended, which none should.
+    pub fn step(&mut self) -> anyhow::Result<()> {
+        self.sim.step().map_err(|error| anyhow::anyhow!("a host of the simulation failed: {error}"))?;
+        if self.sim.elapsed() >= self.next_sample {
+            self.next_sample += SAMPLE_INTERVAL;
+            self.sample();
+        }
+        Ok(())
+    }
+
+    /// Counts the broker's keys and sessions.
+    pub fn sample(&self) {
+        let (keys, sessions) = self.broker.counts();
+        self.recorder.sample(keys, sessions, self.elapsed_ns());
+    }
+
+    /// Holds back whatever is sent between a client and the broker, in both directions.
+    pub fn hold(&self, client: &str) {
+        self.sim.hold(client, BROKER);
+    }
+
+    /// Delivers what was held back, and whatever is sent from now on.
+    pub fn release(&self, client: &str) {
+        self.sim.release(client, BROKER);
+    }
+
+    /// Kills every connection between a client and the broker; says how many ends of connections that were.
+    pub fn kill_connections(&self, client: &str) -> usize {
+        self.network.kill(client)
+    }
+
+    /// Kills a client's process.
+    pub fn crash_client(&mut self, client: ClientIndex, name: &str) {
+        self.sim.crash(name);
+        self.recorder.client_crashed(client, self.elapsed_ns());
+    }
+
+    /// Starts a client's process anew.
+    pub fn start_client(&mut self, name: &str) {
+        self.sim.bounce(name);
+    }
+
+    /// Kills the broker's process, and with it all that it holds.
+    pub fn crash_broker(&mut self) {
+        self.sample();
+        self.sim.crash(BROKER);
+        self.broker.crashed();
+        self.recorder.broker(BrokerChange::Stopped, self.elapsed_ns());
+        self.sample();
+    }
+
+    /// Starts the broker's process anew.
+    pub fn start_broker(&mut self) {
+        self.sim.bounce(BROKER);
+    }
+
+    fn elapsed_ns(&self) -> u64 {
+        nanos(self.sim.elapsed())
+    }
+}

@@ -1,0 +1,201 @@
+//! The connections between clients and broker: making them, accepting them, and killing those that cross a partition.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use mayfly_net::Listener;
+use turmoil::net::{TcpListener, TcpStream};
+
+use super::stream::{KillSwitch, SimStream};
+use crate::recorder::Recorder;
+
+/// The broker's host name.
+pub const BROKER: &str = "broker";
+
+/// The broker's port, MQTT's registered one.
+const PORT: u16 = 1883;
+
+/// All living streams of a run, by the client whose connection they carry.
+#[derive(Clone, Debug)]
+pub struct Network {
+    recorder: Recorder,
+    live: Arc<Mutex<Live>>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    /// Counts connections, so that the trace tells them apart.
+    opened: u64,
+    ends: Vec<End>,
+}
+
+/// One end of a connection; gone when its stream was dropped.
+#[derive(Debug)]
+struct End {
+    client: String,
+    switch: Weak<KillSwitch>,
+}
+
+impl Network {
+    /// A network without connections.
+    pub fn new(recorder: Recorder) -> Self {
+        Self { recorder, live: Arc::default() }
+    }
+
+    /// Connects from a client's host to the broker.
+    pub async fn connect(&self, client: &str) -> io::Result<SimStream> {
+        let stream = TcpStream::connect((BROKER, PORT)).await?;
+        Ok(self.wrap(stream, client, "client"))
+    }
+
+    /// Listens on the broker's host.
+    pub async fn listen(&self) -> io::Result<SimListener> {
+        let listener = TcpListener::bind((IpAddr::from([0, 0, 0, 0]), PORT)).await?;
+        Ok(SimListener { listener, network: self.clone() })
+    }
+
+    /// Kills every connection of `client`, on both ends, and says how many ends that were.
+    pub fn kill(&self, client: &str) -> usize {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let (crossing, others) =
+            std::mem::take(&mut live.ends).into_iter().partition(|end| end.client == client);
+        live.ends = others;
+        drop(live);
+        let switches: Vec<_> = crossing.iter().filter_map(|end: &End| end.switch.upgrade()).collect();
+        for switch in &switches {
+            switch.kill();
+        }
+        switches.len()
+    }
+
+    fn wrap(&self, stream: TcpStream, client: &str, end: &str) -> SimStream {
+        let switch = Arc::new(KillSwitch::default());
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        live.ends.retain(|end| end.switch.strong_count() > 0);
+        live.ends.push(End { client: client.to_owned(), switch: Arc::downgrade(&switch) });
+        live.opened += 1;
+        let label = format!("{client} {end} {}", live.opened);
+        drop(live);
+        SimStream::new(stream, switch, label, self.recorder.clone())
+    }
+}
+
+/// Accepts the clients' connections.
+#[expect(missing_debug_implementations, reason = "turmoil's listener has none")]
+pub struct SimListener {
+    listener: TcpListener,
+    network: Network,
+}
+
+impl Listener for SimListener {
+    type Stream = SimStream;
+
+    async fn accept(&mut self) -> io::Result<SimStream> {
+        let (stream, peer) = self.listener.accept().await?;
+        let client = turmoil::reverse_lookup(peer.ip()).unwrap_or_else(|| peer.ip().to_string());
+        Ok(self.network.wrap(stream, &client, BROKER))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::history::History;
+    use crate::trace::{Trace, TraceHash};
+
+    /// What each end met: its name, and how its stream ended.
+    type Ends = Rc<RefCell<Vec<(String, io::ErrorKind)>>>;
+
+    /// Reads until the stream fails, then tries to write.
+    async fn live(name: String, mut stream: SimStream, ends: Ends) -> turmoil::Result {
+        stream.write_all(name.as_bytes()).await?;
+        let mut bytes = [0; 16];
+        let error = loop {
+            match stream.read(&mut bytes).await {
+                Ok(0) => break io::ErrorKind::UnexpectedEof.into(),
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        let written = stream.write(b"x").await;
+        assert!(
+            error.kind() != io::ErrorKind::ConnectionReset || written.is_err(),
+            "a dead stream took bytes"
+        );
+        ends.borrow_mut().push((name, error.kind()));
+        Ok(())
+    }
+
+    /// Two clients are connected to the broker for a while; then alice's connections are killed.
+    fn kill_alice(killed_is_dead: bool) -> (Vec<(String, io::ErrorKind)>, TraceHash) {
+        let recorder = Recorder::new(History::default(), Trace::new("", 0));
+        let network = Network::new(recorder.clone());
+        let ends = Ends::default();
+        let mut sim = turmoil::Builder::new().rng_seed(1).build();
+        let (host_network, host_ends) = (network.clone(), ends.clone());
+        sim.host(BROKER, move || {
+            let (network, ends) = (host_network.clone(), host_ends.clone());
+            async move {
+                let (mut listener, mut accepted) = (network.listen().await?, 0);
+                loop {
+                    let stream = listener.accept().await?;
+                    // Streams are accepted in the order of the hosts.
+                    let name = format!("broker for {}", if accepted == 0 { "alice" } else { "bob" });
+                    accepted += 1;
+                    tokio::task::spawn_local(live(name, stream, ends.clone()));
+                }
+            }
+        });
+        for name in ["alice", "bob"] {
+            let (network, ends) = (network.clone(), ends.clone());
+            sim.host(name, move || {
+                let (network, ends) = (network.clone(), ends.clone());
+                async move {
+                    let stream = network.connect(name).await?;
+                    live(name.to_owned(), stream, ends).await?;
+                    std::future::pending().await
+                }
+            });
+        }
+        let step_until = |sim: &mut turmoil::Sim<'_>, ms| {
+            while sim.elapsed() < Duration::from_millis(ms) {
+                sim.step().unwrap();
+            }
+        };
+        step_until(&mut sim, 500);
+        assert_eq!(*ends.borrow(), []);
+        // No byte passes any more, so that only the killing can end a stream.
+        sim.hold("alice", BROKER);
+        if killed_is_dead {
+            assert_eq!(network.kill("alice"), 2);
+            assert_eq!(network.kill("alice"), 0, "they are dead already");
+        }
+        step_until(&mut sim, 1000);
+        let mut met = ends.borrow().clone();
+        met.sort();
+        (met, recorder.records().trace.hash())
+    }
+
+    #[test]
+    fn killing_a_clients_connections_resets_both_ends_and_no_other() {
+        let (met, _) = kill_alice(true);
+        let reset = io::ErrorKind::ConnectionReset;
+        assert_eq!(met, [("alice".to_owned(), reset), ("broker for alice".to_owned(), reset)]);
+        assert_eq!(kill_alice(false).0, []);
+    }
+
+    #[test]
+    fn what_streams_carry_and_how_they_end_is_in_the_trace() {
+        assert_eq!(kill_alice(true).1, kill_alice(true).1);
+        assert_ne!(kill_alice(true).1, kill_alice(false).1);
+        assert_ne!(kill_alice(false).1, Trace::new("", 0).hash());
+    }
+}

@@ -1,0 +1,198 @@
+//! The binary as a whole process: what it prints, what it writes, and its exit status.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod worlds;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mayfly_reports::{Conclusion, RunReport};
+use worlds::{TWO_CLIENTS, partition};
+
+/// How a process ended.
+#[derive(Debug)]
+struct Ended {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+/// Runs the simulator at the root of the repository, where the scenarios are.
+fn sim(arguments: &[&str]) -> Ended {
+    let output = Command::new(env!("CARGO_BIN_EXE_mayfly-sim"))
+        .args(arguments)
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// A scenario's file, and its path as an argument.
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const EXPECT_PARTITION: &str = "[expect]\nfaults = { partition_disconnect = 1 }\n";
+
+#[test]
+fn a_run_that_passes_prints_its_tables_writes_its_report_and_exits_with_0() {
+    let folder = folder("passed");
+    let text = format!("{TWO_CLIENTS}{}{EXPECT_PARTITION}", partition("disconnect"));
+    let scenario = file(&folder, "cut-off.toml", &text);
+    let reports = folder.join("reports");
+    let ended = sim(&[&scenario, "--seed", "3", "--reports", reports.to_str().unwrap()]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert_eq!(ended.err, "", "no progress bar where there is no terminal");
+    for part in
+        ["Operations", "Latency of answered", "Faults", "Checkers", "Expectations", "bit", "trace hash"]
+    {
+        assert!(ended.out.contains(part), "{part} is missing in\n{}", ended.out);
+    }
+    assert!(ended.out.contains(&format!("repeat with  cargo sim {scenario} --seed 3\n")), "{}", ended.out);
+    assert!(ended.out.ends_with("\nPassed: every checker and every expectation held\n"), "{}", ended.out);
+
+    let written = reports.join("cut-off-seed-3");
+    let report: RunReport =
+        RunReport::from_json(&fs::read_to_string(written.join("report.json")).unwrap()).unwrap();
+    assert_eq!((report.seed, report.verdict.conclusion), (3, Conclusion::Passed));
+    assert!(report.operations.len() > 50 && report.faults.len() == 1 && report.wall_duration_ms > 0);
+    let page = fs::read_to_string(written.join("report.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.contains("cut-off"));
+}
+
+#[test]
+fn without_its_fault_a_scenario_fails_as_never_bit_and_exits_with_2() {
+    let folder = folder("toothless");
+    let scenario = file(&folder, "toothless.toml", &format!("{TWO_CLIENTS}{EXPECT_PARTITION}"));
+    let ended = sim(&[&scenario, "--no-report"]);
+    assert_eq!(ended.status, Some(2), "{ended:?}");
+    let last =
+        "\nExpectation failed: faults that bit: partition (disconnect): never bit, needed at least 1\n";
+    assert!(ended.out.ends_with(last), "{}", ended.out);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no report was wanted");
+}
+
+#[test]
+fn a_violation_that_nobody_expects_exits_with_1() {
+    // An honest scenario cannot name a lying broker, so the lie is one that this scenario does not expect.
+    let folder = folder("violated");
+    let text = TWO_CLIENTS.replace("keys = 2", "keys = 2\npause = { min = \"0ms\", max = \"2ms\" }");
+    let lying = "[broker]\nsabotage = \"stale-get\"\n[expect]\nverdict = \"violation\"\n\
+                 caught_by = [{ checker = \"version-order\", anomaly = \"duplicate-version\" }]\n";
+    let scenario = file(&folder, "misnamed.toml", &format!("{text}{lying}"));
+    let ended = sim(&[&scenario, "--no-report"]);
+    assert_eq!(ended.status, Some(2), "caught, but not by its name: {ended:?}");
+    assert!(ended.out.contains("stale-read, needed duplicate-version"), "{}", ended.out);
+}
+
+#[test]
+fn an_invalid_scenario_gets_one_line_with_its_place_and_exits_with_3() {
+    let folder = folder("invalid");
+    let scenario = file(&folder, "typo.toml", &TWO_CLIENTS.replacen("keys = 2", "kyes = 2", 1));
+    let ended = sim(&[&scenario]);
+    assert_eq!((ended.status, ended.out.as_str()), (Some(3), ""), "{ended:?}");
+    let start = format!("{scenario}:12:1: unknown key `kyes` in [clients.workload]; did you mean `keys`?");
+    assert!(ended.err.starts_with(&start), "{}", ended.err);
+    assert_eq!(ended.err.matches('\n').count(), 1, "{}", ended.err);
+}
+
+#[test]
+fn an_unknown_scenario_an_empty_folder_and_a_missing_file_exit_with_3() {
+    for (name, message) in [
+        ("partitoin", "there is no scenario `partitoin` in scenarios; did you mean `partition`?"),
+        ("no/such.toml", "no/such.toml: cannot be read: "),
+    ] {
+        let ended = sim(&[name]);
+        assert_eq!((ended.status, ended.out.as_str()), (Some(3), ""), "{ended:?}");
+        assert!(ended.err.starts_with(message) && ended.err.matches('\n').count() == 1, "{}", ended.err);
+    }
+    let folder = folder("empty");
+    fs::create_dir(folder.join("scenarios")).unwrap();
+    let ended =
+        Command::new(env!("CARGO_BIN_EXE_mayfly-sim")).arg("fast").current_dir(&folder).output().unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    assert_eq!(String::from_utf8(ended.stderr).unwrap(), "scenarios/fast holds no scenario\n");
+}
+
+#[test]
+fn a_bad_command_line_exits_with_3_and_help_with_0() {
+    for arguments in [
+        &["smoke", "--sede", "7"][..],
+        &["smoke", "--seed", "x"],
+        &["smoke", "--seed", "1", "--seeds", "2"],
+        &["smoke", "--seeds", "0"],
+        &[],
+    ] {
+        let ended = sim(arguments);
+        assert_eq!((ended.status, ended.out.as_str()), (Some(3), ""), "{arguments:?}: {ended:?}");
+        assert!(ended.err.starts_with("error: "), "{}", ended.err);
+    }
+    let help = sim(&["--help"]);
+    assert_eq!(help.status, Some(0));
+    assert!(help.out.contains("Exit status: 0 passed"), "{}", help.out);
+}
+
+#[test]
+fn an_unwritable_report_folder_says_so_and_exits_with_3() {
+    let folder = folder("unwritable");
+    let scenario = file(&folder, "short.toml", &TWO_CLIENTS.replace("\"5s\"", "\"1s\""));
+    let ended = sim(&[&scenario, "--reports", &scenario]);
+    assert_eq!(ended.status, Some(3), "{ended:?}");
+    assert!(ended.err.contains("short.toml"), "{}", ended.err);
+}
+
+#[test]
+fn list_names_every_scenario_with_its_folder_and_description() {
+    let ended = sim(&["list"]);
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    for name in ["partition", "restart", "smoke"] {
+        let is_listed = |line: &str| line.split_whitespace().take(2).eq(["fast", name]) && line.len() > 50;
+        assert!(ended.out.lines().any(is_listed), "{name} is missing in\n{}", ended.out);
+    }
+    assert!(!ended.out.contains("invalid:"), "{}", ended.out);
+}
+
+#[test]
+fn several_runs_print_a_line_a_scenario_and_the_failed_seeds() {
+    let folder = folder("several");
+    let short = TWO_CLIENTS.replace("\"5s\"", "\"1s\"");
+    let good = file(&folder, "good.toml", &short);
+    let bad = file(&folder, "bad.toml", &format!("{short}[expect]\noperations = {{ get = 100000 }}\n"));
+    let reports = folder.join("reports");
+    let ended = sim(&[&good, &bad, "--seeds", "2", "--twice", "--reports", reports.to_str().unwrap()]);
+    assert_eq!(ended.status, Some(2), "{ended:?}");
+    assert!(ended.out.starts_with("good: 2 of 2 runs passed, each twice; "), "{}", ended.out);
+    assert!(ended.out.contains("\nbad: 0 of 2 runs passed, each twice; "), "{}", ended.out);
+    assert!(ended.out.contains("\n  seed 2: completed GET operations: "), "{}", ended.out);
+    assert!(ended.out.contains(&format!("repeat with: cargo sim {bad} --seed 2\n")), "{}", ended.out);
+    assert!(reports.join("bad-seed-1/report.html").exists() && !reports.join("good-seed-1").exists());
+}
+
+#[test]
+fn the_same_seed_has_the_same_trace_hash_in_two_processes_and_another_seed_another() {
+    let folder = folder("hashes");
+    let text = format!("{TWO_CLIENTS}{}", partition("disconnect")).replace("\"5s\"", "\"3500ms\"");
+    let scenario = file(&folder, "hashed.toml", &text);
+    let hash = |seed: &str| {
+        let ended = sim(&[&scenario, "--seed", seed, "--no-report"]);
+        let hash = ended.out.lines().find_map(|line| line.strip_prefix("trace hash"));
+        hash.unwrap_or_else(|| panic!("no trace hash: {ended:?}")).trim().to_owned()
+    };
+    let seven = hash("7");
+    assert_eq!(seven.len(), 32);
+    assert_eq!(seven, hash("7"));
+    assert_ne!(seven, hash("8"));
+}
