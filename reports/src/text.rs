@@ -19,6 +19,9 @@ pub use measured::measurement;
 /// The widest line of a table or a paragraph, in terminal columns.
 pub const WIDTH: u16 = 110;
 
+/// Counter-examples that the text shows; the page shows all.
+const SHOWN_COUNTER_EXAMPLES: usize = 3;
+
 /// The whole text of a run. `report_path` is where the page was written, if it was.
 pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
     let mut text = format!(
@@ -40,12 +43,17 @@ pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
     if !expectations.is_empty() {
         section(&mut text, "Expectations", &expectations);
     }
-    for counter_example in report.checkers.iter().flat_map(|checker| &checker.counter_examples) {
+    let counter_examples = || report.checkers.iter().flat_map(|checker| checker.counter_examples.iter());
+    for counter_example in counter_examples().take(SHOWN_COUNTER_EXAMPLES) {
         section(
             &mut text,
             &format!("Counter-example: {}", wording::visible(&counter_example.title)),
             &explanation(counter_example),
         );
+    }
+    let more = counter_examples().count().saturating_sub(SHOWN_COUNTER_EXAMPLES);
+    if more > 0 {
+        text += &format!("\nand {more} more in the report\n");
     }
 
     text.push('\n');

@@ -32,6 +32,21 @@ fn the_last_line_is_the_verdict() {
 }
 
 #[test]
+fn three_counter_examples_are_enough_for_a_terminal() {
+    let mut report = fixture::violation();
+    let counter_example = report.checkers[0].counter_examples[0].clone();
+    report.checkers[0].counter_examples = vec![counter_example.clone(); 2];
+    report.checkers[1].counter_examples = vec![counter_example.clone()];
+    let text = text::run(&report, None);
+    assert_eq!(text.matches("Counter-example: ").count(), 3);
+    assert!(!text.contains("more in the report"), "{text}");
+    report.checkers[1].counter_examples = vec![counter_example; 5];
+    let text = text::run(&report, None);
+    assert_eq!(text.matches("Counter-example: ").count(), 3);
+    assert!(text.contains("\n\nand 4 more in the report\n\n"), "{text}");
+}
+
+#[test]
 fn no_line_is_wider_than_promised() {
     for report in [fixture::partition(), fixture::restart(), fixture::violation()] {
         for line in text::run(&report, None).lines() {

@@ -1,0 +1,37 @@
+# The same commands as the cargo aliases in .cargo/config.toml; run `just` to list them.
+
+default:
+    @just --list --unsorted
+
+# Run a scenario under simulation: just sim partition --seed 7
+sim *arguments:
+    cargo sim {{arguments}}
+
+# Pass the tests
+test *arguments:
+    cargo test --workspace {{arguments}}
+
+# Drive a scenario of scenarios/bench in wall time, in memory and over loopback: just bench hot-path
+bench scenario *arguments:
+    cargo run --release --package mayfly-bench --bin mayfly-bench -- {{scenario}} {{arguments}}
+
+# Criterion and HdrHistogram benchmarks of codec, core and loopback
+criterion *arguments:
+    cargo bench --package mayfly-bench {{arguments}}
+
+# Run the broker: just serve --listen 127.0.0.1:1883
+serve *arguments:
+    cargo mayfly serve {{arguments}}
+
+# Everything that must hold before a change lands
+ci:
+    .ci/run
+
+# 200 seeds of each fast scenario and 50 of each lying broker
+slow:
+    cargo sim fast --seeds 200
+    cargo sim negative --seeds 50
+
+# Fuzz a target of the wire crate (packet or resp3); needs `cargo install cargo-fuzz --locked`
+fuzz target seconds="60":
+    cd engine/wire && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
