@@ -22,9 +22,15 @@ use tokio::task::{JoinHandle, LocalSet};
 /// Longer than anything may take, in paused time.
 pub(crate) const EVER: Duration = Duration::from_hours(24);
 
-/// Runs a test where tasks of one thread can be spawned.
+/// Runs a test in paused time, where tasks of one thread can be spawned. What waits for ever fails at once.
 pub(crate) async fn local(test: impl Future<Output = ()>) {
-    LocalSet::new().run_until(test).await;
+    local_within(2 * EVER, test).await;
+}
+
+/// Runs a test where tasks of one thread can be spawned.
+pub(crate) async fn local_within(limit: Duration, test: impl Future<Output = ()>) {
+    let tasks = LocalSet::new();
+    tokio::time::timeout(limit, tasks.run_until(test)).await.expect("something waits for ever");
 }
 
 pub(crate) fn node<M: StateMachine + 'static>(

@@ -14,7 +14,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::harness::{Client, connect, local, message, node};
+use crate::harness::{Client, connect, local_within, message, node};
+
+/// In real time, on a busy machine.
+const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Starts a server for the rest of the test; dropping the sender stops it.
 async fn start() -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
@@ -34,7 +37,7 @@ async fn client(address: SocketAddr, client_id: &str, version: ProtocolVersion) 
 
 #[tokio::test]
 async fn messages_go_from_client_to_client_in_both_versions() {
-    local(async {
+    local_within(TEST_TIMEOUT, async {
         let (address, _stop, _task) = start().await;
         let mut clients = [
             client(address, "new", ProtocolVersion::V5).await,
@@ -73,7 +76,7 @@ async fn messages_go_from_client_to_client_in_both_versions() {
 
 #[tokio::test]
 async fn the_last_words_arrive_although_the_client_goes_on_sending() {
-    local(async {
+    local_within(TEST_TIMEOUT, async {
         let (address, _stop, _task) = start().await;
         let mut client = client(address, "a", ProtocolVersion::V5).await;
         client.stream.write_all(&[0x00, 0x00]).await.unwrap();
@@ -89,7 +92,7 @@ async fn the_last_words_arrive_although_the_client_goes_on_sending() {
 
 #[tokio::test]
 async fn large_messages_cross_real_sockets() {
-    local(async {
+    local_within(TEST_TIMEOUT, async {
         let (address, _stop, _task) = start().await;
         let mut receiver = client(address, "r", ProtocolVersion::V5).await;
         receiver.subscribe("t", QoS::AtMostOnce).await;
@@ -105,7 +108,7 @@ async fn large_messages_cross_real_sockets() {
 
 #[tokio::test]
 async fn a_stopping_server_tells_its_clients_and_takes_no_more() {
-    local(async {
+    local_within(TEST_TIMEOUT, async {
         let (address, stop, task) = start().await;
         let mut client = client(address, "a", ProtocolVersion::V5).await;
         drop(stop);
