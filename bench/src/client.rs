@@ -22,6 +22,9 @@ use crate::answer::Response;
 /// The longest packet that is taken, in bytes; no benchmark comes near it.
 const MAX_PACKET_SIZE: u32 = 1024 * 1024;
 
+/// Longer than any pause of a benchmark. Not 0, which would be none: rumqttd refuses that.
+const DEFAULT_KEEP_ALIVE_S: u16 = 600;
+
 /// Who a client is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -108,11 +111,11 @@ pub struct Client {
 }
 
 impl Settings {
-    /// A client without keep-alive, subscription and lasting session.
+    /// A client without subscription and lasting session.
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            keep_alive_s: 0,
+            keep_alive_s: DEFAULT_KEEP_ALIVE_S,
             session_expiry_s: 0,
             request_expiry_s: 10,
             clock_offset_ms: 0,

@@ -86,7 +86,9 @@ impl Arguments {
             other => format!("cargo run --release --package mayfly-bench -- {other}"),
         };
         let option = |name, value: Option<Duration>| {
-            value.map(|value| format!(" --{name} {}us", value.as_micros())).unwrap_or_default()
+            // As the option is written; only microseconds have another letter there.
+            let text = value.map(|value| format!(" --{name} {value:?}").replace('µ', "u"));
+            text.unwrap_or_default()
         };
         let (warm_up, measure) = (option("warm-up", self.warm_up), option("measure", self.measure));
         format!("{command} --seed {seed}{warm_up}{measure}")
@@ -121,7 +123,7 @@ mod tests {
     #[test]
     fn the_command_repeats_what_was_asked() {
         let arguments = Arguments::parse_from(["mayfly-bench", "hot-path", "--measure", "1.5s"]);
-        assert_eq!(arguments.repeated(7), "cargo hotpath --seed 7 --measure 1500000us");
+        assert_eq!(arguments.repeated(7), "cargo hotpath --seed 7 --measure 1.5s");
         let arguments = Arguments::parse_from(["mayfly-bench", "a.toml", "--seed", "3"]);
         assert_eq!(arguments.repeated(3), "cargo run --release --package mayfly-bench -- a.toml --seed 3");
     }

@@ -126,3 +126,44 @@ fn correlation(worker: usize, asked: u64) -> u128 {
 fn worker_and_request(correlation: u128) -> Option<(usize, u64)> {
     Some((usize::try_from(correlation >> 64).ok()?, correlation as u64))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::path::Path;
+
+    use mayfly_core::WallClock;
+    use mayfly_sim::scenario::Scenario;
+
+    use super::*;
+    use crate::engine::Engine;
+    use crate::plan::{Plan, settings};
+
+    #[test]
+    fn a_worker_has_one_request_open_and_takes_one_answer() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/bench/hot-path.toml");
+        let scenario = Scenario::load(Path::new(file)).unwrap();
+        let plan = Plan::new(&scenario).unwrap();
+        let scenario_client = &scenario.clients()[0];
+        let now =
+            Now { monotonic: Monotonic::from_nanos(1), wall: WallClock::from_millis(1_700_000_000_000) };
+        let mut engine = Engine::new();
+        let (handle, client) = engine.connect(now, settings(scenario_client)).unwrap();
+        let mut client = RegisterClient::new(client, 0, scenario_client, 1);
+        let mut tally = Tally::new(plan.window(now.monotonic));
+
+        client.issue(now).unwrap();
+        let request = client.client().outgoing().to_vec();
+        client.issue(now).unwrap();
+        assert_eq!(client.client().outgoing(), request, "the worker waits");
+        engine.receive(now, handle, &request).unwrap();
+        let answered = engine.outgoing(handle).to_vec();
+        assert_eq!(client.receive(now, &answered, &mut tally).unwrap(), answered.len());
+        assert!(!client.is_waiting());
+
+        let response_alone = &answered[4..]; // A PUBACK without reason code is four bytes.
+        let again = client.receive(now, response_alone, &mut tally);
+        assert!(matches!(again, Err(DriveError::Stray)), "{again:?}");
+    }
+}

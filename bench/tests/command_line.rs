@@ -68,6 +68,18 @@ fn every_operation_is_measured_in_both_worlds() {
 }
 
 #[test]
+fn refused_requests_fail_the_run() {
+    // The store refuses what is more than a minute ahead of its clock.
+    let path = file("clock-ahead", &SCENARIO.replace("250ms", "2m"));
+    let output = measure(&path, &["--warm-up", "0s", "--measure", "100ms"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("answers were wrong, the first: "), "{error}");
+    assert!(error.contains("the request timestamp is too far in the future"), "{error}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn an_unknown_scenario_is_refused() {
     assert_refused(&measure("hot-pat", &[]), "there is no scenario `hot-pat`");
 }
