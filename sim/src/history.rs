@@ -217,8 +217,11 @@ pub enum SessionChange {
     /// The client's process started, for the first time or after a crash. It asks for a clean start until its first
     /// CONNACK, and from then on for its session.
     ProcessStarted,
-    /// The client began to connect. The broker may have opened a session even if no CONNACK arrived.
+    /// The client began to connect.
     Attempted,
+    /// The attempt has a stream to the broker, and CONNECT goes out: the broker may open a session even if no CONNACK
+    /// arrives. Without this the broker never heard of the attempt.
+    Reached,
     /// CONNACK arrived with success.
     Connected {
         /// When the attempt began: the broker answered no earlier.

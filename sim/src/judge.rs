@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use mayfly_reports::{Conclusion, Expectation, FaultVerdict, Observation, Verdict};
 
 use crate::check::{self, CheckReport};
-use crate::history::{Call, ClientIndex, History, Operation, Outcome, SessionChange, UnknownReason};
+use crate::history::{
+    Call, ClientIndex, History, Operation, Outcome, SessionChange, SessionEvent, UnknownReason,
+};
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
 use crate::scenario::Scenario;
@@ -18,6 +20,9 @@ use crate::world::BROKER;
 
 /// How long after a fault's end what a client sees is still put down to it.
 const AFTERMATH_NS: u64 = 5_000_000_000;
+
+/// What a key that was left out demands.
+const NOTHING: &str = "at least 0";
 
 /// What became of one fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,11 +50,12 @@ fn judge_fault(fault: &Fault, record: &FaultRecord, history: &History) -> Judged
     };
     let span = Span { history, record, fired_ns, healed_ns: record.healed_ns.unwrap_or(u64::MAX) };
     let observed_by = span.observations(fault);
-    let expectations = match fault {
+    let mut expectations = match fault {
         Fault::Partition(partition) => span.partition(partition.expect),
         Fault::Restart(restart) => span.restart(restart.expect),
         Fault::Crash(crash) => span.crash(crash.expect, crash.target == BROKER),
     };
+    expectations.retain(|expectation| expectation.needed != NOTHING);
     let verdict = if observed_by.is_empty() { FaultVerdict::NeverObserved } else { FaultVerdict::Bit };
     JudgedFault { observed_by, verdict, expectations }
 }
@@ -176,12 +182,9 @@ impl<'a> Span<'a> {
     /// Clients that were killed while they were connected.
     fn killed_clients(&self) -> Vec<Sighting> {
         let was_connected = |client: &ClientIndex| {
-            let earlier = self
-                .history
-                .sessions
-                .iter()
-                .filter(|event| event.client == *client && event.at_ns <= self.fired_ns);
-            earlier.last().is_some_and(|event| matches!(event.change, SessionChange::Connected { .. }))
+            let is_earlier = |event: &&SessionEvent| event.client == *client && event.at_ns <= self.fired_ns;
+            let last = self.history.sessions.iter().rfind(is_earlier);
+            last.is_some_and(|event| matches!(event.change, SessionChange::Connected { .. }))
         };
         let killed = self.record.clients.iter().filter(|client| was_connected(client));
         killed

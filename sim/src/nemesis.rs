@@ -185,7 +185,11 @@ mod tests {
         kind = "register"
     "#;
 
-    fn planned(faults: &str) -> (Vec<(u64, Moment, usize)>, Vec<Vec<usize>>) {
+    /// What is to be done at which second about which fault.
+    type Plan = Vec<(u64, Moment, usize)>;
+
+    /// The plan, and the clients that each fault is aimed at.
+    fn planned(faults: &str) -> (Plan, Vec<Vec<usize>>) {
         let scenario = Scenario::parse(&format!("{CLIENTS}{faults}"), "x.toml").unwrap();
         let recorder = Recorder::new(History::default(), Trace::new("", 0));
         let nemesis = Nemesis::new(&scenario, &recorder);

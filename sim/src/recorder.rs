@@ -122,6 +122,13 @@ impl Recorder {
         records.trace_client(at_ns, EventKind::Session, client, "attempt");
     }
 
+    /// An attempt to connect has its stream.
+    pub fn reached(&self, client: ClientIndex, at_ns: u64) {
+        let mut records = self.lock();
+        records.history.sessions.push(SessionEvent { client, at_ns, change: SessionChange::Reached });
+        records.trace_client(at_ns, EventKind::Session, client, "reached");
+    }
+
     /// CONNACK arrived.
     pub fn connected(&self, client: ClientIndex, session_present: bool, at_ns: u64) {
         let mut records = self.lock();
@@ -266,7 +273,8 @@ mod tests {
 
     #[test]
     fn whatever_is_recorded_changes_the_hash() {
-        let deeds: [fn(&Recorder); 8] = [
+        let deeds: [fn(&Recorder); 9] = [
+            |recorder| recorder.reached(ALICE, 1),
             |recorder| recorder.trace(1, EventKind::Read, "alice", b"x"),
             |recorder| recorder.trace(1, EventKind::Write, "alice", b"x"),
             |recorder| recorder.client_started(ALICE, 1),

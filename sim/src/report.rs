@@ -136,7 +136,9 @@ fn session_events(records: &Records) -> Vec<SessionEvent> {
     let mut reasons = records.loss_reasons.iter();
     let event = |event: &history::SessionEvent| {
         let change = match event.change {
-            history::SessionChange::ProcessStarted | history::SessionChange::Attempted => return None,
+            history::SessionChange::ProcessStarted
+            | history::SessionChange::Attempted
+            | history::SessionChange::Reached => return None,
             history::SessionChange::Connected { session_present, .. } => {
                 SessionChange::Connected { session_present }
             }
@@ -237,9 +239,8 @@ fn operation_row(history: &History, operation: &history::Operation) -> Operation
 
 fn checker_row(history: &History, check: &CheckReport) -> Checker {
     let mut checked = check.summary.clone();
-    for note in &check.notes {
-        checked.push(' ');
-        checked.push_str(note);
+    if !check.notes.is_empty() {
+        checked = format!("{checked}. {}", check.notes.join(" "));
     }
     Checker {
         name: check.checker.as_str().to_owned(),
@@ -325,4 +326,26 @@ fn reason_text(reason: UnknownReason) -> &'static str {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_repeated_by_name_only_where_the_name_finds_the_file() {
+        let command = |file| repeat_command("partition", file, 7);
+        assert_eq!(command("scenarios/fast/partition.toml"), "cargo sim partition --seed 7");
+        for elsewhere in
+            ["partition.toml", "/x/scenarios/fast/partition.toml", "scenarios/mine/partition.toml"]
+        {
+            assert_eq!(command(elsewhere), format!("cargo sim {elsewhere} --seed 7"));
+        }
+    }
+
+    #[test]
+    fn the_folder_is_the_intent() {
+        assert_eq!(intent("scenarios/fast/partition.toml"), "fast");
+        assert_eq!(intent("partition.toml"), "none");
+    }
 }

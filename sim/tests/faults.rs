@@ -59,7 +59,7 @@ fn a_short_partition_delivers_late_what_it_held_back_and_connections_live_on() {
     let answered_ms = held.completed_ns.unwrap() / MS;
     assert!((2500..2600).contains(&answered_ms), "answered at {answered_ms} ms");
     assert_eq!(connects(&report, "alice").len(), 1);
-    assert_eq!(losses(&report, "alice"), []);
+    assert!(losses(&report, "alice").is_empty());
     assert_eq!(report.faults[0].verdict, FaultVerdict::Bit);
     assert!(report.faults[0].observed_by.iter().all(|seen| seen.client == "alice"));
 }
@@ -91,6 +91,10 @@ fn a_restart_empties_the_store_and_ends_every_session() {
                    [expect]\ncheckers = [\"version-order\", \"linearizability\", \"loss-on-restart\", \"session\"]\n";
     let report = run_two_clients(restart, 1);
     passed(&report);
+    let loss = report.checkers.iter().find(|checker| checker.name == "loss-on-restart").unwrap();
+    assert!(loss.checked.contains("2 of 2 clients found their session absent"), "{}", loss.checked);
+    let session = report.checkers.iter().find(|checker| checker.name == "session").unwrap();
+    assert!(session.checked.starts_with("4 connects found"), "{}", session.checked);
     assert!(keys_at(&report, 1999) > 0);
     assert_eq!((keys_at(&report, 2000), keys_at(&report, 2500)), (0, 0));
     assert!(keys_at(&report, 5000) > 0, "work goes on");

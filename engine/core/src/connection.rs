@@ -217,7 +217,9 @@ impl Connection {
     pub fn written(&mut self, now: Monotonic, count: usize) {
         let was_congested = !self.wants_input();
         self.written = (self.written + count).min(self.outgoing.len());
-        self.last_progress = now;
+        if self.phase != Phase::Closing {
+            self.last_progress = now;
+        }
         if was_congested && self.wants_input() {
             self.last_received = now; // Until now nothing could arrive.
         }
@@ -361,9 +363,12 @@ impl Connection {
         }
     }
 
+    /// From now on the client has the write timeout once, however steadily it takes its last bytes.
     fn close(&mut self, now: Monotonic) {
-        self.note_waiting(now);
-        self.phase = Phase::Closing;
+        if self.phase != Phase::Closing {
+            self.last_progress = now;
+            self.phase = Phase::Closing;
+        }
     }
 }
 

@@ -8,9 +8,14 @@ use std::num::NonZeroU16;
 pub struct Limits {
     /// Unacknowledged QoS 1 messages to one client: its Receive Maximum is capped at this.
     pub max_in_flight: NonZeroU16,
+    /// Bytes of unacknowledged QoS 1 messages to one connection (topic, properties and payload). Beyond it the next one
+    /// waits, so a client that takes nothing holds this much and one message more.
+    pub max_in_flight_bytes: u32,
     /// Messages that wait for one session, beyond those in flight. A further one is dropped and counted; a client
     /// that watches keys is disconnected instead (0x97).
     pub max_queued_messages: u32,
+    /// Bytes of the messages that wait for one session, with the same consequence.
+    pub max_queued_bytes: u32,
     /// The longest Session Expiry Interval in seconds; `u32::MAX` means that sessions may live for ever.
     pub max_session_expiry_interval_s: u32,
     /// Subscriptions of one session. A further one is refused (0x97).
@@ -25,7 +30,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_in_flight: NonZeroU16::new(1024).expect("1024 is not zero"),
+            max_in_flight_bytes: 4 * 1024 * 1024,
             max_queued_messages: 10_000,
+            max_queued_bytes: 64 * 1024 * 1024,
             max_session_expiry_interval_s: u32::MAX,
             max_subscriptions: 10_000,
             max_watched_keys: 10_000,

@@ -109,7 +109,9 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
         Input::Limits(limits) => {
             out.extend_from_slice(&limits.max_in_flight.get().to_le_bytes());
             for limit in [
+                limits.max_in_flight_bytes,
                 limits.max_queued_messages,
+                limits.max_queued_bytes,
                 limits.max_session_expiry_interval_s,
                 limits.max_subscriptions,
                 limits.max_watched_keys,
@@ -222,7 +224,9 @@ impl<'a> Reader<'a> {
         let max_in_flight = NonZeroU16::new(u16::from_le_bytes(self.array()?));
         Ok(Limits {
             max_in_flight: max_in_flight.ok_or(LogError::Value { field: "max_in_flight", value: 0 })?,
+            max_in_flight_bytes: self.u32()?,
             max_queued_messages: self.u32()?,
+            max_queued_bytes: self.u32()?,
             max_session_expiry_interval_s: self.u32()?,
             max_subscriptions: self.u32()?,
             max_watched_keys: self.u32()?,

@@ -216,6 +216,9 @@ where
 
 impl<S, M: StateMachine + 'static, C: Clock> Drop for Drive<S, M, C> {
     fn drop(&mut self) {
-        self.node.remove(self.id);
+        // After a panic of the broker its invariants do not hold: asked again it would panic again, and abort.
+        if !std::thread::panicking() {
+            self.node.remove(self.id);
+        }
     }
 }

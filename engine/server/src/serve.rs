@@ -4,8 +4,8 @@ use std::future::Future;
 use std::io;
 
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
-use mayfly_net::{Node, NodeConfig, SystemClock};
-use tokio::net::TcpListener;
+use mayfly_net::{Listener, Node, NodeConfig, SystemClock};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
 /// The only node there is.
@@ -52,8 +52,27 @@ pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Res
         entropy: Box::new(random_bits),
     };
     let node = Node::new(broker, SystemClock::start(), config);
-    LocalSet::new().run_until(mayfly_net::serve(node, listener, stop)).await;
+    LocalSet::new().run_until(mayfly_net::serve(node, Reporting { listener, fails: false }, stop)).await;
     Ok(())
+}
+
+/// Says on standard error when connections cannot be accepted, once for each time that it begins.
+struct Reporting {
+    listener: TcpListener,
+    fails: bool,
+}
+
+impl Listener for Reporting {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<TcpStream> {
+        let accepted = Listener::accept(&mut self.listener).await;
+        if let (Err(error), false) = (&accepted, self.fails) {
+            eprintln!("mayfly: cannot accept a connection: {error}; goes on trying");
+        }
+        self.fails = accepted.is_err();
+        accepted
+    }
 }
 
 fn random_bits() -> u128 {

@@ -249,7 +249,7 @@ impl<'h> Search<'_, 'h> {
         let explanation = vec![
             words::line(history, earlier.operation),
             format!(
-                "The broker stopped at {} and started, empty, at {}.",
+                "The broker stopped at {} and started at {}, when it had to be empty.",
                 words::seconds(restart.stopped_ns),
                 words::seconds(restart.started_ns)
             ),

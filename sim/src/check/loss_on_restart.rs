@@ -102,7 +102,7 @@ impl Evidence {
             None => String::new(),
         };
         format!(
-            "Restart at {}: {} writes acknowledged before it, {} GETs answered after it, \
+            "Restart at {}: {} SETs acknowledged before it, {} GETs answered after it, \
              {} of {} clients found their session absent{keys}.",
             words::seconds(restart.stopped_ns),
             self.acknowledged_before,

@@ -69,20 +69,22 @@ pub(super) fn first_connects_after(history: &History, restart: RestartSpan) -> V
     found
 }
 
-/// Whether an attempt was under way after `since_ns` that is not `connect`'s and came to nothing, as far as the client
-/// knows. The broker may have opened a session for it all the same. An attempt ends when the next one begins, so one from
-/// before `since_ns` may have been under way still.
+/// Whether an attempt before `connect`'s reached the broker, was under way after `since_ns`, and came to nothing as far as
+/// the client knows. The broker may have opened a session for it all the same. An attempt ends when the next one begins.
 fn has_unanswered_attempt(history: &History, client: ClientIndex, since_ns: u64, connect: Connect) -> bool {
-    let of_client = || history.sessions.iter().filter(|event| event.client == client);
-    let is_answered = |at_ns| {
-        of_client().any(|event| matches!(event.change, SessionChange::Connected { attempted_ns, .. } if attempted_ns == at_ns))
-    };
-    let mut attempts: Vec<u64> = of_client()
-        .filter(|event| event.change == SessionChange::Attempted && event.at_ns < connect.attempted_ns)
-        .map(|event| event.at_ns)
-        .collect();
-    let ended = attempts.partition_point(|at_ns| *at_ns <= since_ns).saturating_sub(1);
-    attempts.drain(ended..).any(|at_ns| !is_answered(at_ns))
+    let of_client = history.sessions.iter().filter(|event| event.client == client);
+    let mut is_open = false;
+    for event in of_client.take_while(|event| event.at_ns <= connect.attempted_ns) {
+        match event.change {
+            SessionChange::Attempted if is_open && event.at_ns > since_ns => return true,
+            SessionChange::Attempted | SessionChange::Connected { .. } | SessionChange::ProcessStarted => {
+                is_open = false;
+            }
+            SessionChange::Reached => is_open = event.at_ns < connect.attempted_ns,
+            SessionChange::Lost => {}
+        }
+    }
+    is_open
 }
 
 /// When the client's process last started before `connect`.
@@ -166,7 +168,10 @@ fn connects(history: &History, client: ClientIndex) -> Vec<Connect> {
             SessionChange::Connected { attempted_ns, session_present } => {
                 Some(Connect { attempted_ns, at_ns: event.at_ns, session_present })
             }
-            SessionChange::ProcessStarted | SessionChange::Attempted | SessionChange::Lost => None,
+            SessionChange::ProcessStarted
+            | SessionChange::Attempted
+            | SessionChange::Reached
+            | SessionChange::Lost => None,
         })
         .collect()
 }

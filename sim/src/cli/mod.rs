@@ -203,3 +203,25 @@ fn write(arguments: &Arguments, report: &RunReport) -> (Option<PathBuf>, Exit) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn of_several_runs_the_worst_counts() {
+        use Exit::{ConsistencyViolated, Crashed, ExpectationFailed, Invalid, Passed};
+        let by_gravity = [Passed, ExpectationFailed, ConsistencyViolated, Invalid, Crashed];
+        assert!(by_gravity.is_sorted());
+        let codes = by_gravity.map(ExitCode::from).map(|code| format!("{code:?}"));
+        let documented = [0, 2, 1, 3, 4].map(|code: u8| format!("{:?}", ExitCode::from(code)));
+        assert_eq!(codes, documented);
+    }
+}

@@ -123,6 +123,14 @@ fn each_demand_of_a_partition_is_met_by_its_own_evidence() {
 }
 
 #[test]
+fn what_was_left_out_demands_nothing() {
+    let lines = PARTITION.replace("unknown_outcomes = 1, completed_by_others = 1, ", "");
+    let judged = Past::new().judge(&lines, &[ALICE]);
+    let demanded: Vec<_> = judged.expectations.iter().map(|demand| demand.description.as_str()).collect();
+    assert_eq!(demanded, ["operations that each cut-off client completed after healing"]);
+}
+
+#[test]
 fn after_healing_the_least_active_client_counts() {
     let past = Past::new().did(ALICE, 3000, 3100, "k");
     let judged = past.judge(PARTITION, &[ALICE, BOB]);

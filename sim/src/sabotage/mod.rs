@@ -11,3 +11,6 @@ mod stale_get;
 pub use dropped_set::DropAcknowledgedSet;
 pub use kept_contents::{Afterlife, KeepContents};
 pub use stale_get::StaleGet;
+
+#[cfg(test)]
+mod tests;

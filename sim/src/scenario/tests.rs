@@ -351,6 +351,16 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "[expect]",
+        "[expect]\nfaults = { partition = 1 }",
+        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash)",
+    ),
+    (
+        "[expect]",
+        "[expect]\nfaults = { restarts = 1 }",
+        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash)",
+    ),
+    (
+        "[expect]",
         "[expect]\nverdict = \"violation\"",
         r#"39:11: a violation is expected of an honest broker; add `sabotage` to [broker], or expect "pass""#,
     ),
@@ -390,6 +400,17 @@ fn every_broken_file_gets_one_line_that_says_where_and_what_would_be_right() {
         let expected = format!("scenarios/fast/x.toml:{message}");
         assert_eq!(error.to_string(), expected, "after replacing {wanted:?} with {replacement:?}");
     }
+}
+
+#[test]
+fn a_floor_of_faults_that_the_file_lacks_is_no_error_of_the_file() {
+    // Whoever takes a fault out of a file shall be told by the run that it never bit.
+    let floors = "partition_delay = 3, partition_disconnect = 2, restart = 5, crash = 1";
+    let scenario =
+        parse(&VALID.replacen("[expect]", &format!("[expect]\nfaults = {{ {floors} }}"), 1)).unwrap();
+    let read = scenario.expect.faults;
+    let read = [read.partition_delay, read.partition_disconnect, read.restart, read.crash];
+    assert_eq!(read, [3, 2, 5, 1]);
 }
 
 #[test]

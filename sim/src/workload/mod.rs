@@ -90,7 +90,9 @@ impl ClientHost {
             let (network, recorder, name) = (network.clone(), recorder.clone(), name.clone());
             async move {
                 recorder.attempt(index, now_ns());
-                network.connect(&name).await
+                let stream = network.connect(&name).await?;
+                recorder.reached(index, now_ns());
+                Ok(stream)
             }
         };
         Ok(StateStore::new(&options, connector)?)

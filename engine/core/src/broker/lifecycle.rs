@@ -48,6 +48,7 @@ impl Broker {
             connect.properties.maximum_packet_size.map_or(u32::MAX, std::num::NonZeroU32::get);
         let receive_maximum = receive_maximum.min(self.limits.max_in_flight.get());
         let watched_keys = IndexSet::with_hasher(self.hash_state.clone());
+        let max_in_flight_bytes = self.limits.max_in_flight_bytes as usize;
         let session = self.session(key);
         session.expiry_interval_s = granted_s;
         session.will = will;
@@ -59,6 +60,8 @@ impl Broker {
             maximum_packet_size: (maximum_packet_size as usize).min(LONGEST_PACKET),
             watched_keys,
             to_resend,
+            in_flight_bytes: 0,
+            max_in_flight_bytes,
         });
         self.directory.by_connection.insert(connection, key);
 
@@ -152,7 +155,9 @@ impl Broker {
 
     pub(super) fn node_down(&mut self, node: u64) {
         let on_node = |connection: &&ConnectionId| connection.node == node;
-        let connections: Vec<_> = self.directory.by_connection.keys().filter(on_node).copied().collect();
+        let mut connections: Vec<_> = self.directory.by_connection.keys().filter(on_node).copied().collect();
+        // In an order that does not depend on which connections ended before.
+        connections.sort_unstable();
         for connection in connections {
             self.closed(connection);
         }
@@ -167,16 +172,17 @@ impl Broker {
         for watched in &connection.watched_keys {
             self.unregister(watched, key);
         }
-        let session = &mut self.sessions[key.index()];
+        let Session { queue, queued_bytes, .. } = &mut self.sessions[key.index()];
         let messages = &mut self.messages;
-        session.queue.retain(|queued| {
+        queue.retain(|queued| {
             let stays = queued.qos > QoS::AtMostOnce && queued.kind != Kind::Notification;
             if !stays {
+                *queued_bytes -= messages.len_of(queued.message);
                 messages.release(queued.message);
             }
             stays
         });
-        let expiry_interval_s = session.expiry_interval_s;
+        let expiry_interval_s = self.session(key).expiry_interval_s;
         match will {
             Will::Publish => self.schedule_will(key),
             Will::Discard => self.cancel_will(key),

@@ -152,6 +152,11 @@ impl Messages {
         self.held[id.0 as usize].bytes.len() + MAX_OVERHEAD
     }
 
+    /// A message's topic, properties and payload in bytes.
+    pub(super) fn len_of(&self, id: MessageId) -> usize {
+        self.held[id.0 as usize].bytes.len()
+    }
+
     /// How many messages are held.
     pub(super) fn len(&self) -> usize {
         self.held.len()

@@ -154,6 +154,7 @@ impl Broker {
         self.limits.hash(&mut state);
         self.now.hash(&mut state);
         for (index, session) in &self.sessions {
+            index.hash(&mut state);
             session.hash_state(&self.messages, &mut state);
             let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
             self.subscriptions.hash_session(key, &session.filters, &mut state);

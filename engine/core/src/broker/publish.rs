@@ -93,9 +93,12 @@ impl Broker {
     /// Queues a message within the session's bound.
     fn enqueue(&mut self, key: SessionKey, queued: Queued) {
         let max_queued_messages = self.limits.max_queued_messages as usize;
+        let max_queued_bytes = self.limits.max_queued_bytes as usize;
+        let len = self.messages.len_of(queued.message);
         let session = self.session(key);
-        if session.queue.len() < max_queued_messages {
+        if session.queue.len() < max_queued_messages && session.queued_bytes + len <= max_queued_bytes {
             session.queue.push_back(queued);
+            session.queued_bytes += len;
             self.messages.retain(queued.message);
         } else {
             self.counters.dropped_queue_full += 1;
@@ -117,7 +120,7 @@ impl Broker {
         let placeholder = if qos > QoS::AtMostOnce { PacketId::new(1) } else { None };
         let envelope = Envelope { qos, packet_id: placeholder, dup: false };
         let session = &mut self.sessions[key.index()];
-        let connection = session.connection.as_ref().expect("only a connected session is sent to");
+        let connection = session.connection.as_mut().expect("only a connected session is sent to");
         if !fits(&self.messages, connection, message, envelope, self.now.wall) {
             // Discarded as if it had been sent and acknowledged [MQTT-3.1.2-25].
             self.counters.dropped_too_large += 1;
@@ -127,6 +130,7 @@ impl Broker {
         }
         let packet_id = (qos > QoS::AtMostOnce).then(|| {
             self.messages.retain(message);
+            connection.in_flight_bytes += self.messages.len_of(message);
             session.window.send(message)
         });
         self.outbox
@@ -135,11 +139,13 @@ impl Broker {
 
     pub(super) fn acknowledged(&mut self, key: SessionKey, packet_id: PacketId) {
         let Session { window, connection, .. } = &mut self.sessions[key.index()];
-        if let Some(OpenConnection { to_resend, .. }) = connection {
+        if let Some(OpenConnection { to_resend, in_flight_bytes, .. }) = connection {
             // In the order of the window, as `pump` left it.
             let distance = window.distance(packet_id);
             if let Ok(position) = to_resend.binary_search_by_key(&distance, |id| window.distance(*id)) {
                 to_resend.remove(position);
+            } else if let Some(message) = window.find(packet_id) {
+                *in_flight_bytes -= self.messages.len_of(message);
             }
         }
         // One that is not in flight was acknowledged before, on an earlier connection perhaps: nothing is left to do.
@@ -169,6 +175,7 @@ impl Broker {
                 return;
             }
             session.queue.pop_front();
+            session.queued_bytes -= self.messages.len_of(queued.message);
             if self.messages.is_expired(queued.message, self.now.wall) {
                 self.counters.dropped_expired += 1;
                 self.messages.release(queued.message);
@@ -183,9 +190,10 @@ impl Broker {
         let session = &mut self.sessions[key.index()];
         let message = session.window.find(packet_id).expect("what waits to be sent again is in flight");
         let envelope = Envelope { qos: QoS::AtLeastOnce, packet_id: Some(packet_id), dup: true };
-        let connection = session.connection.as_ref().expect("only a connected session is sent to");
+        let connection = session.connection.as_mut().expect("only a connected session is sent to");
         if fits(&self.messages, connection, message, envelope, self.now.wall) {
             self.messages.retain(message);
+            connection.in_flight_bytes += self.messages.len_of(message);
             self.outbox.push(connection.id, Item::Deliver { message, envelope });
         } else {
             session.window.acknowledge(packet_id);

@@ -50,13 +50,13 @@ impl RequestId {
 }
 
 /// A new outcome makes the memory look at so many of the oldest, so that the work of one request is bounded.
-const EXAMINED_PER_REQUEST: usize = 2;
+const EXAMINED_PER_REQUEST: usize = 4;
 
 /// Outcomes by request, the oldest first to go.
 #[derive(Debug)]
 pub(super) struct ReplayMemory {
     outcomes: HashMap<RequestId, Remembered, FixedState>,
-    /// Each entry of `outcomes` once: in the order of execution, those that outstayed their time at the end again.
+    /// Each entry of `outcomes` once, in the order of execution.
     order: VecDeque<RequestId>,
 }
 
@@ -85,8 +85,8 @@ impl ReplayMemory {
         remembered.is_wanted(now).then_some(remembered.outcome)
     }
 
-    /// Remembers an outcome until `forget_at`, and until it is settled. Returns how many went before their time to keep
-    /// within `bound`.
+    /// Remembers an outcome until `forget_at`, and until it is settled. Returns how many went to keep within `bound`
+    /// although a replay of them may still come: settled ones go first.
     pub(super) fn remember(
         &mut self,
         request: RequestId,
@@ -98,26 +98,33 @@ impl ReplayMemory {
         if self.outcomes.insert(request, remembered).is_none() {
             self.order.push_back(request);
         }
-        for _ in 0..EXAMINED_PER_REQUEST {
-            let Some(&oldest) = self.order.front() else { break };
-            let remembered = self.outcomes[&oldest];
-            if remembered.forget_at > now {
-                break;
-            }
-            self.order.pop_front();
-            if remembered.is_settled {
-                self.outcomes.remove(&oldest);
-            } else {
-                self.order.push_back(oldest);
-            }
-        }
+        self.forget_overdue(now);
         let mut displaced = 0;
         while self.order.len() > bound as usize {
-            let oldest = self.order.pop_front().expect("longer than a bound is not empty");
-            let remembered = self.outcomes.remove(&oldest);
-            displaced += u64::from(remembered.is_some_and(|remembered| remembered.forget_at > now));
+            let evicted = self.evict();
+            displaced += u64::from(evicted.is_wanted(now));
         }
         displaced
+    }
+
+    /// Forgets settled outcomes that outstayed their time, if there are any among the oldest.
+    fn forget_overdue(&mut self, now: Monotonic) {
+        for position in (0..self.order.len().min(EXAMINED_PER_REQUEST)).rev() {
+            let remembered = self.outcomes[&self.order[position]];
+            if !remembered.is_wanted(now)
+                && let Some(request) = self.order.remove(position)
+            {
+                self.outcomes.remove(&request);
+            }
+        }
+    }
+
+    /// Takes out the oldest outcome, a settled one if there is one among the oldest.
+    fn evict(&mut self) -> Remembered {
+        let is_settled = |request: &RequestId| self.outcomes[request].is_settled;
+        let settled = self.order.iter().take(EXAMINED_PER_REQUEST).position(is_settled);
+        let evicted = self.order.remove(settled.unwrap_or(0)).expect("longer than a bound is not empty");
+        self.outcomes.remove(&evicted).expect("every request in order has an outcome")
     }
 
     /// Notes that the client has the PUBACK of a request for certain, or that its session has ended.
@@ -195,5 +202,17 @@ mod tests {
         assert_eq!(remember(&mut memory, b"c", 0, 10), 1);
         assert_eq!(memory.recall(request(b"a"), at(1)), None);
         assert!(memory.recall(request(b"b"), at(1)).is_some());
+    }
+
+    #[test]
+    fn at_the_bound_settled_ones_go_first() {
+        let mut memory = ReplayMemory::new(0);
+        remember(&mut memory, b"a", 0, 10);
+        remember(&mut memory, b"b", 0, 10);
+        memory.settle(request(b"b"));
+        assert_eq!(remember(&mut memory, b"c", 20, 30), 0, "no replay of a settled one comes after its time");
+        assert!(memory.recall(request(b"a"), at(20)).is_some());
+        assert_eq!(remember(&mut memory, b"d", 20, 30), 1, "the oldest unsettled one went");
+        assert_eq!(memory.recall(request(b"a"), at(20)), None);
     }
 }

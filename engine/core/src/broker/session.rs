@@ -45,6 +45,8 @@ pub(super) struct Session {
     pub(super) filters: IndexSet<Box<str>, FixedState>,
     pub(super) window: Window,
     pub(super) queue: VecDeque<Queued>,
+    /// The bytes of the messages in `queue`.
+    pub(super) queued_bytes: usize,
     /// Executed requests to the store whose PUBACK the client may lack, by their packet identifier.
     pub(super) unsettled_requests: IndexMap<PacketId, RequestId, FixedState>,
     /// To be published when the connection is gone and the delay has passed.
@@ -66,6 +68,10 @@ pub(super) struct OpenConnection {
     pub(super) watched_keys: IndexSet<Box<[u8]>, FixedState>,
     /// What was in flight when the client came back and is not yet sent again, in the order of first sending.
     pub(super) to_resend: VecDeque<PacketId>,
+    /// The bytes of what was sent on this connection and is not yet acknowledged.
+    pub(super) in_flight_bytes: usize,
+    /// At this many `in_flight_bytes` the next message waits.
+    pub(super) max_in_flight_bytes: usize,
 }
 
 /// A message that waits for room in the window.
@@ -108,17 +114,20 @@ impl Session {
             filters: IndexSet::with_hasher(hash_state.clone()),
             window: Window::default(),
             queue: VecDeque::new(),
+            queued_bytes: 0,
             unsettled_requests: IndexMap::with_hasher(hash_state),
             will: None,
             will_due_at: None,
         }
     }
 
-    /// Whether the client's Receive Maximum leaves room for one more QoS 1 message on this connection [MQTT-4.9.0-2].
+    /// Whether one more QoS 1 message may go out on this connection: within the client's Receive Maximum [MQTT-4.9.0-2],
+    /// and within what it may leave unacknowledged in bytes.
     pub(super) fn has_quota(&self) -> bool {
         let Some(connection) = &self.connection else { return false };
         usize::from(self.window.in_flight()) - connection.to_resend.len()
             < usize::from(connection.receive_maximum)
+            && connection.in_flight_bytes < connection.max_in_flight_bytes
     }
 
     /// Whether the client still has to be sent again what was in flight on an earlier connection.
@@ -164,6 +173,7 @@ impl Hash for OpenConnection {
         self.watched_keys.len().hash(state);
         self.watched_keys.iter().for_each(|key| key.hash(state));
         self.to_resend.hash(state);
+        (self.in_flight_bytes, self.max_in_flight_bytes).hash(state);
     }
 }
 

@@ -54,6 +54,40 @@ fn the_brokers_own_limit_caps_it() {
 }
 
 #[test]
+fn bytes_in_flight_are_bounded_also_across_connections() {
+    // A message is its topic, `t`, and its payload.
+    let mut world = World::with_limits(|limits| limits.max_in_flight_bytes = 8);
+    let client = subscriber(&mut world, packets::lasting);
+    publish_all(&mut world, &["1234", "567", "8", "9"]);
+    let first = world.messages(client);
+    assert_eq!(first.len(), 2, "5 bytes leave room for the next, 9 do not");
+    world.ack(client, first[1].packet_id);
+    assert_eq!(world.payloads(client), ["8", "9"], "7 leave room, and then 9 do not, but nothing is left");
+    world.lose(client);
+    let (back, _) = world.connect_with("s", packets::lasting);
+    let again = world.messages(back);
+    assert_eq!(again.iter().map(|message| message.payload).collect::<Vec<_>>(), [&b"1234"[..], b"8", b"9"]);
+    world.ack_all(back, &again);
+    publish_all(&mut world, &["x"]);
+    assert_eq!(world.payloads(back), ["x"]);
+}
+
+#[test]
+fn bytes_in_the_queue_are_bounded() {
+    let mut world = World::with_limits(|limits| limits.max_queued_bytes = 10);
+    let client = subscriber(&mut world, packets::lasting);
+    world.lose(client);
+    publish_all(&mut world, &["1234", "1234", "x"]);
+    let (back, _) = world.connect_with("s", packets::lasting);
+    assert_eq!(world.payloads(back), ["1234", "1234"]);
+    assert_eq!(world.broker.statistics().dropped_queue_full, 1);
+    world.lose(back);
+    publish_all(&mut world, &["y"]);
+    let (back, _) = world.connect_with("s", packets::lasting);
+    assert_eq!(world.payloads(back).last().copied(), Some("y"), "what was sent has left the queue");
+}
+
+#[test]
 fn beyond_the_queue_messages_are_dropped_and_counted() {
     let mut world = World::with_limits(|limits| limits.max_queued_messages = 2);
     let client = subscriber(&mut world, |connect| connect.properties.receive_maximum = NonZeroU16::new(1));

@@ -18,7 +18,7 @@ use mayfly_client::{
 use tokio::sync::mpsc;
 
 use super::address::Address;
-use super::escape::Escaped;
+use super::escape::{Beginning, Escaped};
 use super::signal::stop_signal;
 use super::{DEFAULT_ADDRESS, Outcome};
 
@@ -61,6 +61,7 @@ enum Request {
     /// Delete a key if it has the value; exit code 1 if it has another, or there is no such key.
     Vdel {
         key: OsString,
+        #[arg(allow_hyphen_values = true)]
         value: OsString,
         #[command(flatten)]
         fencing: Fencing,
@@ -71,6 +72,7 @@ enum Request {
 struct Set {
     key: OsString,
     /// The value; read from standard input where it is left out.
+    #[arg(allow_hyphen_values = true)]
     value: Option<OsString>,
     /// Write only if the key does not exist.
     #[arg(long, conflicts_with = "nex")]
@@ -121,7 +123,7 @@ impl Request {
                 match store.vdel(key_bytes, value, fencing.token.as_ref()).await? {
                     VdelOutcome::Deleted(version) => print_version(&version),
                     VdelOutcome::Different => {
-                        eprintln!("not deleted: the key {} has another value", Escaped(key_bytes));
+                        eprintln!("not deleted: the key {} has another value", Beginning(key_bytes));
                         Ok(Outcome::NotMet)
                     }
                     VdelOutcome::Absent => Ok(absent(&key)),
@@ -162,7 +164,7 @@ impl Set {
             SetOutcome::Refused(version) => {
                 eprintln!(
                     "not set: the key {} exists with version {version}",
-                    Escaped(self.key.as_encoded_bytes())
+                    Beginning(self.key.as_encoded_bytes())
                 );
                 Ok(Outcome::NotMet)
             }
@@ -186,7 +188,7 @@ fn print_version(version: &Version) -> anyhow::Result<Outcome> {
 }
 
 fn absent(key: &OsStr) -> Outcome {
-    eprintln!("there is no key {}", Escaped(key.as_encoded_bytes()));
+    eprintln!("there is no key {}", Beginning(key.as_encoded_bytes()));
     Outcome::NotMet
 }
 
@@ -194,7 +196,7 @@ async fn watch(connection: &mut Connection, key: &[u8]) -> anyhow::Result<Outcom
     let stop = stop_signal().context("cannot wait for a signal")?;
     let store = connection.store.clone();
     let mut observation = connection.unless_lost(async { Ok(store.observe(key).await?) }).await?;
-    eprintln!("watching {}", Escaped(key));
+    eprintln!("watching {}", Beginning(key));
     tokio::select! {
         ended = print_changes(&mut observation) => ended,
         () = stop => Ok(Outcome::Done),

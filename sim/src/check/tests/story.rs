@@ -61,6 +61,13 @@ impl Story {
         self
     }
 
+    /// An attempt to connect that reached the broker, of which nothing more is said.
+    pub(super) fn reached(mut self, client: ClientIndex, at: u64) -> Self {
+        self = self.attempted(client, at);
+        self.history.sessions.push(SessionEvent { client, at_ns: ms(at), change: SessionChange::Reached });
+        self
+    }
+
     /// A client's process started.
     pub(super) fn started(mut self, client: ClientIndex, at: u64) -> Self {
         let change = SessionChange::ProcessStarted;

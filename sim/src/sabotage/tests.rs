@@ -1,0 +1,183 @@
+//! Each liar over a bare broker: what it lies about, and that all else is the engine's.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::rc::Rc;
+
+use mayfly_core::{
+    Action, Broker, BrokerConfig, ConnectionId, Identity, Input, Monotonic, Now, REQUEST_TOPIC, WallClock,
+};
+use mayfly_wire::{
+    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
+    RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,
+    TopicFilter, TopicName, UserProperties, resp3,
+};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::{Afterlife, DropAcknowledgedSet, KeepContents, StaleGet};
+use crate::world::{EPOCH_MS, Machine};
+
+const RESPONSES: &str = "responses";
+
+/// One client of one machine.
+struct Bench<M> {
+    machine: M,
+    connection: ConnectionId,
+    /// Milliseconds that have passed, and requests that were made.
+    passed: u64,
+}
+
+impl<M: Machine> Bench<M> {
+    /// The machine with a client that is connected and waits for responses. Says whether it had a session.
+    fn new(machine: M, node: u64, clean_start: bool) -> (Self, bool) {
+        let mut bench = Self { machine, connection: ConnectionId { node, sequence: 1 }, passed: 0 };
+        let connect = Connect {
+            version: ProtocolVersion::V5,
+            clean_start,
+            keep_alive_s: 0,
+            client_id: "alice",
+            will: None,
+            user_name: None,
+            password: None,
+            properties: ConnectProperties {
+                session_expiry_interval_s: Some(3600),
+                ..ConnectProperties::default()
+            },
+        };
+        let (connection, now) = (bench.connection, bench.now());
+        let identity = Identity::default();
+        bench.machine.handle(now, &Input::Opened { connection, identity, entropy: 0, connect });
+        let mut session_present = false;
+        while let Some(output) = bench.machine.poll_output() {
+            if let Action::Send(Packet::ConnAck(connack)) = output.action {
+                session_present = connack.session_present;
+            }
+        }
+        let filter = TopicFilter::parse(RESPONSES).unwrap();
+        let options = SubscriptionOptions {
+            qos: QoS::AtMostOnce,
+            no_local: false,
+            retain_as_published: false,
+            retain_handling: RetainHandling::SendAtSubscribe,
+        };
+        let subscriptions = [Subscription { filter, options }];
+        let subscribe = Subscribe {
+            packet_id: PacketId::new(1).unwrap(),
+            properties: SubscribeProperties::default(),
+            filters: SubscribeFilters::from_slice(&subscriptions),
+        };
+        bench.machine.handle(now, &Input::Packet { connection, packet: Packet::Subscribe(subscribe) });
+        while bench.machine.poll_output().is_some() {}
+        (bench, session_present)
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            monotonic: Monotonic::from_nanos(self.passed * 1_000_000),
+            wall: WallClock::from_millis(EPOCH_MS + self.passed),
+        }
+    }
+
+    /// Makes a request; returns the response's payload and version.
+    fn ask(&mut self, command: &[&str]) -> (String, Option<String>) {
+        self.passed += 1;
+        let items: Vec<&[u8]> = command.iter().map(|item| item.as_bytes()).collect();
+        let (mut payload, correlation_data) = (Vec::new(), self.passed.to_be_bytes());
+        resp3::encode_array(&items, &mut payload);
+        let timestamp = format!("{}:00000:alice", EPOCH_MS + self.passed);
+        let user_properties = [("__ts", timestamp.as_str()), ("__protVer", "1.0")];
+        let properties = PublishProperties {
+            response_topic: Some(TopicName::parse(RESPONSES).unwrap()),
+            correlation_data: Some(&correlation_data),
+            user_properties: UserProperties::from_pairs(&user_properties),
+            ..PublishProperties::default()
+        };
+        let publish = Publish {
+            dup: false,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            topic: REQUEST_TOPIC,
+            packet_id: PacketId::new((self.passed % 1000 + 1) as u16),
+            properties,
+            payload: &payload,
+        };
+        let (connection, now) = (self.connection, self.now());
+        self.machine.handle(now, &Input::Packet { connection, packet: Packet::Publish(publish) });
+        let mut response = None;
+        while let Some(output) = self.machine.poll_output() {
+            if let Action::Deliver(delivery) = output.action {
+                let properties = delivery.properties().unwrap();
+                assert_eq!(properties.correlation_data, Some(&correlation_data[..]));
+                assert_eq!(properties.user_properties.first("__stat"), Some("200"));
+                let version = properties.user_properties.first("__ts").map(str::to_owned);
+                response = Some((String::from_utf8_lossy(delivery.payload).into_owned(), version));
+            }
+        }
+        response.unwrap_or_else(|| panic!("no response to {command:?}"))
+    }
+}
+
+fn broker() -> Broker {
+    Broker::new(BrokerConfig::default())
+}
+
+fn rng() -> ChaCha8Rng {
+    ChaCha8Rng::seed_from_u64(1)
+}
+
+#[test]
+fn a_stale_get_returns_the_value_before_with_its_version() {
+    let (mut bench, _) = Bench::new(StaleGet::new(broker(), rng()), 0, true);
+    let (_, old) = bench.ask(&["SET", "k", "old"]);
+    // A key with a single value has no past to show.
+    assert!((0..300).all(|_| bench.ask(&["GET", "k"]) == ("$3\r\nold\r\n".to_owned(), old.clone())));
+    let (_, new) = bench.ask(&["SET", "k", "new"]);
+    assert!(new > old);
+    let (fresh, stale) = (("$3\r\nnew\r\n".to_owned(), new), ("$3\r\nold\r\n".to_owned(), old));
+    let answers: Vec<_> = (0..1000).map(|_| bench.ask(&["GET", "k"])).collect();
+    let lies = answers.iter().filter(|answer| **answer == stale).count();
+    assert!((5..50).contains(&lies), "{lies} lies in 1,000 answers");
+    assert_eq!(answers.iter().filter(|answer| **answer == fresh).count(), 1000 - lies);
+}
+
+#[test]
+fn a_dropped_set_is_acknowledged_with_a_credible_version_and_changes_nothing() {
+    let (mut bench, _) = Bench::new(DropAcknowledgedSet::new(broker(), rng()), 0, true);
+    bench.ask(&["SET", "k", "first"]);
+    let (mut last, mut stored, mut dropped) = (None, "$5\r\nfirst\r\n".to_owned(), 0);
+    for number in 0..1000 {
+        let value = format!("value-{number}");
+        let (answer, version) = bench.ask(&["SET", "k", &value]);
+        assert_eq!(answer, "+OK\r\n");
+        assert!(version > last, "{version:?} after {last:?}");
+        last = version;
+        let (read, _) = bench.ask(&["GET", "k"]);
+        if read == stored {
+            dropped += 1;
+        } else {
+            stored = read;
+            assert!(stored.contains(&value));
+        }
+    }
+    assert!((5..50).contains(&dropped), "{dropped} of 1,000 were dropped");
+    // Only plain SETs: what a condition would have said had to be guessed.
+    for number in 0..300 {
+        let key = format!("nx-{number}");
+        assert_eq!(bench.ask(&["SET", &key, "v", "NX"]).0, "+OK\r\n");
+        assert_eq!(bench.ask(&["GET", &key]).0, "$1\r\nv\r\n");
+    }
+}
+
+#[test]
+fn kept_contents_are_there_in_the_next_life_and_the_sessions_are_not() {
+    let afterlife = Afterlife::default();
+    let life =
+        |node, clean_start| Bench::new(KeepContents::new(broker(), Rc::clone(&afterlife)), node, clean_start);
+    let (mut first, _) = life(0, true);
+    let set = first.ask(&["SET", "k", "v"]);
+    assert_eq!(first.machine.statistics().keys, 1);
+    drop(first);
+    let (mut second, session_present) = life(1, false);
+    assert!(!session_present, "sessions are forgotten, so that the keys alone give it away");
+    assert_eq!(second.ask(&["GET", "k"]), ("$1\r\nv\r\n".to_owned(), set.1));
+}
