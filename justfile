@@ -27,10 +27,12 @@ serve *arguments:
 ci:
     .ci/run
 
-# 200 seeds of each fast scenario and 50 of each lying broker
+# More seeds than CI runs: some five minutes
 slow:
     cargo sim fast --seeds 200
-    cargo sim negative --seeds 50
+    cargo sim slow --seeds 200
+    cargo sim regression --seeds 100
+    cargo sim negative --seeds 100
 
 # Fuzz a target of the wire crate (packet or resp3); needs `cargo install cargo-fuzz --locked`
 fuzz target seconds="60":

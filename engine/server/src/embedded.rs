@@ -36,6 +36,7 @@ impl Broker {
             TcpListener::from_std(listener)?
         };
         let (stop, stopped) = oneshot::channel();
+        #[expect(clippy::disallowed_methods, reason = "an embedded broker has a thread of its own, and one only")]
         let thread = thread::Builder::new().name("mayfly-broker".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
