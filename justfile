@@ -36,4 +36,5 @@ slow:
 
 # Fuzz a target of the wire crate (packet or resp3); needs `cargo install cargo-fuzz --locked`
 fuzz target seconds="60":
-    cd engine/wire && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} -- -max_total_time={{seconds}}
+    mkdir -p engine/wire/fuzz/finds/{{target}}
+    cd engine/wire && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} fuzz/finds/{{target}} fuzz/corpus/{{target}} -- -max_total_time={{seconds}}
