@@ -7,7 +7,7 @@
 //! - [`model`]: a simulated run as data; [`measurement`]: a scenario measured in wall time as data
 //! - [`summary`], [`latency`]: outcomes and percentiles, derived from operations and durations
 //! - [`text`]: what a terminal shows; [`html`]: the page; `json`: [`RunReport::to_json`] and back
-//! - [`write()`]: the report on disk
+//! - `version_text`: versions as sentences show them; [`write()`]: the report on disk
 
 #![allow(
     clippy::format_push_string,
@@ -24,6 +24,7 @@ pub mod text;
 
 mod files;
 mod json;
+mod version_text;
 mod wording;
 
 pub use files::{ReportError, WrittenPaths, write};

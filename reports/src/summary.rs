@@ -47,6 +47,36 @@ struct Tally {
     latency: LatencyRecorder,
 }
 
+/// Why operations were not answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Reason<'a> {
+    /// `failed` or `unknown`.
+    pub(crate) outcome: &'static str,
+    /// The reason, as the client put it.
+    pub(crate) words: &'a str,
+    /// How many operations it was the reason of.
+    pub(crate) operations: u64,
+}
+
+/// The distinct reasons of operations that failed or are unknown, the most frequent first.
+pub(crate) fn reasons(operations: &[Operation]) -> Vec<Reason<'_>> {
+    let mut counts = BTreeMap::<(&'static str, &str), u64>::new();
+    for operation in operations {
+        let reason = match &operation.outcome {
+            Outcome::Ok { .. } => continue,
+            Outcome::Failed { error } => ("failed", error.as_str()),
+            Outcome::Unknown { reason } => ("unknown", reason.as_str()),
+        };
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut reasons = counts
+        .into_iter()
+        .map(|((outcome, words), operations)| Reason { outcome, words, operations })
+        .collect::<Vec<_>>();
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.operations));
+    reasons
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -87,6 +117,25 @@ mod tests {
         assert_eq!((set.ok, set.failed, set.unknown), (1, 1, 2));
         let latency = set.simulated_latency.unwrap();
         assert_eq!((latency.count, latency.min_ns, latency.max_ns), (1, 500, 500));
+    }
+
+    #[test]
+    fn reasons_are_counted_by_outcome_and_the_most_frequent_leads() {
+        let unknown = |reason: &str| operation("SET", None, Outcome::Unknown { reason: reason.to_owned() });
+        let failed = |error: &str| operation("GET", None, Outcome::Failed { error: error.to_owned() });
+        let operations = [
+            failed("a"),
+            unknown("time-out"),
+            operation("GET", Some(2_000), answered()),
+            unknown("a"),
+            unknown("time-out"),
+        ];
+        let found = reasons(&operations);
+        let found = found.iter().map(|reason| (reason.outcome, reason.words, reason.operations));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [("unknown", "time-out", 2), ("failed", "a", 1), ("unknown", "a", 1)]
+        );
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! What a run prints when it ends: plain text, at most [`WIDTH`] columns, without colour.
 //!
-//! Two things may be wider, so that they can be copied: the command that repeats the run and the report's
-//! path. The last line is the verdict.
+//! Wider may be what is to be copied, the command that repeats the run and the report's path, and headings of
+//! one sentence. The last line is the verdict.
 
 mod layout;
 mod measured;
 
 use std::path::Path;
 
-use layout::{Align, Table, paragraph, section};
+use layout::{Align, Table, paragraph, section, wrapped};
 
 use crate::latency::Latency;
 use crate::model::{CheckerVerdict, CounterExample, Expectation, Fault, RunReport};
+use crate::summary::{self, Reason};
+use crate::version_text::shortened;
 use crate::wording;
 
 pub use measured::measurement;
@@ -22,6 +24,9 @@ pub const WIDTH: u16 = 110;
 /// Counter-examples that the text shows; the page shows all.
 const SHOWN_COUNTER_EXAMPLES: usize = 3;
 
+/// Reasons of failed and unknown operations that the text shows.
+const SHOWN_REASONS: usize = 6;
+
 /// The whole text of a run. `report_path` is where the page was written, if it was.
 pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
     let mut text = format!(
@@ -31,7 +36,7 @@ pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
         wording::instant(report.simulated_duration_ns),
         wording::count(report.wall_duration_ms),
     );
-    section(&mut text, "Operations", &operations(report));
+    section(&mut text, "Operations", &(operations(report) + &reasons(report)));
     section(&mut text, "Latency of answered operations (simulated time)", &latency(report));
     if !report.faults.is_empty() {
         section(&mut text, "Faults", &faults(&report.faults));
@@ -47,7 +52,7 @@ pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
     for counter_example in counter_examples().take(SHOWN_COUNTER_EXAMPLES) {
         section(
             &mut text,
-            &format!("Counter-example: {}", wording::visible(&counter_example.title)),
+            &format!("Counter-example: {}", wording::visible(&shortened(&counter_example.title))),
             &explanation(counter_example),
         );
     }
@@ -67,10 +72,14 @@ pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
     for (label, value) in last_lines {
         text += &format!("{label:<12} {}\n", wording::visible(&value));
     }
+    text.push('\n');
+    if let Some(words) = wording::loss(&report.checkers) {
+        text += &wrapped(&format!("Loss on restart: {}", shortened(words)));
+    }
     text += &format!(
-        "\n{}: {}\n",
+        "{}: {}\n",
         wording::conclusion(report.verdict.conclusion),
-        wording::visible(&report.verdict.headline)
+        wording::visible(&shortened(&report.verdict.headline))
     );
     text
 }
@@ -91,6 +100,23 @@ fn operations(report: &RunReport) -> String {
     let [ok, failed, unknown] = totals.map(wording::count);
     table.row(["all".to_owned(), ok, failed, unknown]);
     table.render()
+}
+
+/// Why operations have no answer, after an empty line; nothing where all have one.
+fn reasons(report: &RunReport) -> String {
+    let reasons = summary::reasons(&report.operations);
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("\n");
+    for Reason { outcome, words, operations } in reasons.iter().take(SHOWN_REASONS) {
+        text += &paragraph(&format!("{outcome} {}: {words}", wording::count(*operations)));
+    }
+    let more = reasons.len().saturating_sub(SHOWN_REASONS);
+    if more > 0 {
+        text += &paragraph(&format!("and {}", wording::counted(more, "more reason")));
+    }
+    text
 }
 
 fn latency(report: &RunReport) -> String {
@@ -196,7 +222,7 @@ fn expectations(report: &RunReport) -> String {
 fn explanation(counter_example: &CounterExample) -> String {
     let mut text = String::new();
     for words in &counter_example.explanation {
-        text += &paragraph(words);
+        text += &paragraph(&shortened(words));
     }
     let mut table = Table::new(&[
         ("who", Align::Left),

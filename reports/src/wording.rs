@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{CheckerVerdict, Conclusion, FaultVerdict, TraceHash};
+use crate::model::{Checker, CheckerVerdict, Conclusion, FaultVerdict, TraceHash};
 
 /// An instant of simulated time: seconds since the start of the run, to the millisecond.
 pub(crate) fn instant(at_ns: u64) -> String {
@@ -98,6 +98,14 @@ pub(crate) fn checker_verdict(verdict: &CheckerVerdict) -> &'static str {
         CheckerVerdict::Violated => "violated",
         CheckerVerdict::Undecided { .. } => "undecided",
     }
+}
+
+/// What a restart lost, in the words of the checker that found the loss complete. It is told beside the
+/// verdict, since "passed" alone does not say that anything was lost.
+pub(crate) fn loss(checkers: &[Checker]) -> Option<&str> {
+    let found =
+        |checker: &&Checker| checker.name == "loss-on-restart" && checker.verdict == CheckerVerdict::Valid;
+    checkers.iter().find(found).map(|checker| checker.checked.as_str())
 }
 
 /// Whether an expectation was met.

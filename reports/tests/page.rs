@@ -3,7 +3,7 @@
 
 mod fixture;
 
-use mayfly_reports::{RunReport, html};
+use mayfly_reports::{CheckerVerdict, Conclusion, RunReport, html};
 use serde_json::Value;
 
 /// Ends a script element, opens one, breaks out of a quoted attribute, and moves a terminal's cursor.
@@ -48,6 +48,65 @@ fn a_counter_example_stands_before_the_timeline_and_knows_its_operations() {
     assert!(page.contains(&shown), "the page lacks {shown}");
     assert_eq!(page_data(&page)["highlighted"], serde_json::json!([ids[0].to_string(), ids[1].to_string()]));
     assert!(page.contains("never fired") && page.contains("undecided</span> reached its bound"));
+}
+
+#[test]
+fn all_counter_examples_but_the_first_are_folded() {
+    let mut report = fixture::violation();
+    assert!(!html::render(&report).contains(" more</summary>"));
+    let mut another = report.checkers[0].counter_examples[0].clone();
+    another.title = "another".to_owned();
+    report.checkers[0].counter_examples.push(another.clone());
+    report.checkers[1].counter_examples = vec![another; 2];
+    let page = html::render(&report);
+    let (before, folded) = page.split_once("<details>\n<summary>3 more</summary>").unwrap();
+    assert!(before.contains("returned a value that had already been replaced</h3>"));
+    assert!(!before.contains("<h3>another</h3>"));
+    assert_eq!(folded.split_once("</details>").unwrap().0.matches("<h3>another</h3>").count(), 3);
+}
+
+#[test]
+fn a_run_that_was_to_be_lied_to_shows_what_was_caught() {
+    let mut report = fixture::violation();
+    assert!(!html::render(&report).contains("class=\"counter-examples caught\""));
+    report.verdict.conclusion = Conclusion::Passed;
+    let page = html::render(&report);
+    assert!(page.contains("<section class=\"counter-examples caught\""));
+    assert!(page.contains(">The lies that were caught</h2>"));
+    assert!(!page.contains("What went wrong"));
+}
+
+#[test]
+fn sentences_shorten_versions_and_tables_keep_them() {
+    let version = "001767225600744:00000:StateStore";
+    let mut report = fixture::violation();
+    report.verdict.headline = format!("headline {version}.");
+    let counter_example = &mut report.checkers[0].counter_examples[0];
+    counter_example.title = format!("title {version}, end");
+    counter_example.explanation = vec![format!("words {version}")];
+    counter_example.rows[0].saw = format!("saw {version}");
+    let page = html::render(&report);
+    let short = format!("<abbr title=\"{version}\">…600744:0</abbr>");
+    for sentence in [
+        format!("<p>headline {short}.</p>"),
+        format!("<h3>title {short}, end</h3>"),
+        format!("<p>words {short}</p>"),
+    ] {
+        assert!(page.contains(&sentence), "the page lacks {sentence}");
+    }
+    assert!(page.contains(&format!("saw {version}</div></td>")));
+}
+
+#[test]
+fn the_verdict_tells_what_a_restart_lost() {
+    let mut report = fixture::restart();
+    let told = "<strong>Loss on restart:</strong> nothing from before was seen after 1 restart; the store held 8 \
+                keys before it and 0 after</p>";
+    let page = html::render(&report);
+    assert!(page.find(told).unwrap() < page.find("class=\"facts\"").unwrap());
+    let loss = report.checkers.iter_mut().find(|checker| checker.name == "loss-on-restart").unwrap();
+    loss.verdict = CheckerVerdict::Violated;
+    assert!(!html::render(&report).contains("Loss on restart"));
 }
 
 #[test]

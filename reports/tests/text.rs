@@ -5,7 +5,9 @@ mod fixture;
 
 use std::path::Path;
 
-use mayfly_reports::{KindMeasurement, LatencyRecorder, Measurement, World, text};
+use mayfly_reports::{
+    CheckerVerdict, KindMeasurement, LatencyRecorder, Measurement, Outcome, RunReport, World, text,
+};
 
 #[test]
 fn a_passed_run_prints_its_tables() {
@@ -44,6 +46,55 @@ fn three_counter_examples_are_enough_for_a_terminal() {
     let text = text::run(&report, None);
     assert_eq!(text.matches("Counter-example: ").count(), 3);
     assert!(text.contains("\n\nand 4 more in the report\n\n"), "{text}");
+}
+
+#[test]
+fn each_reason_has_a_line_and_six_are_enough() {
+    let mut report = fixture::partition();
+    let lines = |report: &RunReport| {
+        let text = text::run(report, None);
+        let (_, rest) = text.split_once("\n\n  unknown").unwrap();
+        format!("  unknown{}\n", rest.split_once("\n\n").unwrap().0)
+    };
+    assert_eq!(lines(&report), "  unknown 4: timed out\n");
+    for (position, operation) in report.operations.iter_mut().take(6).enumerate() {
+        operation.outcome = Outcome::Failed { error: format!("reason {position}") };
+    }
+    let six = "  unknown 4: timed out\n  failed 1: reason 0\n  failed 1: reason 1\n  failed 1: reason 2\n  \
+               failed 1: reason 3\n  failed 1: reason 4\n";
+    assert_eq!(lines(&report), format!("{six}  and 1 more reason\n"));
+    report.operations[5].outcome = report.operations[4].outcome.clone();
+    let text = text::run(&report, None);
+    assert!(text.contains("  failed 2: reason 4\n") && !text.contains("more reason"), "{text}");
+}
+
+#[test]
+fn what_a_restart_lost_stands_before_the_verdict() {
+    let mut report = fixture::restart();
+    let told = "\n\nLoss on restart: nothing from before was seen after 1 restart; the store held 8 keys before it \
+                and 0 after\nPassed: ";
+    assert!(text::run(&report, None).contains(told));
+    let loss = report.checkers.iter_mut().find(|checker| checker.name == "loss-on-restart").unwrap();
+    loss.verdict = CheckerVerdict::Undecided { why: "bound".to_owned() };
+    assert!(!text::run(&report, None).contains("Loss on restart"));
+}
+
+#[test]
+fn sentences_shorten_versions_and_tables_keep_them() {
+    let version = "001767225600744:00000:StateStore";
+    let mut report = fixture::violation();
+    report.verdict.headline = format!("headline {version}");
+    let counter_example = &mut report.checkers[0].counter_examples[0];
+    counter_example.title = format!("title {version}");
+    counter_example.explanation = vec![format!("words {version}")];
+    counter_example.rows[0].saw = format!("saw {version}");
+    let text = text::run(&report, None);
+    for sentence in
+        ["violated: headline …600744:0\n", "Counter-example: title …600744:0\n", "  words …600744:0\n"]
+    {
+        assert!(text.contains(sentence), "the text lacks {sentence}");
+    }
+    assert!(text.contains(&format!("saw {version}\n")), "{text}");
 }
 
 #[test]

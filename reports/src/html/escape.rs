@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::version_text::{self, Piece};
 use crate::wording;
 
 /// Text for an element's content or a quoted attribute: markup characters become references, control
@@ -20,6 +21,23 @@ impl fmt::Display for Escaped<'_> {
                 '"' => out.write_str("&quot;")?,
                 '\'' => out.write_str("&#39;")?,
                 other => fmt::Write::write_char(out, other)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A heading or a paragraph: [`Escaped`], with each version in its short form and whole in a tooltip.
+pub(super) struct Sentence<'a>(pub(super) &'a str);
+
+impl fmt::Display for Sentence<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in version_text::pieces(self.0) {
+            match piece {
+                Piece::Words(words) => write!(out, "{}", Escaped(words))?,
+                Piece::Version { full, short } => {
+                    write!(out, "<abbr title=\"{}\">{}</abbr>", Escaped(full), Escaped(&short))?;
+                }
             }
         }
         Ok(())
@@ -44,6 +62,14 @@ mod tests {
         assert_eq!(
             Escaped("<a href=\"x\" title='y'>&\x1b").to_string(),
             "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;␛"
+        );
+    }
+
+    #[test]
+    fn a_version_is_short_with_the_whole_of_it_at_hand() {
+        assert_eq!(
+            Sentence("<saw> 001767225600744:00000:StateStore & more").to_string(),
+            "&lt;saw&gt; <abbr title=\"001767225600744:00000:StateStore\">…600744:0</abbr> &amp; more"
         );
     }
 

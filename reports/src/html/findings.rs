@@ -1,24 +1,36 @@
 //! What was checked and demanded: counter-examples, checkers, expectations.
 
-use super::escape::Escaped;
+use super::escape::{Escaped, Sentence};
 use super::table::{Column, badge, table};
-use crate::model::{Checker, CheckerVerdict, CounterExample, Expectation, RunReport};
+use crate::model::{Checker, CheckerVerdict, Conclusion, CounterExample, Expectation, RunReport};
 use crate::wording;
 
-/// Every counter-example with its explanation, or nothing where there is none.
+/// Every counter-example with its explanation, all but the first folded away, or nothing where there is none.
+///
+/// A run that passed has counter-examples only where its scenario has the broker lie.
 pub(super) fn counter_examples(report: &RunReport) -> String {
-    let mut html = String::new();
-    for checker in &report.checkers {
-        for counter_example in &checker.counter_examples {
-            html += &article(&checker.name, counter_example, report);
+    let mut articles = report.checkers.iter().flat_map(|checker| {
+        let article = |counter_example| article(&checker.name, counter_example, report);
+        checker.counter_examples.iter().map(article)
+    });
+    let Some(first) = articles.next() else {
+        return String::new();
+    };
+    let rest = articles.collect::<Vec<_>>();
+    let rest = if rest.is_empty() {
+        String::new()
+    } else {
+        format!("<details>\n<summary>{} more</summary>\n{}</details>\n", rest.len(), rest.concat())
+    };
+    let (class, heading) = match report.verdict.conclusion {
+        Conclusion::Passed => ("counter-examples caught", "The lies that were caught"),
+        Conclusion::ConsistencyViolated | Conclusion::ExpectationFailed => {
+            ("counter-examples", "What went wrong")
         }
-    }
-    if html.is_empty() {
-        return html;
-    }
+    };
     format!(
-        "<section class=\"counter-examples\" aria-labelledby=\"counter-examples\">\n\
-         <h2 id=\"counter-examples\">What went wrong</h2>\n{html}</section>\n"
+        "<section class=\"{class}\" aria-labelledby=\"counter-examples\">\n\
+         <h2 id=\"counter-examples\">{heading}</h2>\n{first}{rest}</section>\n"
     )
 }
 
@@ -26,7 +38,7 @@ fn article(checker: &str, counter_example: &CounterExample, report: &RunReport) 
     let explanation = counter_example
         .explanation
         .iter()
-        .map(|words| format!("<p>{}</p>\n", Escaped(words)))
+        .map(|words| format!("<p>{}</p>\n", Sentence(words)))
         .collect::<String>();
     let rows = counter_example
         .rows
@@ -75,7 +87,7 @@ fn article(checker: &str, counter_example: &CounterExample, report: &RunReport) 
     format!(
         "<article>\n<h3>{title}</h3>\n<p class=\"note\">Found by the checker {checker}.</p>\n{explanation}{rows}{show}\
          </article>\n",
-        title = Escaped(&counter_example.title),
+        title = Sentence(&counter_example.title),
         checker = Escaped(checker),
     )
 }

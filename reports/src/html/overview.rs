@@ -1,7 +1,7 @@
 //! The head of the page (verdict, seed, how to repeat the run), the figures by kind of operation, and the
 //! build.
 
-use super::escape::Escaped;
+use super::escape::{Escaped, Sentence};
 use super::table::{Column, table};
 use crate::model::{Conclusion, KindSummary, RunReport, TraceHash};
 use crate::wording;
@@ -18,6 +18,9 @@ pub(super) fn section(report: &RunReport) -> String {
         TraceHash::Hex(digits) => format!("<code>{}</code>", Escaped(digits)),
         TraceHash::Exempt { reason } => format!("none: {}", Escaped(reason)),
     };
+    let loss = wording::loss(&report.checkers)
+        .map(|words| format!("<p><strong>Loss on restart:</strong> {}</p>\n", Sentence(words)))
+        .unwrap_or_default();
     let facts = [
         ("Seed", format!("<code>{}</code>", report.seed)),
         ("Simulated time", wording::instant(report.simulated_duration_ns)),
@@ -34,7 +37,7 @@ pub(super) fn section(report: &RunReport) -> String {
          <p class=\"description\">{description}</p>\n\
          <section class=\"verdict {tone}\" aria-labelledby=\"verdict\">\n\
          <span class=\"sign\" aria-hidden=\"true\">{sign}</span>\n\
-         <div><h2 id=\"verdict\">{conclusion}</h2>\n<p>{headline}</p></div>\n</section>\n\
+         <div><h2 id=\"verdict\">{conclusion}</h2>\n<p>{headline}</p>\n{loss}</div>\n</section>\n\
          <dl class=\"facts\">\n{facts}</dl>\n\
          <div class=\"command\"><span id=\"command-label\">Repeat this run</span>\n\
          <code id=\"command\" tabindex=\"0\" aria-labelledby=\"command-label\">{command}</code>\n\
@@ -43,7 +46,7 @@ pub(super) fn section(report: &RunReport) -> String {
         name = Escaped(&report.scenario.name),
         description = Escaped(&report.scenario.description),
         conclusion = wording::conclusion(report.verdict.conclusion),
-        headline = Escaped(&report.verdict.headline),
+        headline = Sentence(&report.verdict.headline),
         command = Escaped(&report.repeat_command),
     )
 }

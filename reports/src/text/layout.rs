@@ -54,17 +54,27 @@ impl Table {
     }
 }
 
-/// `words` wrapped into lines.
+/// `words` wrapped into lines below a heading.
 pub(super) fn paragraph(words: &str) -> String {
+    indented(&filled(words, WIDTH - INDENT.len() as u16))
+}
+
+/// `words` wrapped into lines that start at the edge.
+pub(super) fn wrapped(words: &str) -> String {
+    filled(words, WIDTH).lines().map(|line| format!("{}\n", line.trim_end())).collect()
+}
+
+/// A table of one cell: the words, wrapped into `width` columns.
+fn filled(words: &str, width: u16) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_width(WIDTH - INDENT.len() as u16);
+    table.set_width(width);
     table.add_row([wording::visible(words).into_owned()]);
     for column in table.column_iter_mut() {
         column.set_padding((0, 0));
     }
-    indented(&table)
+    table
 }
 
 /// Appends an empty line, the heading and the body, which ends in a line break.
