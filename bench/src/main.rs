@@ -10,10 +10,8 @@ use mayfly_bench::plan::Plan;
 use mayfly_bench::{in_memory, loopback};
 use mayfly_reports::{Measurement, Scenario as ScenarioReport, World, text};
 use mayfly_sim::report::build;
-use mayfly_sim::scenario::model::Bench;
+use mayfly_sim::scenario::duration::{DurationError, parse};
 use mayfly_sim::scenario::{Scenario, find};
-use serde::Deserialize;
-use serde::de::value::{Error as ValueError, MapDeserializer};
 
 /// Measures a scenario's clients in wall time: against the engine in memory, and over TCP on the loopback interface.
 ///
@@ -31,11 +29,18 @@ struct Arguments {
 
     /// How long to drive the clients before measuring, such as `500ms`; by default as the scenario says
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    warm_up: Option<Duration>,
+    warm_up: Option<Given>,
 
     /// How long to measure, such as `2s`; by default as the scenario says
     #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
-    measure: Option<Duration>,
+    measure: Option<Given>,
+}
+
+/// A duration, and the text that it was given as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Given {
+    text: String,
+    value: Duration,
 }
 
 /// Measures a scenario in one world.
@@ -60,8 +65,8 @@ fn measure(arguments: &Arguments) -> anyhow::Result<String> {
     let scenario = Scenario::load(&path)?;
     let mut plan = Plan::new(&scenario)?;
     plan.seed = arguments.seed.unwrap_or(plan.seed);
-    plan.warm_up = arguments.warm_up.unwrap_or(plan.warm_up);
-    plan.measure = arguments.measure.unwrap_or(plan.measure);
+    plan.warm_up = arguments.warm_up.as_ref().map_or(plan.warm_up, |given| given.value);
+    plan.measure = arguments.measure.as_ref().map_or(plan.measure, |given| given.value);
 
     let description = ScenarioReport {
         name: scenario.name.clone(),
@@ -85,27 +90,22 @@ impl Arguments {
             "hot-path" => "cargo hotpath".to_owned(),
             other => format!("cargo run --release --package mayfly-bench -- {other}"),
         };
-        let option = |name, value: Option<Duration>| {
-            // As the option is written; only microseconds have another letter there.
-            let text = value.map(|value| format!(" --{name} {value:?}").replace('µ', "u"));
-            text.unwrap_or_default()
+        let option = |name, given: &Option<Given>| {
+            given.as_ref().map(|given| format!(" --{name} {}", given.text)).unwrap_or_default()
         };
-        let (warm_up, measure) = (option("warm-up", self.warm_up), option("measure", self.measure));
+        let (warm_up, measure) = (option("warm-up", &self.warm_up), option("measure", &self.measure));
         format!("{command} --seed {seed}{warm_up}{measure}")
     }
 }
 
-/// Reads a duration as scenario files write it, by the reader of their `[bench]` table.
-fn duration(text: &str) -> Result<Duration, ValueError> {
-    let table = MapDeserializer::new(std::iter::once(("measure", text)));
-    Bench::deserialize(table).map(|bench| bench.measure)
+/// Reads a duration as scenario files write it.
+fn duration(text: &str) -> Result<Given, DurationError> {
+    parse(text).map(|value| Given { text: text.to_owned(), value })
 }
 
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    match duration(text) {
-        Ok(Duration::ZERO) => Err("it must be above 0".to_owned()),
-        read => read.map_err(|error| error.to_string()),
-    }
+fn positive_duration(text: &str) -> Result<Given, String> {
+    let given = duration(text).map_err(|error| error.to_string())?;
+    if given.value.is_zero() { Err("it must be above 0".to_owned()) } else { Ok(given) }
 }
 
 #[cfg(test)]
@@ -114,16 +114,17 @@ mod tests {
 
     #[test]
     fn durations_are_written_as_in_scenarios() {
-        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
-        assert_eq!(positive_duration("250ms"), Ok(Duration::from_millis(250)));
+        let value = |read: Result<Given, DurationError>| read.map(|given| given.value);
+        assert_eq!(value(duration("1.5s")), Ok(Duration::from_millis(1500)));
+        assert!(positive_duration("250ms").is_ok());
         assert!(duration("5").is_err_and(|error| error.to_string().contains("has no unit")));
         assert!(positive_duration("0s").is_err());
     }
 
     #[test]
     fn the_command_repeats_what_was_asked() {
-        let arguments = Arguments::parse_from(["mayfly-bench", "hot-path", "--measure", "1.5s"]);
-        assert_eq!(arguments.repeated(7), "cargo hotpath --seed 7 --measure 1.5s");
+        let arguments = Arguments::parse_from(["mayfly-bench", "hot-path", "--measure", "2000000us"]);
+        assert_eq!(arguments.repeated(7), "cargo hotpath --seed 7 --measure 2000000us");
         let arguments = Arguments::parse_from(["mayfly-bench", "a.toml", "--seed", "3"]);
         assert_eq!(arguments.repeated(3), "cargo run --release --package mayfly-bench -- a.toml --seed 3");
     }

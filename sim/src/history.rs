@@ -51,7 +51,10 @@ pub struct Operation {
     pub call: Call,
     /// When the client asked. The store cannot have executed the request earlier.
     pub invoked_ns: u64,
-    /// What the client learnt.
+    /// When the client sent the same request again, because the broker had lost the session with the one before: that
+    /// one may have been executed, and so may each of these. In order of time; mostly empty.
+    pub sent_again_ns: Vec<u64>,
+    /// What the client learnt; of a request that was sent again, what it learnt of the last sending.
     pub outcome: Outcome,
 }
 
@@ -109,7 +112,8 @@ pub enum Outcome {
         /// When the client had the reply.
         completed_ns: u64,
     },
-    /// Certainly not executed: the store refused it with an error, or it never left the client.
+    /// Certainly not executed: the store refused it with an error, or it never left the client. What was sent before
+    /// it was sent again may have been.
     Failed {
         /// The store's error text, or the client's.
         error: String,
@@ -253,8 +257,14 @@ impl History {
     pub fn invoke(&mut self, client: ClientIndex, call: Call, now_ns: u64) -> OperationId {
         let id = OperationId(self.operations.len() as u64);
         let outcome = Outcome::Unknown { reason: UnknownReason::Unfinished, at_ns: now_ns };
-        self.operations.push(Operation { id, client, call, invoked_ns: now_ns, outcome });
+        let (invoked_ns, sent_again_ns) = (now_ns, Vec::new());
+        self.operations.push(Operation { id, client, call, invoked_ns, sent_again_ns, outcome });
         id
+    }
+
+    /// Records that the client sends the same request again.
+    pub fn send_again(&mut self, id: OperationId, now_ns: u64) {
+        self.operation_mut(id).sent_again_ns.push(now_ns);
     }
 
     /// Records the store's reply.
@@ -288,6 +298,22 @@ impl History {
 }
 
 impl Operation {
+    /// When the request was last sent: the one that the outcome is about was executed no earlier.
+    pub fn last_sent_ns(&self) -> u64 {
+        self.sent_again_ns.last().copied().unwrap_or(self.invoked_ns)
+    }
+
+    /// Each sending but the last, with the time of the next.
+    pub fn superseded(&self) -> impl Iterator<Item = (u64, u64)> {
+        let sent = std::iter::once(self.invoked_ns).chain(self.sent_again_ns.iter().copied());
+        sent.zip(self.sent_again_ns.iter().copied())
+    }
+
+    /// Whether the request was sent more than once.
+    pub fn was_sent_again(&self) -> bool {
+        !self.sent_again_ns.is_empty()
+    }
+
     /// The reply and the time of its arrival, if there was one.
     pub fn reply(&self) -> Option<(&Reply, u64)> {
         match &self.outcome {

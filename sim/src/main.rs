@@ -9,8 +9,12 @@ fn main() -> ExitCode {
         Ok(arguments) => mayfly_sim::cli::main(&arguments).into(),
         Err(error) => {
             // Help and version are asked for; anything else is a command line that cannot be followed.
+            if error.use_stderr() {
+                eprintln!("{}", mayfly_sim::cli::complaint(&error));
+                return mayfly_sim::cli::Exit::Invalid.into();
+            }
             let _ = error.print();
-            if error.use_stderr() { mayfly_sim::cli::Exit::Invalid.into() } else { ExitCode::SUCCESS }
+            ExitCode::SUCCESS
         }
     }
 }

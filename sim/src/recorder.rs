@@ -75,6 +75,14 @@ impl Recorder {
         id
     }
 
+    /// A client sends an operation's request again.
+    pub fn sent_again(&self, id: OperationId, at_ns: u64) {
+        let mut records = self.lock();
+        let Some(&client) = records.open.get(&id) else { return };
+        records.history.send_again(id, at_ns);
+        records.trace_client(at_ns, EventKind::SentAgain, client, &id.to_string());
+    }
+
     /// An operation has a reply.
     pub fn complete(&self, id: OperationId, reply: Reply, at_ns: u64) {
         self.settle(id, at_ns, |history| history.complete(id, reply, at_ns));
@@ -273,7 +281,11 @@ mod tests {
 
     #[test]
     fn whatever_is_recorded_changes_the_hash() {
-        let deeds: [fn(&Recorder); 9] = [
+        let deeds: [fn(&Recorder); 11] = [
+            |recorder| {
+                recorder.invoke(ALICE, get(), 1);
+            },
+            |recorder| recorder.sent_again(recorder.invoke(ALICE, get(), 1), 2),
             |recorder| recorder.reached(ALICE, 1),
             |recorder| recorder.trace(1, EventKind::Read, "alice", b"x"),
             |recorder| recorder.trace(1, EventKind::Write, "alice", b"x"),

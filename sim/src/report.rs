@@ -98,7 +98,16 @@ fn intent(file: &str) -> String {
 pub fn repeat_command(name: &str, file: &str, seed: u64) -> String {
     let place: Vec<_> = Path::new(file).iter().filter_map(OsStr::to_str).collect();
     let is_known = matches!(place.as_slice(), ["scenarios", intent, _] if FOLDERS.contains(intent));
-    format!("cargo sim {} --seed {seed}", if is_known { name } else { file })
+    format!("cargo sim {} --seed {seed}", quoted(if is_known { name } else { file }))
+}
+
+/// A word as a POSIX shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./+,:@%=".contains(character);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// What this binary was built from.
@@ -341,6 +350,12 @@ mod tests {
         {
             assert_eq!(command(elsewhere), format!("cargo sim {elsewhere} --seed 7"));
         }
+    }
+
+    #[test]
+    fn a_path_is_one_word_to_a_shell() {
+        assert_eq!(repeat_command("x", "my runs/x.toml", 7), "cargo sim 'my runs/x.toml' --seed 7");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 
     #[test]

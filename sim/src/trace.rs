@@ -26,6 +26,8 @@ pub enum EventKind {
     Fault = 7,
     /// The broker came, went, or was looked at.
     Broker = 8,
+    /// A client sent an operation's request again.
+    SentAgain = 9,
 }
 
 /// Collects the events of one run.

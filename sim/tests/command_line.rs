@@ -132,12 +132,15 @@ fn a_bad_command_line_exits_with_3_and_help_with_0() {
         &["smoke", "--sede", "7"][..],
         &["smoke", "--seed", "x"],
         &["smoke", "--seed", "1", "--seeds", "2"],
+        &["smoke", "--seed", "-1"],
         &["smoke", "--seeds", "0"],
+        &["smoke", "--seeds", "1000001"],
+        &["smoke", "--seeds", "18446744073709551614"],
         &[],
     ] {
         let ended = sim(arguments);
         assert_eq!((ended.status, ended.out.as_str()), (Some(3), ""), "{arguments:?}: {ended:?}");
-        assert!(ended.err.starts_with("error: "), "{}", ended.err);
+        assert!(ended.err.starts_with("error: ") && ended.err.matches('\n').count() == 1, "{}", ended.err);
     }
     let help = sim(&["--help"]);
     assert_eq!(help.status, Some(0));
@@ -151,6 +154,50 @@ fn an_unwritable_report_folder_says_so_and_exits_with_3() {
     let ended = sim(&[&scenario, "--reports", &scenario]);
     assert_eq!(ended.status, Some(3), "{ended:?}");
     assert!(ended.err.contains("short.toml"), "{}", ended.err);
+}
+
+#[test]
+fn what_a_number_must_be_is_said() {
+    for (arguments, advice) in [
+        (["--seed", "abc"], "from 0 to 18446744073709551615"),
+        (["--seed", "-1"], "from 0 to 18446744073709551615"),
+        (["--seeds", "0"], "from 1 to 1000000"),
+        (["--sede", "7"], "'--seed'"),
+    ] {
+        let ended = sim(&["smoke", arguments[0], arguments[1]]);
+        assert!(ended.err.contains(advice), "{}", ended.err);
+    }
+}
+
+#[test]
+fn a_failed_write_hides_no_failed_run_and_no_passing_run_hides_an_unwritable_folder() {
+    let folder = folder("not-written");
+    let short = TWO_CLIENTS.replace("\"5s\"", "\"1s\"");
+    let good = file(&folder, "good.toml", &short);
+    let bad = file(&folder, "bad.toml", &format!("{short}[expect]\noperations = {{ get = 100000 }}\n"));
+    // Files stand where the folders of the reports would be made.
+    for name in ["good-seed-1", "bad-seed-1", "bad-seed-2"] {
+        file(&folder, name, "");
+    }
+    let reports = folder.to_str().unwrap();
+    assert_eq!(sim(&[&good, "--seed", "1", "--reports", reports]).status, Some(3));
+    assert_eq!(sim(&[&bad, "--seed", "1", "--reports", reports]).status, Some(2));
+    assert_eq!(sim(&[&bad, "--seeds", "2", "--reports", reports]).status, Some(2));
+    let batch = sim(&[&good, "--seeds", "2", "--reports", &good]);
+    assert_eq!((batch.status, batch.out.as_str()), (Some(3), ""), "{batch:?}");
+    assert_eq!(batch.err.matches('\n').count(), 1, "{}", batch.err);
+}
+
+#[test]
+fn a_folder_is_called_one_and_a_scenario_named_twice_runs_once() {
+    let folder = folder("twice named");
+    let ended = sim(&[folder.to_str().unwrap()]);
+    assert_eq!(ended.status, Some(3));
+    assert!(ended.err.contains("is a folder; name a file in it, or one of fast, slow"), "{}", ended.err);
+    let short = file(&folder, "short.toml", &TWO_CLIENTS.replace("\"5s\"", "\"1s\""));
+    let ended = sim(&[&short, &short, "--no-report"]);
+    assert_eq!(ended.out.matches("trace hash").count(), 1, "{}", ended.out);
+    assert!(ended.out.contains("twice named/short.toml' --seed 1\n"), "{}", ended.out);
 }
 
 #[test]

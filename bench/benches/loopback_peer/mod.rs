@@ -37,6 +37,7 @@ pub(crate) fn start() -> io::Result<SocketAddr> {
         v5: Some([(name, server)].into_iter().collect()),
         ..Config::default()
     };
+    #[expect(clippy::disallowed_methods, reason = "the peer runs on threads of its own")]
     thread::Builder::new().name("rumqttd".to_owned()).spawn(move || {
         if let Err(error) = Broker::new(config).start() {
             eprintln!("rumqttd: {error}");

@@ -85,7 +85,7 @@ impl<'h> Search<'_, 'h> {
             self.resurrected(seen, earlier);
         } else if !self.value_fits(key, seen)
             && let Some(epoch) = seen.epochs.certain()
-            && let Some(floor) = key.floors.before(epoch, seen.operation.invoked_ns)
+            && let Some(floor) = key.floors.before(epoch, seen.operation)
             && seen.version < floor.version
         {
             self.behind(key, seen.operation, floor);
@@ -148,7 +148,7 @@ impl<'h> Search<'_, 'h> {
 
     /// Whether the store may have executed it with a version that its client never saw.
     fn may_have_unseen_version(&self, operation: &Operation) -> bool {
-        let twice = self.timeline.epochs(operation).certain().is_none();
+        let twice = operation.was_sent_again() || self.timeline.epochs(operation).certain().is_none();
         twice || matches!(operation.outcome, Outcome::Unknown { .. })
     }
 
@@ -156,7 +156,7 @@ impl<'h> Search<'_, 'h> {
     fn absent(&mut self, key: &Key<'_, 'h>, operation: &'h Operation) {
         let Some(epoch) = self.timeline.epochs(operation).certain() else { return };
         let Some((_, completed_ns)) = operation.reply() else { return };
-        let Some(floor) = key.presence.before(epoch, operation.invoked_ns) else { return };
+        let Some(floor) = key.presence.before(epoch, operation) else { return };
         if !key.removals.possible(floor.version, completed_ns) {
             self.behind(key, operation, floor);
         }
@@ -170,7 +170,7 @@ impl<'h> Search<'_, 'h> {
             let Some(epoch) = write.epochs.certain() else { continue };
             if let Some(other) = given.insert((epoch, write.version), write.operation) {
                 self.duplicate(write, other);
-            } else if let Some(floor) = floors.before(epoch, write.operation.invoked_ns)
+            } else if let Some(floor) = floors.before(epoch, write.operation)
                 && write.version <= floor.version
             {
                 self.regression(write, floor);
@@ -214,7 +214,7 @@ impl<'h> Search<'_, 'h> {
             words::operation(history, floor.operation),
             words::seconds(floor.completed_ns),
             operation.call.verb(),
-            words::seconds(operation.invoked_ns),
+            words::seconds(operation.last_sent_ns()),
         );
         let mut explanation = vec![
             words::line(history, floor.operation),

@@ -7,6 +7,7 @@
 //! - A write without a reply took effect once or never, and, if the broker restarted meanwhile, at most once in each
 //!   of its lives: the client may have sent it again.
 //! - A write with a reply that was under way across a restart may have been executed in the life before as well.
+//! - Of a write that was sent again the reply belongs to the last sending; each one before took effect once or never.
 //! - A restart empties every key when the broker stops, and nothing is executed before it starts.
 //! - A failed operation was not executed; one that failed across a restart may have been, in the life before.
 
@@ -141,7 +142,7 @@ impl<'t, 'h> Key<'t, 'h> {
 
     fn add(&self, problem: &mut Problem, operation: &Operation, until_ns: u64) {
         let action = self.action(operation);
-        let invoked_ns = operation.invoked_ns;
+        let invoked_ns = operation.last_sent_ns();
         let epochs = self.timeline.epochs(operation);
         // The epochs in which it may have been executed without an answer.
         let unanswered = match &operation.outcome {
@@ -156,6 +157,11 @@ impl<'t, 'h> Key<'t, 'h> {
         };
         if action != Action::Get {
             problem.optional.extend(unanswered.map(|epoch| Optional { action, invoked_ns, epoch }));
+            for (sent_ns, epochs) in self.timeline.superseded(operation) {
+                let executions = epochs.earliest..=epochs.latest;
+                let execution = |epoch| Optional { action, invoked_ns: sent_ns, epoch };
+                problem.optional.extend(executions.map(execution));
+            }
         }
     }
 

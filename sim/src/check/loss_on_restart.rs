@@ -1,7 +1,7 @@
 //! A restarted broker knows nothing of the time before: no value, no session, no key.
 //!
-//! A request that was under way when the broker stopped may be sent again after the start. It is then executed in
-//! the empty store as a new write, so its *value* may be seen on both sides. Its *version* may not: the new write has
+//! A request that was under way when the broker stopped may be sent again after the start, which the history records.
+//! It is then executed in the empty store as a new write, so its *value* may be seen on both sides. Its *version* may not: the new write has
 //! a new one. A survivor is contents with the version they had before.
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use super::report::{Anomaly, CheckReport, CheckerName, CounterExample, Verdict};
 use super::session::first_connects_after;
 use super::timeline::{RestartSpan, Timeline};
 use super::words;
-use crate::history::{Call, History, Outcome, Reply};
+use crate::history::{Call, History, Operation, Outcome, Reply};
 
 /// Checks every restart of the history. Undecided unless each had something to lose and somebody looked after it.
 pub fn check(history: &History) -> CheckReport {
@@ -143,7 +143,7 @@ fn survived_keys(history: &History, restart: RestartSpan) -> Option<CounterExamp
         })
         .filter(|operation| match &operation.outcome {
             Outcome::Ok { completed_ns, .. } => *completed_ns >= restart.started_ns,
-            Outcome::Failed { .. } => false,
+            Outcome::Failed { .. } => operation.was_sent_again(),
             Outcome::Unknown { .. } => true,
         })
         .map(|operation| operation.call.key())
@@ -163,25 +163,19 @@ fn survived_keys(history: &History, restart: RestartSpan) -> Option<CounterExamp
     })
 }
 
-/// Values from requests of the epoch that were executed again in a later one: worth a note, and no survivors.
+/// Writes that were sent again to the new store and stored there: worth a note, and no survivors.
 fn sent_again(timeline: &Timeline<'_>, epoch: u32) -> Option<String> {
-    let mut again = BTreeSet::new();
-    for read in &timeline.history.operations {
-        let Some((Reply::Value { value: shown, .. }, _)) = read.reply() else { continue };
-        if timeline.epochs(read).earliest <= epoch {
-            continue;
-        }
-        let writer = timeline.history.operations.iter().find(|write| {
-            let same = matches!(&write.call, Call::Set { key, value, .. } if key == read.call.key() && value == shown);
-            same && timeline.epochs(write).earliest <= epoch && timeline.epochs(write).latest > epoch
-        });
-        again.extend(writer.map(|write| write.id));
-    }
-    let ids: Vec<String> = again.iter().map(ToString::to_string).collect();
+    let began_before = |write: &&Operation| {
+        timeline.superseded(write).any(|(_, epochs)| epochs.earliest <= epoch)
+            && matches!(write.reply(), Some((Reply::Stored { .. }, _)))
+            && timeline.epochs(write).certain() == Some(epoch + 1)
+    };
+    let again = timeline.history.operations.iter().filter(began_before);
+    let ids: Vec<String> = again.map(|write| write.id.to_string()).collect();
     (!ids.is_empty()).then(|| {
         format!(
-            "Under way when the broker stopped, stored after the start with a new version: {}. \
-             The client sent them again; they are new writes, not survivors.",
+            "Under way when the broker stopped, sent again after the start and stored with a new version: {}. \
+             They are new writes, not survivors.",
             ids.join(", ")
         )
     })

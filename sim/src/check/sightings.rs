@@ -66,11 +66,12 @@ impl<'h> Floors<'h> {
         Self { epochs }
     }
 
-    /// The highest version of the epoch that was known before this time, which is when an operation began. A reply
-    /// at the very same time does not count.
-    pub(super) fn before(&self, epoch: u32, invoked_ns: u64) -> Option<Sighting<'h>> {
+    /// The highest version of the epoch that was known before an operation's last sending. A reply at the very same
+    /// time does not count.
+    pub(super) fn before(&self, epoch: u32, operation: &Operation) -> Option<Sighting<'h>> {
         let known = self.epochs.get(&epoch)?;
-        let count = known.partition_point(|(completed_ns, _)| *completed_ns < invoked_ns);
+        let sent_ns = operation.last_sent_ns();
+        let count = known.partition_point(|(completed_ns, _)| *completed_ns < sent_ns);
         count.checked_sub(1).map(|last| known[last].1)
     }
 }
@@ -91,7 +92,8 @@ impl<'h> Removals<'h> {
     pub(super) fn new(timeline: &Timeline<'h>, operations: &[&'h Operation]) -> Self {
         let mut removals = Self::default();
         for &operation in operations {
-            let certain = timeline.epochs(operation).certain().is_some();
+            // Executed at most once, in an epoch that is known.
+            let certain = timeline.epochs(operation).certain().is_some() && !operation.was_sent_again();
             match (&operation.call, &operation.outcome) {
                 (Call::Del { .. } | Call::Vdel { .. }, outcome) => {
                     if let Outcome::Ok { reply: Reply::Deleted { version }, .. } = outcome {

@@ -1,7 +1,8 @@
 //! A history cut by the broker's restarts, and grouped by key.
 //!
 //! An epoch is one life of the broker's process, counted from 0: epoch 0 ends at the first stop. What an operation
-//! did happened in one of the epochs between its invocation and its completion; often there is only one.
+//! did happened in one of the epochs between its invocation and its completion; often there is only one. Of a request
+//! that was sent again each sending has its own epochs, and the reply belongs to the last.
 
 use std::collections::BTreeMap;
 
@@ -58,18 +59,29 @@ impl<'h> Timeline<'h> {
         keys
     }
 
-    /// The epochs in which the store may have executed an operation.
+    /// The epochs in which the store may have executed an operation, as it was last sent.
     ///
     /// A request that was made while the broker was down waits for the next epoch. A reply that arrived after a stop
     /// may have been sent before it. An operation without a reply may be executed until the end of the run.
     pub(super) fn epochs(&self, operation: &Operation) -> Epochs {
-        let earliest =
-            self.restarts.iter().filter(|restart| restart.stopped_ns < operation.invoked_ns).count();
         let completed_ns = match &operation.outcome {
             Outcome::Ok { completed_ns, .. } | Outcome::Failed { completed_ns, .. } => *completed_ns,
             Outcome::Unknown { .. } => u64::MAX - 1,
         };
-        let latest = self.restarts.iter().filter(|restart| restart.started_ns <= completed_ns).count();
+        self.between(operation.last_sent_ns(), completed_ns)
+    }
+
+    /// For each sending before the last: when it was sent, and the epochs in which the store may have executed it.
+    ///
+    /// A client sends again once the broker has answered that it lost the session, so no life of the broker that
+    /// began later can execute what was sent before.
+    pub(super) fn superseded(&self, operation: &Operation) -> impl Iterator<Item = (u64, Epochs)> {
+        operation.superseded().map(|(sent_ns, next_ns)| (sent_ns, self.between(sent_ns, next_ns)))
+    }
+
+    fn between(&self, sent_ns: u64, until_ns: u64) -> Epochs {
+        let earliest = self.restarts.iter().filter(|restart| restart.stopped_ns < sent_ns).count();
+        let latest = self.restarts.iter().filter(|restart| restart.started_ns <= until_ns).count();
         Epochs { earliest: earliest as u32, latest: latest.max(earliest) as u32 }
     }
 }

@@ -1,6 +1,6 @@
 //! Several runs: scenarios times seeds, on all cores.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -31,24 +31,24 @@ struct Done {
 
 /// Runs every scenario with every seed.
 pub(super) fn run_all(arguments: &Arguments, scenarios: &[Loaded]) -> Exit {
-    let jobs: Vec<_> = (0..scenarios.len())
-        .flat_map(|scenario| {
-            let own = scenarios[scenario].scenario.run.seed;
-            let seeds = match arguments.seeds {
-                Some(count) => 1..=count,
-                None => arguments.seed.unwrap_or(own)..=arguments.seed.unwrap_or(own),
-            };
-            seeds.map(move |seed| Job { scenario, seed })
-        })
-        .collect();
+    let runs_each = arguments.seeds.unwrap_or(1);
+    let count = scenarios.len() as u64 * runs_each;
+    let job = |number: u64| {
+        let (scenario, run) = ((number / runs_each) as usize, number % runs_each);
+        let own = scenarios[scenario].scenario.run.seed;
+        let seed = if arguments.seeds.is_some() { run + 1 } else { arguments.seed.unwrap_or(own) };
+        Job { scenario, seed }
+    };
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let workers = arguments.jobs.map_or(cores, usize::from).min(jobs.len());
-    let bar = Bar::of_runs(jobs.len() as u64);
-    let (next, failed, tally) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Tally::new(scenarios)));
+    let workers = arguments.jobs.map_or(cores, usize::from);
+    let bar = Bar::of_runs(count);
+    let (next, failed, tally) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::new(Tally::new(scenarios)));
     std::thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in (0..workers).zip(0..count) {
             scope.spawn(|| {
-                while let Some(&job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(job) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < count).map(job)
+                {
                     let done = perform(arguments, &scenarios[job.scenario], job);
                     if !done.passed() {
                         failed.fetch_add(1, Ordering::Relaxed);
@@ -133,9 +133,9 @@ impl<'a> Tally<'a> {
                     ));
                 }
                 if !passed && row.failures.len() < MAX_SHOWN {
-                    let (path, written) = write(arguments, report);
-                    self.exit = self.exit.max(written);
-                    lines.extend(path.map(|path| format!("report: {}", path.display())));
+                    // The run failed, which says more than a report that could not be written.
+                    let written = write(arguments, report).ok().flatten();
+                    lines.extend(written.map(|path| format!("report: {}", path.display())));
                 }
             }
             Err(crash) => {

@@ -5,7 +5,9 @@
 
 mod batch;
 mod progress;
+mod value;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,6 +18,8 @@ use mayfly_reports::{Conclusion, RunReport, text};
 use crate::run::{Crash, run};
 use crate::scenario::{FOLDERS, Scenario, ScenarioError, all_in, find, scenarios_folder};
 use progress::Bar;
+
+pub use value::complaint;
 
 /// Runs scenarios under deterministic simulation: one seed replays a run bit for bit.
 ///
@@ -32,11 +36,11 @@ pub struct Arguments {
     scenarios: Vec<String>,
 
     /// The seed; by default the scenario's own
-    #[arg(long, conflicts_with = "seeds")]
+    #[arg(long, conflicts_with = "seeds", allow_negative_numbers = true, value_parser = value::seed)]
     seed: Option<u64>,
 
     /// Run every seed from 1 to COUNT
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = value::seeds)]
     seeds: Option<u64>,
 
     /// Run each seed twice and fail where the trace hashes differ
@@ -44,7 +48,7 @@ pub struct Arguments {
     twice: bool,
 
     /// Runs at the same time; by default one a core
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = value::jobs)]
     jobs: Option<u16>,
 
     /// Where reports are written
@@ -110,7 +114,13 @@ struct Loaded {
 pub fn main(arguments: &Arguments) -> Exit {
     let followed = match arguments.command {
         Some(Command::List) => list(),
-        None => load(&arguments.scenarios).map(|scenarios| simulate(arguments, &scenarios)),
+        None => load(&arguments.scenarios).map(|scenarios| match prepare(arguments) {
+            Ok(()) => simulate(arguments, &scenarios),
+            Err(why) => {
+                eprintln!("{why}");
+                Exit::Invalid
+            }
+        }),
     };
     followed.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -124,9 +134,17 @@ fn list() -> Result<Exit, ScenarioError> {
             Ok(scenario) => scenario.description,
             Err(error) => format!("invalid: {error}"),
         };
-        print(&format!("{:<10} {:<20} {description}\n", found.folder, found.name));
+        print(&format!("{}\n", printable(&format!("{:<10} {:<20} {description}", found.folder, found.name))));
     }
     Ok(Exit::Passed)
+}
+
+/// A text without control characters, which could do anything to a terminal.
+fn printable(text: &str) -> String {
+    let escaped = |character: char| {
+        if character.is_control() { character.escape_default().to_string() } else { character.to_string() }
+    };
+    text.chars().map(escaped).collect()
 }
 
 fn load(names: &[String]) -> Result<Vec<Loaded>, ScenarioError> {
@@ -145,6 +163,9 @@ fn load(names: &[String]) -> Result<Vec<Loaded>, ScenarioError> {
             paths.push(find(name)?);
         }
     }
+    // By what the path leads to: a scenario that is named twice runs once.
+    let mut seen = BTreeSet::new();
+    paths.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     paths.iter().map(|path| Ok(Loaded { scenario: Scenario::load(path)?, file: shown(path) })).collect()
 }
 
@@ -152,6 +173,22 @@ fn load(names: &[String]) -> Result<Vec<Loaded>, ScenarioError> {
 fn shown(path: &Path) -> String {
     let current = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&current).unwrap_or(path).display().to_string()
+}
+
+/// Makes the folder of the reports and tries to write there, so that no run is done for nothing.
+fn prepare(arguments: &Arguments) -> Result<(), String> {
+    if arguments.no_report {
+        return Ok(());
+    }
+    let folder = &arguments.reports;
+    let probe = folder.join(format!(".probe-{}", std::process::id()));
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(&probe, ""))
+        .and_then(|()| std::fs::remove_file(&probe));
+    written.map_err(|error| {
+        let folder = folder.display();
+        format!("reports cannot be written to {folder}: {error}; name another folder with --reports, or use --no-report")
+    })
 }
 
 fn simulate(arguments: &Arguments, scenarios: &[Loaded]) -> Exit {
@@ -168,9 +205,12 @@ fn single(arguments: &Arguments, loaded: &Loaded) -> Exit {
     bar.clear();
     match result {
         Ok(report) => {
-            let (path, written) = write(arguments, &report);
-            print(&text::run(&report, path.as_deref()));
-            Exit::from(&report).max(written)
+            let written = write(arguments, &report);
+            print(&text::run(&report, written.as_ref().ok().and_then(Option::as_deref)));
+            match (Exit::from(&report), written) {
+                (Exit::Passed, Err(NotWritten)) => Exit::Invalid,
+                (exit, _) => exit,
+            }
         }
         Err(crash) => crashed(loaded, &crash),
     }
@@ -190,18 +230,18 @@ fn crashed(loaded: &Loaded, crash: &Crash) -> Exit {
     Exit::Crashed
 }
 
+/// A report could not be written, and the person has been told why.
+struct NotWritten;
+
 /// Writes a run's report, unless none is wanted; says where its page is.
-fn write(arguments: &Arguments, report: &RunReport) -> (Option<PathBuf>, Exit) {
+fn write(arguments: &Arguments, report: &RunReport) -> Result<Option<PathBuf>, NotWritten> {
     if arguments.no_report {
-        return (None, Exit::Passed);
+        return Ok(None);
     }
-    match mayfly_reports::write(report, &arguments.reports) {
-        Ok(paths) => (Some(paths.html), Exit::Passed),
-        Err(error) => {
-            eprintln!("{error}");
-            (None, Exit::Invalid)
-        }
-    }
+    mayfly_reports::write(report, &arguments.reports).map(|paths| Some(paths.html)).map_err(|error| {
+        eprintln!("{error}");
+        NotWritten
+    })
 }
 
 #[cfg(test)]
@@ -213,6 +253,11 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        assert_eq!(printable("a\u{1b}[2Jé\n"), "a\\u{1b}[2Jé\\n");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl Bar {
     }
 
     /// Counts one run.
-    pub(super) fn count(&self, failed: usize) {
+    pub(super) fn count(&self, failed: u64) {
         self.0.inc(1);
         if failed > 0 {
             self.0.set_message(format!("({failed} failed)"));

@@ -33,7 +33,7 @@ const PARTITION: &str = "[[faults]]\nkind = \"partition\"\nat = \"1s\"\nfor = \"
      mode = \"disconnect\"\n\
      expect = { unknown_outcomes = 1, completed_by_others = 1, completed_after_heal = 1 }\n";
 const RESTART: &str = "[[faults]]\nkind = \"restart\"\nat = \"1s\"\ndown_for = \"2s\"\n\
-     expect = { acknowledged_before = 1, sessions_absent = 1, completed_after = 1 }\n";
+     expect = { acknowledged_before = 1, sessions_absent = 1, completed_after = 1, sent_again = 1 }\n";
 const CRASH: &str = "[[faults]]\nkind = \"crash\"\ntarget = \"alice\"\nat = \"1s\"\nfor = \"2s\"\n\
      expect = { unknown_outcomes = 1, completed_after = 1 }\n";
 
@@ -64,6 +64,13 @@ impl Past {
     fn lost(mut self, client: ClientIndex, from: u64, to: u64, reason: UnknownReason) -> Self {
         let id = self.0.invoke(client, Call::Get { key: b"k".to_vec() }, ms(from));
         self.0.unknown(id, reason, ms(to));
+        self
+    }
+
+    /// The operation before was sent again.
+    fn sent_again(mut self, at: u64) -> Self {
+        let last = OperationId(self.0.operations.len() as u64 - 1);
+        self.0.send_again(last, ms(at));
         self
     }
 
@@ -189,13 +196,20 @@ fn an_attempt_to_connect_in_vain_is_noticed() {
 #[test]
 fn each_demand_of_a_restart_is_met_by_its_own_evidence() {
     let all = [ALICE, BOB];
-    assert_eq!(met(&Past::new().judge(RESTART, &all)), [false, false, false]);
-    assert_eq!(met(&Past::new().did(BOB, 900, 1000, "k").judge(RESTART, &all)), [true, false, false]);
-    assert_eq!(met(&Past::new().did(BOB, 990, 1010, "k").judge(RESTART, &all)), [false, false, false]);
-    assert_eq!(met(&Past::new().did(BOB, 3000, 3010, "k").judge(RESTART, &all)), [false, false, true]);
+    assert_eq!(met(&Past::new().judge(RESTART, &all)), [false, false, false, false]);
+    assert_eq!(met(&Past::new().did(BOB, 900, 1000, "k").judge(RESTART, &all)), [true, false, false, false]);
+    assert_eq!(met(&Past::new().did(BOB, 990, 1010, "k").judge(RESTART, &all)), [false, false, false, false]);
+    assert_eq!(met(&Past::new().did(BOB, 3000, 3010, "k").judge(RESTART, &all)), [false, false, true, false]);
+    // Open at the restart, sent again after it, answered.
+    for (from, again, counts) in [(990, 3005, true), (990, 2990, false), (1010, 3005, false)] {
+        let past = Past::new().did(BOB, from, 3010, "k").sent_again(again);
+        assert_eq!(met(&past.judge(RESTART, &all)), [false, false, false, counts], "{from}, {again}");
+    }
+    let unanswered = Past::new().lost(BOB, 990, 4000, UnknownReason::TimedOut).sent_again(3005);
+    assert_eq!(met(&unanswered.judge(RESTART, &all)), [false, false, false, false]);
     let connected = |present| Past::new().connected(BOB, 0, 5, false).connected(BOB, 3010, 3020, present);
-    assert_eq!(met(&connected(false).judge(RESTART, &all)), [false, true, false]);
-    assert_eq!(met(&connected(true).judge(RESTART, &all)), [false, false, false]);
+    assert_eq!(met(&connected(false).judge(RESTART, &all)), [false, true, false, false]);
+    assert_eq!(met(&connected(true).judge(RESTART, &all)), [false, false, false, false]);
 }
 
 #[test]
@@ -214,6 +228,51 @@ fn each_demand_of_a_crash_is_met_by_its_own_evidence() {
     // Killed while it had no connection.
     let away = Past::new().connected(ALICE, 0, 5, false).session(ALICE, 900, SessionChange::Lost);
     assert_eq!(away.judge(CRASH, &[ALICE]).verdict, FaultVerdict::NeverObserved);
+}
+
+/// The verdicts on two faults, each with its clients and its time in milliseconds.
+fn two_faults(past: &Past, kinds: [&str; 2], struck: [(&[ClientIndex], u64, u64); 2]) -> Vec<FaultVerdict> {
+    let records = struck.map(|(clients, from, to)| FaultRecord {
+        fired_ns: Some(ms(from)),
+        healed_ns: Some(ms(to)),
+        ..fired(clients)
+    });
+    // The times in the file are not looked at, only those at which the faults struck.
+    let crash = CRASH.replace("at = \"1s\"", "at = \"5s\"");
+    let lines = kinds.map(|kind| if kind == CRASH { crash.clone() } else { kind.to_owned() });
+    faults(&scenario(&lines.concat()), &records, &past.0).iter().map(|judged| judged.verdict).collect()
+}
+
+#[test]
+fn a_fault_is_not_credited_with_what_a_later_one_did() {
+    use FaultVerdict::{Bit, NeverObserved};
+    let (alice, all): (&[ClientIndex], &[ClientIndex]) = (&[ALICE], &[ALICE, BOB]);
+    let kinds = [PARTITION, RESTART];
+    // A partition of 1 ms, a second before a restart that costs everybody the connection.
+    let tiny = [(alice, 1000, 1001), (all, 2000, 3000)];
+    let broken = Past::new()
+        .session(ALICE, 2001, SessionChange::Lost)
+        .session(BOB, 2001, SessionChange::Lost)
+        .lost(ALICE, 1001, 4000, UnknownReason::TimedOut);
+    assert_eq!(two_faults(&broken, kinds, tiny), [NeverObserved, Bit]);
+    // What alice sees between the two is the partition's.
+    let before = Past::new().session(ALICE, 1999, SessionChange::Lost);
+    assert_eq!(two_faults(&before, kinds, tiny), [Bit, NeverObserved]);
+    // A restart during the partition: its own time is its own, before and after that the partition counts as well.
+    let inside = [(alice, 1000, 5000), (all, 2000, 3000)];
+    for (at, expected) in [
+        (1999, [Bit, NeverObserved]),
+        (2000, [NeverObserved, Bit]),
+        (3000, [NeverObserved, Bit]),
+        (3001, [Bit, Bit]),
+    ] {
+        let past = Past::new().session(ALICE, at, SessionChange::Lost);
+        assert_eq!(two_faults(&past, kinds, inside), expected, "{at}");
+    }
+    // Another client's fault explains nothing.
+    let others = [(alice, 1000, 1001), (&[BOB][..], 2000, 3000)];
+    let past = Past::new().session(ALICE, 2001, SessionChange::Lost);
+    assert_eq!(two_faults(&past, [PARTITION, CRASH], others), [Bit, NeverObserved]);
 }
 
 fn records(history: History) -> Records {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error as _, Visitor};
+use thiserror::Error;
 
 /// What a duration looks like, for messages.
 const EXAMPLES: &str = "\"250ms\", \"1.5s\", \"10s\", \"1m\" or \"1h\"";
@@ -13,7 +14,7 @@ const MAX: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Reads a duration.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    deserializer.deserialize_any(DurationText).and_then(|text| parse(&text).map_err(Error::custom))
+    deserializer.deserialize_any(DurationText).and_then(|text| parse(&text).map_err(D::Error::custom))
 }
 
 /// Reads a duration where the key may be absent.
@@ -30,16 +31,47 @@ pub(super) fn deserialize_signed_ms<'de, D: Deserializer<'de>>(deserializer: D) 
         Some(magnitude) => (-1, magnitude),
         None => (1, text.as_str()),
     };
-    let duration = parse(magnitude).map_err(Error::custom)?;
+    let duration = parse(magnitude).map_err(D::Error::custom)?;
     if duration.subsec_nanos() % 1_000_000 != 0 {
-        return Err(Error::custom(format!("`{text}` is not a whole number of milliseconds")));
+        return Err(D::Error::custom(format!("`{text}` is not a whole number of milliseconds")));
     }
     // MAX is far below i64::MAX milliseconds.
     Ok(sign * duration.as_millis() as i64)
 }
 
-/// Parses a number, with a fraction or without, and a unit.
-fn parse(text: &str) -> Result<Duration, String> {
+/// A text that is no duration.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DurationError {
+    /// A bare number.
+    #[error("`{0}` has no unit; write \"{0}ms\" or \"{0}s\"")]
+    NoUnit(String),
+    /// Something else than a number and a unit.
+    #[error("`{0}` is not a duration; write one like {EXAMPLES}")]
+    Invalid(String),
+    /// Above the longest, which is 4294967295 s.
+    #[error("`{0}` is longer than {max}", max = written(MAX))]
+    TooLong(String),
+}
+
+/// A duration as a file would have it, in the largest unit that needs no fraction.
+pub(super) fn written(duration: Duration) -> String {
+    let ns = duration.as_nanos();
+    let units = [
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "m"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+        (1_000, "us"),
+    ];
+    match units.into_iter().find(|(unit_ns, _)| ns.is_multiple_of(*unit_ns)) {
+        _ if ns == 0 => "0s".to_owned(),
+        Some((unit_ns, unit)) => format!("{}{unit}", ns / unit_ns),
+        None => format!("{}.{:03}us", ns / 1_000, ns % 1_000),
+    }
+}
+
+/// Parses a number, with a fraction or without, and a unit: `us`, `ms`, `s`, `m` or `h`. At most 4294967295 s.
+pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let digits_end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits_end);
     let unit_ns: u64 = match unit {
@@ -49,16 +81,16 @@ fn parse(text: &str) -> Result<Duration, String> {
         "m" => 60 * 1_000_000_000,
         "h" => 3_600 * 1_000_000_000,
         "" if !number.is_empty() => {
-            return Err(format!("`{text}` has no unit; write \"{text}ms\" or \"{text}s\""));
+            return Err(DurationError::NoUnit(text.to_owned()));
         }
-        _ => return Err(format!("`{text}` is not a duration; write one like {EXAMPLES}")),
+        _ => return Err(DurationError::Invalid(text.to_owned())),
     };
-    let invalid = || format!("`{text}` is not a duration; write one like {EXAMPLES}");
+    let invalid = || DurationError::Invalid(text.to_owned());
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() || fraction.len() > 9 || fraction.contains('.') {
         return Err(invalid());
     }
-    let too_long = || format!("`{text}` is longer than {} days", MAX.as_secs() / 86_400);
+    let too_long = || DurationError::TooLong(text.to_owned());
     let whole: u64 = whole.parse().map_err(|_| too_long())?;
     let fraction_value: u64 = fraction.parse().map_err(|_| invalid())?;
     let whole_ns = u128::from(whole) * u128::from(unit_ns);
@@ -81,15 +113,15 @@ impl Visitor<'_> for DurationText {
         write!(f, "a duration with a unit, like {EXAMPLES}")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<String, E> {
         Ok(text.to_owned())
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<String, E> {
         Err(E::custom(no_unit(number)))
     }
 
-    fn visit_f64<E: Error>(self, number: f64) -> Result<String, E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<String, E> {
         Err(E::custom(no_unit(number)))
     }
 }

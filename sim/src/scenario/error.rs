@@ -37,6 +37,14 @@ pub enum ScenarioError {
         /// All names, or `none`.
         known: String,
     },
+    /// The name is that of a folder somewhere.
+    #[error("{name} is a folder; name a file in it, or one of {folders}")]
+    Folder {
+        /// The name that was asked for.
+        name: String,
+        /// The folders that can be named.
+        folders: String,
+    },
     /// Two folders hold a scenario of this name.
     #[error("the name `{name}` is ambiguous, name the file instead: {candidates}")]
     AmbiguousName {

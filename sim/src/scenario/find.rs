@@ -26,7 +26,13 @@ pub fn find(name: &str) -> Result<PathBuf, ScenarioError> {
     if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
         return Ok(PathBuf::from(name));
     }
-    find_in(&scenarios_folder()?, name)
+    let found = scenarios_folder().and_then(|folder| find_in(&folder, name));
+    found.map_err(|error| match error {
+        ScenarioError::UnknownName { .. } | ScenarioError::NoFolder { .. } if Path::new(name).is_dir() => {
+            ScenarioError::Folder { name: name.to_owned(), folders: FOLDERS.join(", ") }
+        }
+        error => error,
+    })
 }
 
 /// Like [`find`], in a given `scenarios` folder.

@@ -52,7 +52,10 @@ pub(super) fn explain(source: &Source<'_>, error: &toml::de::Error) -> ScenarioE
     } else if let Some(name) = text.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
         format!("the key `{name}` is missing in {inner}")
     } else if let Some((found, expected)) = found_and_expected(text) {
-        format!("`{key}` in {table} is {found}, but must be {}", in_words(expected))
+        // A number beyond 64 bits comes with the name of Rust's type for it.
+        let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
+        let expected = bounds(key).map_or_else(|| in_words(expected), str::to_owned);
+        format!("`{key}` in {table} is {found}, but must be {expected}")
     } else if text == "wanted string or table" {
         format!("`{key}` in {table} must be a string")
     } else {
@@ -85,11 +88,21 @@ fn found_and_expected(text: &str) -> Option<(&str, &str)> {
     rest.rsplit_once(", expected ")
 }
 
+/// What a number may be that `validate` bounds more tightly than its type.
+fn bounds(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "keys" => "a whole number from 1 to 10000",
+        "in_flight" => "a whole number from 1 to 16",
+        "count" => "a whole number from 1 to 1000",
+        _ => return None,
+    })
+}
+
 /// Rust's names of types in words.
 fn in_words(expected: &str) -> String {
     match expected {
         "u32" => "a whole number from 0 to 4294967295".to_owned(),
-        "u64" => "a whole number, 0 or more".to_owned(),
+        "u64" => "a whole number from 0 to 18446744073709551615".to_owned(),
         "a sequence" => "a list".to_owned(),
         _ if expected.starts_with("struct ") => "a table".to_owned(),
         _ => expected.to_owned(),

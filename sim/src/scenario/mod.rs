@@ -6,7 +6,7 @@
 //! An error is one line: the file, the line, the column, what is wrong and what would be right.
 
 mod defaults;
-mod duration;
+pub mod duration;
 mod error;
 mod find;
 mod message;

@@ -147,6 +147,11 @@ pub struct RegisterWorkload {
     /// Operations that a client has open at once, 1 to 16. Default 1.
     #[serde(default = "RegisterWorkload::default_in_flight")]
     pub in_flight: u32,
+    /// Whether a request is sent again, with the same key, value and condition, when the broker turns out to have lost
+    /// the session with it. It stays one operation: its outcome is that of the last sending, and its time-out counts
+    /// from the first. Default false.
+    #[serde(default)]
+    pub resend: bool,
 }
 
 /// Weights of the operations; a key left out weighs 0, and the sum is above 0.
@@ -267,6 +272,8 @@ pub struct RestartExpect {
     pub sessions_absent: u32,
     /// Operations invoked and completed after it.
     pub completed_after: u32,
+    /// Requests that were sent again after it and answered; needs a workload with `resend`.
+    pub sent_again: u32,
 }
 
 /// A process is killed and loses what it had in memory.

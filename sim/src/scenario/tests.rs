@@ -136,7 +136,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "duration = \"30s\"",
         "duration = \"0s\"",
-        "4:12: `duration` is 0ns, but must be above 0 and at most 24h",
+        "4:12: `duration` is 0s, but must be above 0 and at most 24h",
     ),
     (
         "duration = \"30s\"",
@@ -144,20 +144,25 @@ const BROKEN: &[(&str, &str, &str)] = &[
         r#"4:12: `duration` in [run] is boolean `true`, but must be a duration with a unit, like "250ms", "1.5s", "10s", "1m" or "1h""#,
     ),
     (
+        "keys = 4",
+        "keys = 99999999999999999999",
+        "17:8: `keys` in [clients.workload] is integer `99999999999999999999`, but must be a whole number from 1 to 10000",
+    ),
+    (
         "duration = \"30s\"",
         "duration = \"99999999999h\"",
-        "4:12: `duration` in [run]: `99999999999h` is longer than 49710 days",
+        "4:12: `duration` in [run]: `99999999999h` is longer than 4294967295s",
     ),
     ("duration = \"30s\"\n", "", "3:1: the key `duration` is missing in [run]"),
     (
         "tick = \"1ms\"",
         "tick = \"1500us\"",
-        "5:8: `tick` is 1.5ms, but must be a whole number of milliseconds from 1ms to 100ms",
+        "5:8: `tick` is 1500us, but must be a whole number of milliseconds from 1ms to 100ms",
     ),
     (
         "tick = \"1ms\"",
         "tick = \"1ms\"\nseed = -1",
-        "6:8: `seed` in [run] is integer `-1`, but must be a whole number, 0 or more",
+        "6:8: `seed` in [run] is integer `-1`, but must be a whole number from 0 to 18446744073709551615",
     ),
     (
         "min = \"1ms\", max = \"5ms\"",
@@ -196,12 +201,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "count = 1",
         "count = \"1\"",
-        r#"12:9: `count` in [[clients]] is string "1", but must be a whole number from 0 to 4294967295"#,
+        r#"12:9: `count` in [[clients]] is string "1", but must be a whole number from 1 to 1000"#,
     ),
     (
         "keep_alive = \"5s\"",
         "keep_alive = \"1500ms\"",
-        "13:14: `keep_alive` is 1.5s, but must be whole seconds from 0s to 65535s",
+        "13:14: `keep_alive` is 1500ms, but must be whole seconds from 0s to 65535s",
     ),
     (
         "keep_alive = \"5s\"",
@@ -231,7 +236,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "keys = 4",
         "keyes = 4",
-        "17:1: unknown key `keyes` in [clients.workload]; did you mean `keys`? (valid keys: keys, value_size, mix, pause, in_flight)",
+        "17:1: unknown key `keyes` in [clients.workload]; did you mean `keys`? (valid keys: keys, value_size, mix, pause, in_flight, resend)",
     ),
     (
         "get = 50, set = 50",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::duration::written;
 use super::error::ScenarioError;
 use super::message::{did_you_mean, list};
 use super::model::{
@@ -48,14 +49,17 @@ impl Validation<'_> {
             "`description` is empty; say what the scenario shows".to_owned()
         })?;
         self.require(run.duration > Duration::ZERO && run.duration <= 24 * HOUR, "run.duration", || {
-            format!("`duration` is {:?}, but must be above 0 and at most 24h", run.duration)
+            format!("`duration` is {}, but must be above 0 and at most 24h", written(run.duration))
         })?;
         self.require(run.drain <= HOUR / 6, "run.drain", || {
-            format!("`drain` is {:?}, but must be at most 10m", run.drain)
+            format!("`drain` is {}, but must be at most 10m", written(run.drain))
         })?;
         let tick_ok = whole_ms(run.tick) && run.tick >= MILLISECOND && run.tick <= 100 * MILLISECOND;
         self.require(tick_ok, "run.tick", || {
-            format!("`tick` is {:?}, but must be a whole number of milliseconds from 1ms to 100ms", run.tick)
+            format!(
+                "`tick` is {}, but must be a whole number of milliseconds from 1ms to 100ms",
+                written(run.tick)
+            )
         })?;
         let latency = self.scenario.network.latency;
         self.duration_range("network.latency", latency)?;
@@ -103,13 +107,18 @@ impl Validation<'_> {
         })?;
         let keep_alive = group.keep_alive;
         self.require(whole_s(keep_alive) && keep_alive.as_secs() <= 65_535, &key("keep_alive"), || {
-            format!("`keep_alive` is {keep_alive:?}, but must be whole seconds from 0s to 65535s")
+            format!("`keep_alive` is {}, but must be whole seconds from 0s to 65535s", written(keep_alive))
         })?;
         let expiry = group.session_expiry;
         self.require(
             whole_s(expiry) && expiry.as_secs() < u64::from(u32::MAX),
             &key("session_expiry"),
-            || format!("`session_expiry` is {expiry:?}, but must be whole seconds from 0s to 4294967294s"),
+            || {
+                format!(
+                    "`session_expiry` is {}, but must be whole seconds from 0s to 4294967294s",
+                    written(expiry)
+                )
+            },
         )?;
         self.require(group.operation_timeout > Duration::ZERO, &key("operation_timeout"), || {
             "`operation_timeout` is 0, but must be above 0".to_owned()
@@ -148,7 +157,11 @@ impl Validation<'_> {
 
     fn duration_range(&self, path: &str, range: DurationRange) -> Checked {
         self.require(range.min <= range.max, path, || {
-            format!("`min` ({:?}) is greater than `max` ({:?}); exchange them", range.min, range.max)
+            format!(
+                "`min` ({}) is greater than `max` ({}); exchange them",
+                written(range.min),
+                written(range.max)
+            )
         })
     }
 
@@ -158,16 +171,19 @@ impl Validation<'_> {
             let at_path = format!("faults.{index}.at");
             self.require(fault.at() < end, &at_path, || {
                 format!(
-                    "the fault strikes at {:?}, but the run ends at {end:?}; let it strike earlier",
-                    fault.at()
+                    "the fault strikes at {}, but the run ends at {}; let it strike earlier",
+                    written(fault.at()),
+                    written(end)
                 )
             })?;
             let Some((key, lasts)) = lasting(fault) else { continue };
             let path = format!("faults.{index}.{key}");
             self.require(lasts > Duration::ZERO, &path, || format!("`{key}` is 0, but must be above 0"))?;
             self.require(fault.at() + lasts < end, &path, || {
-                let over = fault.at() + lasts;
-                format!("the fault is over at {over:?}, but the run ends at {end:?}; nobody would see the recovery")
+                let (over, end) = (written(fault.at() + lasts), written(end));
+                format!(
+                    "the fault is over at {over}, but the run ends at {end}; nobody would see the recovery"
+                )
             })?;
         }
         Ok(())

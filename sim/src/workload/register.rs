@@ -151,10 +151,24 @@ impl Worker {
             }
             let call = self.choices.next(&self.workload);
             let id = self.recorder.invoke(self.settings.index, call.clone(), now_ns());
-            let result = execute(&self.store, &call).await;
+            let result = self.carry_out(id, &call).await;
             self.learn(&call, &result);
             record(&self.recorder, id, result);
         }
+    }
+
+    /// Sends the request, and again where the scenario says so.
+    async fn carry_out(&self, id: OperationId, call: &Call) -> Result<Reply, Error> {
+        let time_out = self.settings.group.operation_timeout;
+        let deadline = tokio::time::Instant::now() + time_out;
+        let mut result = execute(&self.store, call).await;
+        // The MQTT client has dropped the request; no response to it can come any more.
+        while self.workload.resend && matches!(result, Err(Error::SessionLost)) {
+            self.recorder.sent_again(id, now_ns());
+            let again = tokio::time::timeout_at(deadline, execute(&self.store, call)).await;
+            result = again.unwrap_or(Err(Error::Timeout(time_out)));
+        }
+        result
     }
 
     fn learn(&mut self, call: &Call, result: &Result<Reply, Error>) {
@@ -238,6 +252,7 @@ mod tests {
             mix,
             pause: DurationRange { min, max },
             in_flight: 1,
+            resend: false,
         }
     }
 

@@ -267,6 +267,24 @@ proptest! {
     }
 
     #[test]
+    fn a_correct_store_whose_clients_send_again_passes(
+        plans in prop::collection::vec(plan(), 1..60),
+        stopped in 1_u64..200,
+        down in 1_u64..50,
+    ) {
+        let started_ns = ms(stopped + down);
+        let mut history = run(&plans, &[(stopped, stopped + down)]);
+        for operation in &mut history.operations {
+            // This store executes again, just after its start, what was open then and is answered.
+            let answered_later = operation.reply().is_some_and(|(_, completed_ns)| completed_ns > started_ns);
+            if operation.invoked_ns < started_ns && answered_later {
+                operation.sent_again_ns.push(started_ns);
+            }
+        }
+        no_checker_objects(&history)?;
+    }
+
+    #[test]
     fn a_stale_read_in_a_busy_history_is_caught(
         plans in prop::collection::vec(plan(), 1..60),
     ) {

@@ -1,8 +1,8 @@
 //! Restarts of the broker: what must be gone, and what only looks like a survivor.
 
-use super::story::{ALICE, BOB, Story, del, deleted, get, set, stored, value};
+use super::story::{ALICE, BOB, Story, del, deleted, get, ms, set, set_if, stored, value};
 use crate::check::{Anomaly, CheckerName, Verdict};
-use crate::history::Reply;
+use crate::history::{Condition, OperationId, Reply};
 
 /// A write before a restart, and a read after it.
 fn around_a_restart(read: Reply) -> Story {
@@ -41,6 +41,7 @@ fn a_request_sent_again_is_a_new_write_and_no_survivor() {
         Story::new()
             .did(ALICE, 10, 20, set("a-0"), stored(1))
             .did(ALICE, 50, 400, set("a-1"), stored(9))
+            .sent_again(250)
             .did(BOB, 60, 70, get(), value("a-1", 3))
             .restarted(100, 200)
             .did(BOB, 500, 510, get(), second_read)
@@ -56,6 +57,79 @@ fn a_request_sent_again_is_a_new_write_and_no_survivor() {
     // With the version from before it would be a survivor.
     let survivor = story(value("a-1", 3));
     assert_eq!(survivor.first(CheckerName::LossOnRestart), Some(Anomaly::ResurrectedValue));
+}
+
+#[test]
+fn what_was_sent_again_is_judged_from_its_last_sending_on() {
+    // Known before the GET was sent again, so its reply is stale; before its invocation nobody knew.
+    let story = |sent_again| {
+        let story = Story::new()
+            .restarted(100, 200)
+            .did(BOB, 210, 220, set("b-1"), stored(211))
+            .did(BOB, 230, 240, set("b-2"), stored(231))
+            .did(BOB, 250, 260, get(), value("b-2", 231))
+            .did(ALICE, 50, 400, get(), value("b-1", 211));
+        if sent_again { story.sent_again(300) } else { story }
+    };
+    story(true).is(Some(Anomaly::StaleRead));
+    story(false).is(None);
+    // The reply tells of the new store alone; what is stored is not from before.
+    Story::new()
+        .did(BOB, 10, 20, set("b-1"), stored(15))
+        .did(ALICE, 50, 400, set_if(Condition::Nx, "a-1"), stored(305))
+        .sent_again(300)
+        .restarted(100, 200)
+        .did(BOB, 500, 510, get(), value("a-1", 305))
+        .is(None);
+}
+
+#[test]
+fn each_sending_may_be_executed_in_one_life_of_the_broker_too() {
+    // The session was lost, the store was not. What alice sent first deleted b-1, and what she sent again found nothing.
+    let deleted_unseen = |story: Story| {
+        story.did(BOB, 70, 80, get(), Reply::Missing).did(BOB, 400, 410, get(), Reply::Missing)
+    };
+    let before =
+        || Story::new().did(BOB, 10, 20, set("b-1"), stored(15)).did(ALICE, 50, 300, del(), Reply::NotFound);
+    deleted_unseen(before().sent_again(200)).is(None);
+    // A SET has an unseen version from each sending but the last.
+    let twice = |again: bool| {
+        let story = Story::new().did(ALICE, 50, 300, set("a-1"), stored(205));
+        let story = if again { story.sent_again(200) } else { story };
+        story.did(BOB, 60, 70, get(), value("a-1", 55)).did(BOB, 400, 410, get(), value("a-1", 205))
+    };
+    twice(true).is(None);
+    assert_eq!(twice(false).first(CheckerName::VersionOrder), Some(Anomaly::VersionMismatch));
+    // But no more often than it was sent.
+    let thrice = Story::new()
+        .did(ALICE, 50, 300, set("a-1"), stored(205))
+        .sent_again(200)
+        .did(BOB, 60, 70, get(), value("a-1", 55))
+        .did(BOB, 80, 90, del(), deleted(85))
+        .did(BOB, 100, 110, get(), value("a-1", 105))
+        .did(BOB, 120, 130, del(), deleted(125));
+    assert_eq!(thrice.first(CheckerName::Linearizability), Some(Anomaly::NotLinearizable));
+    // Nor by a store that began after it was sent again.
+    let late = Story::new()
+        .did(ALICE, 50, 300, set("a-1"), stored(205))
+        .sent_again(200)
+        .restarted(400, 500)
+        .did(BOB, 600, 610, get(), value("a-1", 605));
+    assert_eq!(late.first(CheckerName::Linearizability), Some(Anomaly::NotLinearizable));
+}
+
+#[test]
+fn a_failure_of_the_last_sending_says_nothing_of_those_before() {
+    let story = |again: bool| {
+        let mut story = Story::new().asked(ALICE, 50, set("a-1"));
+        if again {
+            story = story.sent_again(200);
+        }
+        story.history.fail(OperationId(0), "not sent", ms(300));
+        story.did(BOB, 60, 70, get(), value("a-1", 55))
+    };
+    assert_eq!(story(true).first(CheckerName::Linearizability), None);
+    assert_eq!(story(false).first(CheckerName::Linearizability), Some(Anomaly::PhantomValue));
 }
 
 #[test]

@@ -36,6 +36,13 @@ impl Story {
         self
     }
 
+    /// The operation before was sent again, perhaps before its reply.
+    pub(super) fn sent_again(mut self, at: u64) -> Self {
+        let last = OperationId(self.history.operations.len() as u64 - 1);
+        self.history.send_again(last, ms(at));
+        self
+    }
+
     pub(super) fn restarted(mut self, stopped: u64, started: u64) -> Self {
         self.history.broker.push(BrokerEvent { at_ns: ms(stopped), change: BrokerChange::Stopped });
         self.history.broker.push(BrokerEvent { at_ns: ms(started), change: BrokerChange::Started });
@@ -160,7 +167,8 @@ pub(super) fn history_of(operations: Vec<Line>) -> History {
             None => Outcome::Unknown { reason: UnknownReason::TimedOut, at_ns: invoked_ns },
         };
         let (id, client) = (OperationId(id as u64), ClientIndex(client));
-        story.history.operations.push(Operation { id, client, call, invoked_ns, outcome });
+        let sent_again_ns = Vec::new();
+        story.history.operations.push(Operation { id, client, call, invoked_ns, sent_again_ns, outcome });
     }
     story.history
 }
