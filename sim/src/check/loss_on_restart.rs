@@ -46,7 +46,13 @@ pub fn check(history: &History) -> CheckReport {
         let why = format!("too little evidence {}", vacuous.join("; "));
         (Verdict::Undecided { why: why.clone() }, why)
     } else {
-        (Verdict::Valid, format!("nothing from before was seen after {restarts} restart(s)"))
+        (
+            Verdict::Valid,
+            match restarts {
+                1 => "nothing from before was seen after the restart".to_owned(),
+                _ => format!("nothing from before was seen after {restarts} restarts"),
+            },
+        )
     };
     let mut report = CheckReport::new(CheckerName::LossOnRestart, verdict, summary, counter_examples);
     report.notes = notes;
