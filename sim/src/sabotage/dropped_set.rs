@@ -13,7 +13,7 @@ use crate::world::Machine;
 const ONE_IN: u32 = 50;
 
 /// Above the counters that the engine reaches within a millisecond, so that a forged version is one of its own.
-const FORGED_COUNTER: u32 = 100_000;
+const FORGED_COUNTER: u32 = 50_000;
 
 /// A broker that loses writes.
 #[derive(Debug)]
