@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::history::{
-    BrokerChange, BrokerEvent, Call, ClientIndex, History, KeyCount, OperationId, Outcome, Reply,
-    SessionChange, SessionEvent, UnknownReason,
+    BrokerChange, BrokerEvent, Call, ClientIndex, History, KeyCount, OperationId, Reply, SessionChange,
+    SessionEvent, UnknownReason,
 };
 use crate::trace::{EventKind, Trace};
 
@@ -31,8 +31,6 @@ pub struct Records {
     pub protocol_errors: Vec<String>,
     /// Operations that were invoked and whose clients still wait.
     open: BTreeMap<OperationId, ClientIndex>,
-    /// When each client last began to connect.
-    attempts: BTreeMap<ClientIndex, u64>,
 }
 
 impl Recorder {
@@ -45,7 +43,6 @@ impl Recorder {
             loss_reasons: Vec::new(),
             protocol_errors: Vec::new(),
             open: BTreeMap::new(),
-            attempts: BTreeMap::new(),
         })))
     }
 
@@ -125,7 +122,6 @@ impl Recorder {
     /// A client begins to connect.
     pub fn attempt(&self, client: ClientIndex, at_ns: u64) {
         let mut records = self.lock();
-        records.attempts.insert(client, at_ns);
         records.history.sessions.push(SessionEvent { client, at_ns, change: SessionChange::Attempted });
         records.trace_client(at_ns, EventKind::Session, client, "attempt");
     }
@@ -140,7 +136,10 @@ impl Recorder {
     /// CONNACK arrived.
     pub fn connected(&self, client: ClientIndex, session_present: bool, at_ns: u64) {
         let mut records = self.lock();
-        let attempted_ns = records.attempts.get(&client).copied().unwrap_or(at_ns);
+        let is_attempt =
+            |event: &&SessionEvent| event.client == client && event.change == SessionChange::Attempted;
+        let attempt = records.history.sessions.iter().rev().find(is_attempt);
+        let attempted_ns = attempt.map_or(at_ns, |attempt| attempt.at_ns);
         let change = SessionChange::Connected { attempted_ns, session_present };
         records.history.sessions.push(SessionEvent { client, at_ns, change });
         records.trace_client(at_ns, EventKind::Session, client, &format!("connected {session_present}"));
@@ -186,7 +185,7 @@ impl Recorder {
         let mut records = self.lock();
         let Some(client) = records.open.remove(&id) else { return };
         outcome(&mut records.history);
-        let text = format!("{id} {}", outcome_text(&records.history.operation(id).outcome));
+        let text = format!("{id} {:?}", records.history.operation(id).outcome);
         records.trace_client(at_ns, EventKind::Outcome, client, &text);
     }
 
@@ -203,14 +202,11 @@ impl Records {
     }
 }
 
-fn outcome_text(outcome: &Outcome) -> String {
-    format!("{outcome:?}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::history::ClientRecord;
+    use crate::history::Outcome;
 
     const ALICE: ClientIndex = ClientIndex(0);
     const BOB: ClientIndex = ClientIndex(1);
