@@ -15,7 +15,8 @@ use mayfly_wire::{
     ProtocolVersion, Publish, QoS, ReasonCode, split_frame,
 };
 
-use crate::machine::{Action, CloseCause, Identity};
+use crate::identity::Identity;
+use crate::machine::{Action, CloseCause};
 use crate::time::Monotonic;
 
 /// An empty write buffer beyond this is given back at once.

@@ -19,6 +19,7 @@
 
 mod broker;
 mod connection;
+mod identity;
 mod limits;
 pub mod log;
 mod machine;
@@ -27,7 +28,8 @@ mod time;
 
 pub use broker::{Broker, BrokerConfig, Statistics};
 pub use connection::{Connection, ConnectionConfig, Event, Received};
+pub use identity::{AttributeList, Attributes, Identity};
 pub use limits::Limits;
-pub use machine::{Action, CloseCause, ConnectionId, Identity, Input, Output, StateMachine};
+pub use machine::{Action, CloseCause, ConnectionId, Input, Output, StateMachine};
 pub use store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
 pub use time::{Monotonic, Now, WallClock};

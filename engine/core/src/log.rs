@@ -19,8 +19,9 @@ use std::num::NonZeroU16;
 use mayfly_wire::{DecodeError, EncodeError, Packet, ProtocolVersion, ReasonCode, split_frame};
 use thiserror::Error;
 
+use crate::identity::{Attributes, Identity};
 use crate::limits::Limits;
-use crate::machine::{CloseCause, ConnectionId, Identity, Input};
+use crate::machine::{CloseCause, ConnectionId, Input};
 use crate::time::{Monotonic, Now, WallClock};
 
 /// The format that this build writes, and the only one that it reads.
@@ -87,11 +88,11 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
     match input {
         Input::Opened { identity, entropy, connect, .. } => {
             out.extend_from_slice(&entropy.to_le_bytes());
-            out.push(u8::from(identity.user_name.is_some()));
-            if let Some(user_name) = identity.user_name {
-                out.extend_from_slice(&(user_name.len() as u64).to_le_bytes());
-                out.extend_from_slice(user_name.as_bytes());
+            for text in [identity.user_name, identity.policy] {
+                out.push(u8::from(text.is_some()));
+                push_bytes(text.unwrap_or_default().as_bytes(), out);
             }
+            push_bytes(identity.attributes.as_bytes(), out);
             Packet::Connect(*connect).encode(connect.version, out)
         }
         Input::Packet { packet, .. } => packet.encode(ProtocolVersion::V5, out),
@@ -125,6 +126,11 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
     }
 }
 
+fn push_bytes(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    out.extend_from_slice(bytes);
+}
+
 /// Reads one entry, which is all of `entry`. The input borrows from it.
 pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
     let mut reader = Reader { rest: entry, len: entry.len() };
@@ -150,12 +156,10 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
 
 fn decode_opened<'a>(connection: ConnectionId, reader: &mut Reader<'a>) -> Result<Input<'a>, LogError> {
     let entropy = u128::from_le_bytes(reader.array()?);
-    let user_name = match reader.array()? {
-        [0] => None,
-        [1] => Some(reader.text()?),
-        [value] => return Err(LogError::Value { field: "presence of a user name", value }),
-    };
-    let identity = Identity { user_name };
+    let (user_name, policy) = (reader.optional_text()?, reader.optional_text()?);
+    let attributes = Attributes::from_bytes(reader.bytes()?);
+    let attributes = attributes.ok_or(LogError::Value { field: "attributes", value: 0 })?;
+    let identity = Identity { user_name, attributes, policy };
     match reader.packet()? {
         Packet::Connect(connect) => Ok(Input::Opened { connection, identity, entropy, connect }),
         _ => Err(LogError::Value { field: "packet of an opened connection", value: 0 }),
@@ -193,10 +197,20 @@ impl<'a> Reader<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
-    fn text(&mut self) -> Result<&'a str, LogError> {
+    fn bytes(&mut self) -> Result<&'a [u8], LogError> {
         let len = self.u64()?;
-        let bytes = self.take(len)?;
-        std::str::from_utf8(bytes).map_err(|_| LogError::Value { field: "user name", value: 0 })
+        self.take(len)
+    }
+
+    fn optional_text(&mut self) -> Result<Option<&'a str>, LogError> {
+        let [is_present] = self.array()?;
+        let text = std::str::from_utf8(self.bytes()?);
+        let text = text.map_err(|_| LogError::Value { field: "text of an identity", value: 0 })?;
+        match is_present {
+            0 => Ok(None),
+            1 => Ok(Some(text)),
+            value => Err(LogError::Value { field: "presence of a text", value }),
+        }
     }
 
     fn packet(&mut self) -> Result<Packet<'a>, LogError> {

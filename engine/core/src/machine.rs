@@ -4,6 +4,7 @@ use std::fmt;
 
 use mayfly_wire::{Connect, Delivery, Packet, ReasonCode};
 
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::time::{Monotonic, Now};
 
@@ -35,13 +36,6 @@ impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.node, self.sequence)
     }
-}
-
-/// Who a connection was authenticated as.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Identity<'a> {
-    /// The authenticated user name; `None` for an anonymous connection.
-    pub user_name: Option<&'a str>,
 }
 
 /// Why a network connection ended, as its owner saw it.

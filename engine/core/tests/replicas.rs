@@ -7,8 +7,8 @@
 mod program;
 
 use mayfly_core::{
-    Broker, BrokerConfig, CloseCause, ConnectionId, Identity, Input, Limits, Monotonic, Now, StateMachine,
-    WallClock, log,
+    AttributeList, Broker, BrokerConfig, CloseCause, ConnectionId, Identity, Input, Limits, Monotonic, Now,
+    StateMachine, WallClock, log,
 };
 use mayfly_wire::{Connect, ConnectProperties, Packet, ProtocolVersion, ReasonCode};
 use proptest::prelude::*;
@@ -99,9 +99,11 @@ fn every_kind_of_input_reads_back() {
         CloseCause::WriteStalled,
         CloseCause::ServerShutdown,
     ];
+    let attributes: AttributeList = [("floor", "3"), ("site", "")].into_iter().collect();
+    let attributes = attributes.as_attributes();
     let opened = |user_name| Input::Opened {
         connection: CONNECTION,
-        identity: Identity { user_name },
+        identity: Identity { user_name, attributes, policy: user_name },
         entropy: u128::MAX - 1,
         connect: connect("a"),
     };

@@ -257,7 +257,7 @@ impl Writer {
             password: None,
             properties: if is_v5 { properties } else { ConnectProperties::default() },
         };
-        let identity = Identity { user_name: clean_start.then_some("user") };
+        let identity = Identity { user_name: clean_start.then_some("user"), ..Identity::default() };
         self.append(&Input::Opened { connection, identity, entropy: u128::from(sequence) << 64, connect });
     }
 

@@ -1,0 +1,124 @@
+//! Who a connection was authenticated as, and under which policy it stands.
+
+use std::fmt;
+
+/// The result of authentication, as the broker needs it for authorization. Borrows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// The authenticated user name; `None` for an anonymous connection.
+    pub user_name: Option<&'a str>,
+    /// What else is known of the client: `floor = 3`, for example.
+    pub attributes: Attributes<'a>,
+    /// The policy whose rules say what the client may do. `None`: everything, as the listener wanted it. A name that no
+    /// policy has allows nothing.
+    pub policy: Option<&'a str>,
+}
+
+/// Names with values, in the order in which they were added. Borrows from an [`AttributeList`] or from a log entry.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attributes<'a> {
+    /// Names and values in turn, each as a length (four bytes, little endian) and UTF-8; checked when it was made.
+    encoded: &'a [u8],
+}
+
+/// Names with values, owned.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttributeList {
+    encoded: Vec<u8>,
+}
+
+impl<'a> Attributes<'a> {
+    /// Reads what [`as_bytes`](Self::as_bytes) gave; `None` where it is something else.
+    pub fn from_bytes(encoded: &'a [u8]) -> Option<Self> {
+        let mut rest = encoded;
+        while !rest.is_empty() {
+            let (_name, after) = take_text(rest)?;
+            let (_value, after) = take_text(after)?;
+            rest = after;
+        }
+        Some(Self { encoded })
+    }
+
+    /// A form that [`from_bytes`](Self::from_bytes) reads.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.encoded
+    }
+
+    /// Names with their values.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let mut rest = self.encoded;
+        std::iter::from_fn(move || {
+            let (name, after) = take_text(rest)?;
+            let (value, after) = take_text(after)?;
+            rest = after;
+            Some((name, value))
+        })
+    }
+
+    /// The first value under `name`.
+    pub fn value(self, name: &str) -> Option<&'a str> {
+        self.iter().find_map(|(present, value)| (present == name).then_some(value))
+    }
+}
+
+impl fmt::Debug for Attributes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl AttributeList {
+    /// Adds a name with its value.
+    ///
+    /// # Panics
+    /// If either is longer than 4 GiB.
+    pub fn push(&mut self, name: &str, value: &str) {
+        for text in [name, value] {
+            let len = u32::try_from(text.len()).expect("an attribute is shorter than 4 GiB");
+            self.encoded.extend_from_slice(&len.to_le_bytes());
+            self.encoded.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    /// Lends them.
+    pub fn as_attributes(&self) -> Attributes<'_> {
+        Attributes { encoded: &self.encoded }
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for AttributeList {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut list = Self::default();
+        pairs.into_iter().for_each(|(name, value)| list.push(name.as_ref(), value.as_ref()));
+        list
+    }
+}
+
+fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)?;
+    Some((std::str::from_utf8(text).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_come_back_in_order() {
+        let list: AttributeList = [("floor", "3"), ("site", ""), ("floor", "4")].into_iter().collect();
+        let read = Attributes::from_bytes(list.as_attributes().as_bytes()).expect("what was written");
+        assert_eq!(read.iter().collect::<Vec<_>>(), [("floor", "3"), ("site", ""), ("floor", "4")]);
+        assert_eq!((read.value("floor"), read.value("none")), (Some("3"), None));
+    }
+
+    #[test]
+    fn bytes_that_are_no_pairs_are_refused() {
+        let list: AttributeList = [("name", "value")].into_iter().collect();
+        let encoded = list.as_attributes().as_bytes();
+        for len in 1..encoded.len() {
+            assert_eq!(Attributes::from_bytes(&encoded[..len]), None, "cut at {len}");
+        }
+        assert_eq!(Attributes::from_bytes(&[1, 0, 0, 0, 0xFF, 0, 0, 0, 0]), None, "not UTF-8");
+    }
+}
