@@ -9,8 +9,8 @@ use mayfly_bench::drive_error::DriveError;
 use mayfly_bench::plan::Plan;
 use mayfly_bench::{in_memory, loopback};
 use mayfly_reports::{Measurement, Scenario as ScenarioReport, World, text};
+use mayfly_settings::duration::{DurationError, parse};
 use mayfly_sim::report::build;
-use mayfly_sim::scenario::duration::{DurationError, parse};
 use mayfly_sim::scenario::{Scenario, find};
 
 /// Measures a scenario's clients in wall time: against the engine in memory, and over TCP on the loopback interface.

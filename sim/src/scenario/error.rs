@@ -1,30 +1,14 @@
 //! What can be wrong with a scenario file, and with the name of one.
 
+use mayfly_settings::{Invalid, SettingsError};
 use thiserror::Error;
 
 /// A scenario that cannot be used. Its text is one line and says what would be right.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScenarioError {
-    /// The file says something that the language does not know or that makes no sense.
-    #[error("{path}:{line}:{column}: {message}")]
-    Invalid {
-        /// The file, as it was named.
-        path: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column in characters, from 1.
-        column: usize,
-        /// What is wrong and what would be right.
-        message: String,
-    },
-    /// The file cannot be read.
-    #[error("{path}: cannot be read: {cause}")]
-    Unreadable {
-        /// The file, as it was named.
-        path: String,
-        /// The operating system's reason.
-        cause: String,
-    },
+    /// The file cannot be read, or says something that the language does not know or that makes no sense.
+    #[error(transparent)]
+    File(#[from] SettingsError),
     /// No scenario has this name.
     #[error("there is no scenario `{name}` in {folder}{suggestion} (scenarios: {known})")]
     UnknownName {
@@ -69,16 +53,8 @@ pub enum ScenarioError {
     },
 }
 
-/// The candidate nearest to what was written, if it is near enough to have been meant.
-pub(super) fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A transposition is one mistake, so Damerau's distance; a third of the letters may be wrong.
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates {
-        let distance = strsim::damerau_levenshtein(written, candidate);
-        let allowed = (written.chars().count().max(candidate.chars().count()) / 3).max(1);
-        if distance <= allowed && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
-        }
+impl From<Invalid> for ScenarioError {
+    fn from(invalid: Invalid) -> Self {
+        Self::File(invalid.into())
     }
-    best.map(|(_, candidate)| candidate)
 }

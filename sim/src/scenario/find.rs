@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use mayfly_settings::did_you_mean;
+
 use super::error::ScenarioError;
-use super::message::did_you_mean;
 
 /// The folders of `scenarios`, by intent.
 pub const FOLDERS: [&str; 5] = ["fast", "slow", "negative", "bench", "regression"];

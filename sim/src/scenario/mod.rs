@@ -6,13 +6,10 @@
 //! An error is one line: the file, the line, the column, what is wrong and what would be right.
 
 mod defaults;
-pub mod duration;
 mod error;
 mod find;
-mod message;
 pub mod model;
 mod parse;
-mod source;
 #[cfg(test)]
 mod tests;
 mod validate;

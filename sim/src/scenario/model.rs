@@ -8,9 +8,9 @@
 
 use std::time::Duration;
 
+use mayfly_settings::duration;
 use serde::Deserialize;
 
-use super::duration;
 use crate::check::{Anomaly, CheckerName};
 
 /// A scenario file.

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::duration::written;
-use super::error::ScenarioError;
-use super::message::{did_you_mean, list};
+use mayfly_settings::duration::written;
+use mayfly_settings::{Document, Invalid, did_you_mean, list};
+
 use super::model::{
     ClientGroup, DurationRange, ExpectedVerdict, Fault, Mix, RegisterWorkload, Sabotage, Scenario, Workload,
 };
-use super::source::Source;
 use crate::check::CheckerName;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -19,7 +18,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const BROKER: &str = "broker";
 
 /// Checks everything, and reports the first thing that is wrong.
-pub(super) fn validate(scenario: &Scenario, source: &Source<'_>) -> Result<(), ScenarioError> {
+pub(super) fn validate(scenario: &Scenario, source: &Document<'_>) -> Result<(), Invalid> {
     let checks = Validation { scenario, source };
     checks.run()?;
     checks.clients()?;
@@ -33,10 +32,10 @@ pub(super) fn validate(scenario: &Scenario, source: &Source<'_>) -> Result<(), S
 
 struct Validation<'s> {
     scenario: &'s Scenario,
-    source: &'s Source<'s>,
+    source: &'s Document<'s>,
 }
 
-type Checked = Result<(), ScenarioError>;
+type Checked = Result<(), Invalid>;
 
 impl Validation<'_> {
     fn require(&self, holds: bool, path: &str, message: impl FnOnce() -> String) -> Checked {
@@ -227,7 +226,7 @@ impl Validation<'_> {
     }
 
     /// The clients of a name, which must exist.
-    fn known_clients(&self, name: &str, path: &str) -> Result<Vec<usize>, ScenarioError> {
+    fn known_clients(&self, name: &str, path: &str) -> Result<Vec<usize>, Invalid> {
         let clients = self.scenario.resolve(name);
         if !clients.is_empty() {
             return Ok(clients);

@@ -1,10 +1,12 @@
-//! Serde's complaints in the words of the scenario language.
+//! Serde's complaints in the words of the person who wrote the file.
 
-use super::error::{ScenarioError, nearest};
-use super::source::Source;
+use crate::document::Document;
+use crate::error::Invalid;
+use crate::nearest::did_you_mean;
+use crate::read::Format;
 
 /// Stands for a `kind` that is missing or no string.
-pub(super) const NO_KIND: &str = "";
+pub(crate) const NO_KIND: &str = "";
 
 /// How serde begins its complaint about a key that no field has.
 const UNKNOWN_KEY: &str = "unknown field `";
@@ -14,27 +16,28 @@ const UNKNOWN_CHOICE: &str = "unknown variant `";
 
 /// Explains text that is not TOML. An unknown key above it is the likelier culprit: after a `[[cleints]]` the next
 /// `[clients.workload]` is bad TOML too.
-pub(super) fn explain_syntax(
-    source: &Source<'_>,
+pub(crate) fn explain_syntax(
+    format: &Format,
+    document: &Document<'_>,
     syntax_error: &toml::de::Error,
     error: Option<&toml::de::Error>,
-) -> ScenarioError {
+) -> Invalid {
     let start = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
     match error {
         Some(error) if error.message().starts_with(UNKNOWN_KEY) && start(error) < start(syntax_error) => {
-            explain(source, error)
+            explain(format, document, error)
         }
-        _ => source.error_at(start(syntax_error), format!("this is not TOML: {}", syntax_error.message())),
+        _ => document.error_at(start(syntax_error), format!("this is not TOML: {}", syntax_error.message())),
     }
 }
 
 /// Turns an error of the deserializer into one with a place and advice.
-pub(super) fn explain(source: &Source<'_>, error: &toml::de::Error) -> ScenarioError {
+pub(crate) fn explain(format: &Format, document: &Document<'_>, error: &toml::de::Error) -> Invalid {
     let span = error.span().unwrap_or(0..0);
-    let place = source.place(&span);
+    let place = document.place(&span);
     let (table, key, inner) = match &place {
         Some(place) => (place.table.as_str(), place.key.as_str(), place.inner.as_str()),
-        None => ("the scenario", "", "the scenario"),
+        None => (format.name, "", format.name),
     };
     let text = error.message();
     let message = if let Some((name, valid)) = name_and_choices(text, UNKNOWN_KEY) {
@@ -54,23 +57,18 @@ pub(super) fn explain(source: &Source<'_>, error: &toml::de::Error) -> ScenarioE
     } else if let Some((found, expected)) = found_and_expected(text) {
         // A number beyond 64 bits comes with the name of Rust's type for it.
         let found = found.trim_end_matches(" as i128").trim_end_matches(" as u128");
-        let expected = bounds(key).map_or_else(|| in_words(expected), str::to_owned);
+        let expected = (format.bounds)(key).map_or_else(|| in_words(expected), str::to_owned);
         format!("`{key}` in {table} is {found}, but must be {expected}")
     } else if text == "wanted string or table" {
         format!("`{key}` in {table} must be a string")
     } else {
         format!("`{key}` in {table}: {text}")
     };
-    source.error_at(span.start, message)
-}
-
-/// What is wrong with a name that is none of the valid ones.
-pub(super) fn did_you_mean<'a>(written: &str, valid: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(written, valid).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+    document.error_at(span.start, message)
 }
 
 /// Names for a sentence: `a, b, c`, each in backquotes.
-pub(super) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -86,16 +84,6 @@ fn name_and_choices<'m>(text: &'m str, prefix: &str) -> Option<(&'m str, Vec<&'m
 fn found_and_expected(text: &str) -> Option<(&str, &str)> {
     let rest = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "))?;
     rest.rsplit_once(", expected ")
-}
-
-/// What a number may be that `validate` bounds more tightly than its type.
-fn bounds(key: &str) -> Option<&'static str> {
-    Some(match key {
-        "keys" => "a whole number from 1 to 10000",
-        "in_flight" => "a whole number from 1 to 16",
-        "count" => "a whole number from 1 to 1000",
-        _ => return None,
-    })
 }
 
 /// Rust's names of types in words.

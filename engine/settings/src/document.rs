@@ -1,48 +1,51 @@
-//! A scenario's text: where in it a key or a value stands.
+//! A file's text: where in it a key or a value stands.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::ScenarioError;
+use crate::error::Invalid;
 
-/// A scenario file and the places of everything in it.
-pub(super) struct Source<'a> {
+/// A file and the places of everything in it.
+#[derive(Debug)]
+pub struct Document<'a> {
+    /// What a whole file of this kind is called.
+    name: &'static str,
     path: &'a str,
     text: &'a str,
     root: Spanned<DeTable<'a>>,
 }
 
 /// What stands somewhere in the file. Tables are named as the file would head them: `[run]`, `[[clients]]`,
-/// `[clients.workload]`, and `the scenario` for all of it.
+/// `[clients.workload]`, and as `the scenario` or the like for all of it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The table around it.
-    pub(super) table: String,
+    pub(crate) table: String,
     /// The key in that table whose name or value it is.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// The heading of the value, should it be a table.
-    pub(super) inner: String,
+    pub(crate) inner: String,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Document<'a> {
     /// Reads the text as TOML. What is not TOML is left out, and the first such place comes with the source.
-    pub(super) fn parse(text: &'a str, path: &'a str) -> (Self, Option<toml::de::Error>) {
+    pub(crate) fn parse(name: &'static str, text: &'a str, path: &'a str) -> (Self, Option<toml::de::Error>) {
         let (root, errors) = DeTable::parse_recoverable(text);
-        (Self { path, text, root }, errors.into_iter().next())
+        (Self { name, path, text, root }, errors.into_iter().next())
     }
 
     /// The parsed document.
-    pub(super) fn document(&self) -> &Spanned<DeTable<'a>> {
+    pub(crate) fn root(&self) -> &Spanned<DeTable<'a>> {
         &self.root
     }
 
     /// An error at a byte offset.
-    pub(super) fn error_at(&self, offset: usize, message: impl Into<String>) -> ScenarioError {
+    pub fn error_at(&self, offset: usize, message: impl Into<String>) -> Invalid {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        ScenarioError::Invalid {
+        Invalid {
             path: self.path.to_owned(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
@@ -52,7 +55,7 @@ impl<'a> Source<'a> {
 
     /// An error at the value of a dotted path such as `faults.2.clients.0`, or at the nearest table around it
     /// where the file leaves the key to its default.
-    pub(super) fn error_in(&self, path: &str, message: impl Into<String>) -> ScenarioError {
+    pub fn error_in(&self, path: &str, message: impl Into<String>) -> Invalid {
         let mut span = 0..0;
         let mut steps = path.split('.');
         let mut value = steps.next().and_then(|step| self.root.get_ref().get(step));
@@ -68,13 +71,13 @@ impl<'a> Source<'a> {
     }
 
     /// What stands at these bytes: the narrowest key or value that covers them, where `[[clients]]` covers only
-    /// itself. `None` for the whole scenario.
-    pub(super) fn place(&self, span: &Range<usize>) -> Option<Place> {
+    /// itself. `None` for the whole file.
+    pub(crate) fn place(&self, span: &Range<usize>) -> Option<Place> {
         if *span == self.root.span() {
             return None;
         }
         let mut search = Search { wanted: span.clone(), narrowest: usize::MAX, found: None };
-        search.table(self.root.get_ref(), "", "the scenario");
+        search.table(self.root.get_ref(), "", self.name);
         search.found
     }
 }

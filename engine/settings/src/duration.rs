@@ -1,4 +1,4 @@
-//! Durations as scenarios write them: a number and a unit.
+//! Durations as files write them: a number and a unit.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,23 +9,21 @@ use thiserror::Error;
 /// What a duration looks like, for messages.
 const EXAMPLES: &str = "\"250ms\", \"1.5s\", \"10s\", \"1m\" or \"1h\"";
 
-/// The longest duration that a scenario can write: a hundred years and more, far below overflow.
+/// The longest duration that a file can write: a hundred years and more, far below overflow.
 const MAX: Duration = Duration::from_secs(u32::MAX as u64);
 
 /// Reads a duration.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     deserializer.deserialize_any(DurationText).and_then(|text| parse(&text).map_err(D::Error::custom))
 }
 
 /// Reads a duration where the key may be absent.
-pub(super) fn deserialize_some<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
+pub fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     deserialize(deserializer).map(Some)
 }
 
 /// Reads a whole number of milliseconds that may be negative.
-pub(super) fn deserialize_signed_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+pub fn deserialize_signed_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let text = deserializer.deserialize_any(DurationText)?;
     let (sign, magnitude) = match text.strip_prefix('-') {
         Some(magnitude) => (-1, magnitude),
@@ -54,7 +52,7 @@ pub enum DurationError {
 }
 
 /// A duration as a file would have it, in the largest unit that needs no fraction.
-pub(super) fn written(duration: Duration) -> String {
+pub fn written(duration: Duration) -> String {
     let ns = duration.as_nanos();
     let units = [
         (3_600_000_000_000, "h"),
