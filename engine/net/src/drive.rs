@@ -7,11 +7,13 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use mayfly_auth::Peer;
 use mayfly_core::{ConnectionId, Monotonic, StateMachine};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 use crate::node::Node;
 
 /// So many reads in a row, then the other tasks have their turn.
@@ -21,7 +23,7 @@ const READS_PER_TURN: u32 = 16;
 /// to it arrives: closing a socket with unread bytes resets it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Carries one connection from its accept to its end. Ready when the stream is done with.
+/// Carries one connection from the end of its handshake to its own. Ready when the stream is done with.
 pub(crate) struct Drive<S, M: StateMachine + 'static, C: Clock> {
     node: Rc<Node<M, C>>,
     id: ConnectionId,
@@ -49,8 +51,8 @@ where
     M: StateMachine + 'static,
     C: Clock,
 {
-    pub(crate) fn new(node: Rc<Node<M, C>>, stream: S) -> Self {
-        let id = node.open();
+    pub(crate) fn new(node: Rc<Node<M, C>>, endpoint: &Rc<Endpoint>, peer: Peer, stream: S) -> Self {
+        let id = node.open(endpoint, peer);
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         Self { node, id, stream, partial: Vec::new(), timer, armed: None, phase: Phase::Open }
     }

@@ -6,7 +6,9 @@
 //!
 //! # Layout
 //! - [`Node`]: the broker with its connections.
-//! - [`serve`]: accepts connections from a [`Listener`] until it is told to stop.
+//! - [`serve`]: accepts connections on [`Listeners`] until it is told to stop.
+//! - [`Listener`] and [`Incoming`]: where connections come from, and what precedes their first packet.
+//! - [`Endpoint`]: a listener's settings, which can be replaced while it runs.
 //! - [`Clock`]: where time comes from. On real sockets [`SystemClock`]; a simulator brings its own, as it brings its
 //!   own [`Listener`].
 //!
@@ -14,11 +16,15 @@
 
 mod clock;
 mod drive;
+mod endpoint;
+mod handshake;
 mod listener;
 mod node;
 mod serve;
 
 pub use clock::{Clock, SystemClock};
-pub use listener::Listener;
+pub use endpoint::{Endpoint, ListenerSettings};
+pub use handshake::HandshakeError;
+pub use listener::{Established, Incoming, Listener};
 pub use node::{Node, NodeConfig};
-pub use serve::serve;
+pub use serve::{Listeners, serve};

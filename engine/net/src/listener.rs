@@ -1,29 +1,71 @@
-//! Where connections come from.
+//! Where connections come from: the contract that TCP, a simulator's network and the adapters for TLS, WebSocket and the
+//! PROXY protocol fulfil.
+//!
+//! Accepting and establishing are two steps. [`Listener::accept`] gives a connection as soon as there is one;
+//! [`Incoming::establish`] does whatever has to be said on it before the first MQTT packet, in a task of its own, so that
+//! a slow handshake holds up nobody else. An adapter wraps a listener and is one itself.
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 
+use mayfly_auth::Peer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Accepts streams: TCP, or a simulator's network.
+use crate::handshake::HandshakeError;
+
+/// Accepts connections.
 pub trait Listener: 'static {
-    /// What carries one connection's bytes.
+    /// A connection whose handshake is still to come.
+    type Incoming: Incoming;
+
+    /// Waits for the next connection, and for nothing that its client has to send. An error concerns that one connection,
+    /// or a shortage that passes; the listener is asked again.
+    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Incoming>>;
+}
+
+/// An accepted connection before its handshake.
+pub trait Incoming: 'static {
+    /// What carries the connection's MQTT packets.
     type Stream: AsyncRead + AsyncWrite + Unpin + 'static;
 
-    /// Waits for the next connection. An error concerns that one connection, or a shortage that passes; the listener
-    /// is asked again.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>>;
+    /// Where it comes from as far as the socket knows, for reports of a handshake that failed.
+    fn address(&self) -> Option<SocketAddr>;
+
+    /// Carries out the handshake. Dropped, and the connection with it, when its time is over.
+    fn establish(self) -> impl Future<Output = Result<(Self::Stream, Peer), HandshakeError>> + 'static;
+}
+
+/// A stream that needs no handshake.
+#[derive(Debug)]
+pub struct Established<S> {
+    /// The stream.
+    pub stream: S,
+    /// Where it comes from.
+    pub address: Option<SocketAddr>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Incoming for Established<S> {
+    type Stream = S;
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    async fn establish(self) -> Result<(S, Peer), HandshakeError> {
+        Ok((self.stream, Peer { address: self.address, certificate: None }))
+    }
 }
 
 impl Listener for TcpListener {
-    type Stream = TcpStream;
+    type Incoming = Established<TcpStream>;
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
-        let (stream, _) = TcpListener::accept(self).await?;
+    async fn accept(&mut self) -> io::Result<Self::Incoming> {
+        let (stream, address) = TcpListener::accept(self).await?;
         // The shell writes a batch at a time, so waiting for more to send only adds latency.
         // It fails only on a stream that is gone already, which reading will tell.
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        Ok(Established { stream, address: Some(address) })
     }
 }

@@ -7,13 +7,15 @@ use std::task::Waker;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
+use mayfly_auth::Peer;
 use mayfly_core::{
-    CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Input, Monotonic, Now, StateMachine,
+    CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, StateMachine,
 };
 use mayfly_wire::ReasonCode;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 
 /// As much is read from a stream at once. The buffer is shared by all connections.
 const READ_CHUNK: usize = 64 * 1024;
@@ -22,8 +24,6 @@ const READ_CHUNK: usize = 64 * 1024;
 pub struct NodeConfig {
     /// The node's part of every [`ConnectionId`].
     pub node_id: u64,
-    /// The bounds of each connection.
-    pub connection: ConnectionConfig,
     /// Draws random bits, for what the broker must not draw itself. From the operating system, or seeded in a
     /// simulation.
     pub entropy: Box<dyn FnMut() -> u128>,
@@ -31,10 +31,7 @@ pub struct NodeConfig {
 
 impl fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeConfig")
-            .field("node_id", &self.node_id)
-            .field("connection", &self.connection)
-            .finish_non_exhaustive()
+        f.debug_struct("NodeConfig").field("node_id", &self.node_id).finish_non_exhaustive()
     }
 }
 
@@ -66,6 +63,10 @@ struct State<M> {
 #[derive(Debug)]
 struct Slot {
     connection: Connection,
+    /// The listener that it came from.
+    endpoint: Rc<Endpoint>,
+    #[expect(dead_code, reason = "for the authenticator")]
+    peer: Peer,
     /// Wakes the connection's task. Kept from turn to turn, since it is nearly always the same.
     waker: Option<Waker>,
     /// Whether the task wants to be woken: not while it runs.
@@ -170,14 +171,15 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         self.scratch.borrow_mut()
     }
 
-    /// Adds an accepted connection.
-    pub(crate) fn open(&self) -> ConnectionId {
+    /// Adds a connection whose handshake is done.
+    pub(crate) fn open(&self, endpoint: &Rc<Endpoint>, peer: Peer) -> ConnectionId {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         let id = ConnectionId { node: state.config.node_id, sequence: state.next_sequence };
         state.next_sequence += 1;
-        let connection = Connection::new(state.config.connection, now.monotonic);
-        state.connections.insert(id, Slot { connection, waker: None, is_asleep: false });
+        let connection = Connection::new(endpoint.settings().connection, now.monotonic);
+        let endpoint = Rc::clone(endpoint);
+        state.connections.insert(id, Slot { connection, endpoint, peer, waker: None, is_asleep: false });
         id
     }
 
@@ -207,9 +209,11 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 break;
             }
             done += received.consumed;
+            let settings = slot.endpoint.settings();
             let input = match received.event {
                 None => continue,
                 Some(Event::Open { identity, connect }) => {
+                    let identity = Identity { policy: settings.policy.as_deref(), ..identity };
                     Input::Opened { connection: id, identity, entropy: (config.entropy)(), connect }
                 }
                 Some(Event::Packet(packet)) => Input::Packet { connection: id, packet },

@@ -1,17 +1,23 @@
-//! Accepts connections until told to stop.
+//! Accepts connections on several listeners until told to stop.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fmt;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use mayfly_auth::Peer;
 use mayfly_core::StateMachine;
 use tokio::task::{JoinError, JoinSet};
 
 use crate::clock::Clock;
 use crate::drive::Drive;
-use crate::listener::Listener;
+use crate::endpoint::Endpoint;
+use crate::handshake::HandshakeError;
+use crate::listener::{Incoming, Listener};
 use crate::node::Node;
 
 /// After a failed accept (out of file descriptors, mostly) the listener rests so long.
@@ -20,31 +26,78 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 /// So long a stopping server waits for its clients to take what is written to them.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Serves connections from `listener` until `stop` is ready. Then tells the clients, waits a short while for them, and
+/// The tasks of the open connections, of whatever listener.
+type Connections = Rc<RefCell<JoinSet<()>>>;
+
+/// Accepts on one listener, for ever.
+type Accepting = Pin<Box<dyn Future<Output = Infallible>>>;
+
+/// Begins to accept on one listener.
+type Begin<M, C> = Box<dyn FnOnce(Rc<Node<M, C>>, Connections) -> Accepting>;
+
+/// The listeners of a server, each of its own kind.
+pub struct Listeners<M, C> {
+    begin: Vec<Begin<M, C>>,
+}
+
+impl<M: StateMachine + 'static, C: Clock> Listeners<M, C> {
+    /// No listener.
+    pub fn new() -> Self {
+        Self { begin: Vec::new() }
+    }
+
+    /// One listener.
+    pub fn one(endpoint: Rc<Endpoint>, listener: impl Listener) -> Self {
+        let mut listeners = Self::new();
+        listeners.add(endpoint, listener);
+        listeners
+    }
+
+    /// Adds a listener, whose connections get the settings of `endpoint`.
+    pub fn add(&mut self, endpoint: Rc<Endpoint>, listener: impl Listener) {
+        let begin = move |node, connections| -> Accepting {
+            Box::pin(accept_all(node, endpoint, listener, connections))
+        };
+        self.begin.push(Box::new(begin));
+    }
+}
+
+impl<M: StateMachine + 'static, C: Clock> Default for Listeners<M, C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M, C> fmt::Debug for Listeners<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners").field("count", &self.begin.len()).finish()
+    }
+}
+
+/// Serves connections from `listeners` until `stop` is ready. Then tells the clients, waits a short while for them, and
 /// returns; what is still open is dropped.
 ///
 /// # Panics
 /// If the broker does: an invariant of it is broken, and no connection may go on with it.
-pub async fn serve<L, M, C>(node: Rc<Node<M, C>>, mut listener: L, stop: impl Future<Output = ()>)
+pub async fn serve<M, C>(node: Rc<Node<M, C>>, listeners: Listeners<M, C>, stop: impl Future<Output = ()>)
 where
-    L: Listener,
     M: StateMachine + 'static,
     C: Clock,
 {
-    let connections = RefCell::new(JoinSet::new());
+    let connections = Connections::default();
+    let begin = |begin: Begin<M, C>| begin(Rc::clone(&node), Rc::clone(&connections));
+    let mut accepting: Vec<Accepting> = listeners.begin.into_iter().map(begin).collect();
     let ticker = node.tick();
-    let accept = async {
-        loop {
-            match listener.accept().await {
-                Ok(stream) => {
-                    connections.borrow_mut().spawn_local(Drive::new(Rc::clone(&node), stream));
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
+    let accept = poll_fn(|cx| -> Poll<Infallible> {
+        for accepting in &mut accepting {
+            if let Poll::Ready(never) = accepting.as_mut().poll(cx) {
+                return Poll::Ready(never);
             }
         }
-    };
+        Poll::Pending
+    });
     // Polled after `accept`, so that it sees what that spawned.
-    let reap = poll_fn(|cx| -> Poll<()> {
+    let reap = poll_fn(|cx| -> Poll<Infallible> {
         while let Poll::Ready(Some(ended)) = connections.borrow_mut().poll_join_next(cx) {
             propagate_panic(ended);
         }
@@ -54,23 +107,75 @@ where
         biased;
         () = stop => {}
         () = ticker => {}
-        () = accept => {}
-        () = reap => {}
+        never = accept => match never {},
+        never = reap => match never {},
     }
-    drop(listener); // A client that comes now is refused, and does not wait for an answer.
+    // A client that comes now is refused, and does not wait for an answer; handshakes are broken off.
+    drop(accepting);
     node.shut_down();
     // Whoever has not taken its last bytes by now is dropped with the tasks.
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, node.drained()).await;
-    let mut connections = connections.into_inner();
-    while let Some(ended) = connections.try_join_next() {
+    while let Some(ended) = connections.borrow_mut().try_join_next() {
         propagate_panic(ended);
     }
 }
 
-fn propagate_panic(ended: Result<(), JoinError>) {
-    if let Err(error) = ended
-        && let Ok(panic) = error.try_into_panic()
-    {
-        std::panic::resume_unwind(panic);
+/// Accepts connections and carries out their handshakes, all beside each other, for ever. A connection whose handshake is
+/// done gets a task of its own in `connections`: the handshake's would be the larger, for as long as the connection lives.
+async fn accept_all<L, M, C>(
+    node: Rc<Node<M, C>>,
+    endpoint: Rc<Endpoint>,
+    mut listener: L,
+    connections: Connections,
+) -> Infallible
+where
+    L: Listener,
+    M: StateMachine + 'static,
+    C: Clock,
+{
+    let handshakes = RefCell::new(JoinSet::new());
+    let accept = async {
+        loop {
+            match listener.accept().await {
+                Ok(incoming) => {
+                    let limit = endpoint.settings().handshake_timeout;
+                    handshakes.borrow_mut().spawn_local(establish(incoming, limit));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
+            }
+        }
+    };
+    // Polled after `accept`, so that it sees what that spawned.
+    let finish = poll_fn(|cx| -> Poll<Infallible> {
+        while let Poll::Ready(Some(ended)) = handshakes.borrow_mut().poll_join_next(cx) {
+            if let Some(Ok((stream, peer))) = propagate_panic(ended) {
+                let drive = Drive::new(Rc::clone(&node), &endpoint, peer, stream);
+                connections.borrow_mut().spawn_local(drive);
+            }
+        }
+        Poll::Pending
+    });
+    tokio::select! {
+        biased;
+        never = accept => never,
+        never = finish => never,
+    }
+}
+
+/// Carries out a handshake within its time.
+async fn establish<I: Incoming>(incoming: I, limit: Duration) -> Result<(I::Stream, Peer), HandshakeError> {
+    tokio::time::timeout(limit, incoming.establish()).await.unwrap_or(Err(HandshakeError::TimedOut))
+}
+
+/// What a task gave; `None` for one that was cancelled.
+fn propagate_panic<T>(ended: Result<T, JoinError>) -> Option<T> {
+    match ended {
+        Ok(result) => Some(result),
+        Err(error) => {
+            if let Ok(panic) = error.try_into_panic() {
+                std::panic::resume_unwind(panic);
+            }
+            None
+        }
     }
 }

@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::io;
 
-use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
-use mayfly_net::{Listener, Node, NodeConfig, SystemClock};
+use mayfly_core::{Broker, BrokerConfig};
+use mayfly_net::{
+    Endpoint, Established, Listener, ListenerSettings, Listeners, Node, NodeConfig, SystemClock,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
@@ -46,13 +48,11 @@ pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Res
     // Also what tells of a machine without random bits at the start.
     let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
     let broker = Broker::new(BrokerConfig { hash_seed, ..BrokerConfig::default() });
-    let config = NodeConfig {
-        node_id: NODE_ID,
-        connection: ConnectionConfig::default(),
-        entropy: Box::new(random_bits),
-    };
+    let config = NodeConfig { node_id: NODE_ID, entropy: Box::new(random_bits) };
     let node = Node::new(broker, SystemClock::start(), config);
-    LocalSet::new().run_until(mayfly_net::serve(node, Reporting { listener, fails: false }, stop)).await;
+    let endpoint = Endpoint::new(ListenerSettings::default());
+    let listeners = Listeners::one(endpoint, Reporting { listener, fails: false });
+    LocalSet::new().run_until(mayfly_net::serve(node, listeners, stop)).await;
     Ok(())
 }
 
@@ -63,9 +63,9 @@ struct Reporting {
 }
 
 impl Listener for Reporting {
-    type Stream = TcpStream;
+    type Incoming = Established<TcpStream>;
 
-    async fn accept(&mut self) -> io::Result<TcpStream> {
+    async fn accept(&mut self) -> io::Result<Self::Incoming> {
         let accepted = Listener::accept(&mut self.listener).await;
         if let (Err(error), false) = (&accepted, self.fails) {
             eprintln!("mayfly: cannot accept a connection: {error}; goes on trying");

@@ -3,10 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mayfly_core::{
-    Broker, BrokerConfig, ConnectionConfig, Input, Monotonic, Now, Output, StateMachine, Statistics,
-};
-use mayfly_net::{Node, NodeConfig, serve};
+use mayfly_core::{Broker, BrokerConfig, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_net::{Endpoint, ListenerSettings, Listeners, Node, NodeConfig, serve};
 use rand::{Rng, RngExt};
 
 use super::RandomStream;
@@ -85,7 +83,6 @@ impl BrokerHost {
         let config = NodeConfig {
             // Connection identifiers are never used again, also not by the next life.
             node_id: incarnation,
-            connection: ConnectionConfig::default(),
             entropy: Box::new(move || rng.random()),
         };
         let node = Node::new(AnyMachine(machine), SimClock::default(), config);
@@ -93,7 +90,8 @@ impl BrokerHost {
         *self.node.borrow_mut() = Some(Rc::clone(&node));
         let (keys, sessions) = self.counts();
         self.recorder.broker_started(keys, sessions, now_ns());
-        serve(node, listener, std::future::pending()).await;
+        let endpoint = Endpoint::new(ListenerSettings::default());
+        serve(node, Listeners::one(endpoint, listener), std::future::pending()).await;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use mayfly_net::Listener;
+use mayfly_net::{Established, Listener};
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::stream::{KillSwitch, SimStream};
@@ -89,12 +89,12 @@ pub struct SimListener {
 }
 
 impl Listener for SimListener {
-    type Stream = SimStream;
+    type Incoming = Established<SimStream>;
 
-    async fn accept(&mut self) -> io::Result<SimStream> {
+    async fn accept(&mut self) -> io::Result<Self::Incoming> {
         let (stream, peer) = self.listener.accept().await?;
         let client = turmoil::reverse_lookup(peer.ip()).unwrap_or_else(|| peer.ip().to_string());
-        Ok(self.network.wrap(stream, &client, BROKER))
+        Ok(Established { stream: self.network.wrap(stream, &client, BROKER), address: Some(peer) })
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
             async move {
                 let mut listener = network.listen().await?;
                 loop {
-                    tokio::task::spawn_local(live(BROKER, listener.accept().await?, ends.clone()));
+                    tokio::task::spawn_local(live(BROKER, listener.accept().await?.stream, ends.clone()));
                 }
             }
         });

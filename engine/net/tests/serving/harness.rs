@@ -9,7 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, StateMachine};
-use mayfly_net::{Listener, Node, NodeConfig, SystemClock, serve};
+use mayfly_net::{
+    Endpoint, Established, Listener, ListenerSettings, Listeners, Node, NodeConfig, SystemClock, serve,
+};
 use mayfly_wire::{
     Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
     ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription,
@@ -33,11 +35,8 @@ pub(crate) async fn local_within(limit: Duration, test: impl Future<Output = ()>
     tokio::time::timeout(limit, tasks.run_until(test)).await.expect("something waits for ever");
 }
 
-pub(crate) fn node<M: StateMachine + 'static>(
-    machine: M,
-    connection: ConnectionConfig,
-) -> Rc<Node<M, SystemClock>> {
-    let config = NodeConfig { node_id: 1, connection, entropy: Box::new(|| 4) };
+pub(crate) fn node<M: StateMachine + 'static>(machine: M) -> Rc<Node<M, SystemClock>> {
+    let config = NodeConfig { node_id: 1, entropy: Box::new(|| 4) };
     Node::new(machine, SystemClock::start(), config)
 }
 
@@ -63,11 +62,13 @@ impl Server {
 
 impl<M: StateMachine + 'static> Server<M> {
     pub(crate) fn of(machine: M, config: ConnectionConfig) -> Self {
-        let node = node(machine, config);
+        let node = node(machine);
         let (accept, accepted) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let task = tokio::task::spawn_local(serve(Rc::clone(&node), Accepted(accepted), stopped));
+        let settings = ListenerSettings { connection: config, ..ListenerSettings::default() };
+        let listeners = Listeners::one(Endpoint::new(settings), Accepted(accepted));
+        let task = tokio::task::spawn_local(serve(Rc::clone(&node), listeners, stopped));
         Self { node, reads: Rc::default(), accept, stop: Some(stop), task }
     }
 
@@ -96,11 +97,11 @@ impl<M: StateMachine + 'static> Server<M> {
 struct Accepted(mpsc::UnboundedReceiver<io::Result<Counted>>);
 
 impl Listener for Accepted {
-    type Stream = Counted;
+    type Incoming = Established<Counted>;
 
-    async fn accept(&mut self) -> io::Result<Counted> {
+    async fn accept(&mut self) -> io::Result<Self::Incoming> {
         match self.0.recv().await {
-            Some(stream) => stream,
+            Some(stream) => Ok(Established { stream: stream?, address: None }),
             None => std::future::pending().await,
         }
     }

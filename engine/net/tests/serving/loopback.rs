@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
-use mayfly_net::serve;
+use mayfly_core::{Broker, BrokerConfig};
+use mayfly_net::{Endpoint, ListenerSettings, Listeners, serve};
 use mayfly_wire::{
     AckProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode,
 };
@@ -23,9 +23,10 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 async fn start() -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let node = node(Broker::new(BrokerConfig::default()), ConnectionConfig::default());
+    let node = node(Broker::new(BrokerConfig::default()));
     let (stop, stopped) = oneshot::channel();
-    let serving = serve(Rc::clone(&node), listener, async { drop(stopped.await) });
+    let listeners = Listeners::one(Endpoint::new(ListenerSettings::default()), listener);
+    let serving = serve(Rc::clone(&node), listeners, async { drop(stopped.await) });
     (address, stop, tokio::task::spawn_local(serving))
 }
 

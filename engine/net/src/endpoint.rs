@@ -1,0 +1,74 @@
+//! A listener as the node knows it: the settings that its connections share.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mayfly_auth::Authenticator;
+use mayfly_core::ConnectionConfig;
+
+/// What the connections of one listener have in common.
+#[derive(Clone)]
+pub struct ListenerSettings {
+    /// Its name in reports and metrics.
+    pub name: Rc<str>,
+    /// The bounds of each connection.
+    pub connection: ConnectionConfig,
+    /// Decides who a client is. `None`: every client is let in and is nobody.
+    pub authenticator: Option<Arc<dyn Authenticator>>,
+    /// The name of the policy whose rules say what its clients may do. `None`: everything.
+    pub policy: Option<Rc<str>>,
+    /// How long a handshake (PROXY header, TLS and WebSocket together) may take. CONNECT has its own time, which begins
+    /// after it ([`ConnectionConfig::connect_timeout`]).
+    pub handshake_timeout: Duration,
+}
+
+impl Default for ListenerSettings {
+    fn default() -> Self {
+        Self {
+            name: Rc::from("default"),
+            connection: ConnectionConfig::default(),
+            authenticator: None,
+            policy: None,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Debug for ListenerSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenerSettings")
+            .field("name", &self.name)
+            .field("connection", &self.connection)
+            .field("authenticates", &self.authenticator.is_some())
+            .field("policy", &self.policy)
+            .field("handshake_timeout", &self.handshake_timeout)
+            .finish()
+    }
+}
+
+/// A listener, as its connections and its owner share it.
+#[derive(Debug)]
+pub struct Endpoint {
+    settings: RefCell<Rc<ListenerSettings>>,
+}
+
+impl Endpoint {
+    /// An endpoint with its first settings.
+    pub fn new(settings: ListenerSettings) -> Rc<Self> {
+        Rc::new(Self { settings: RefCell::new(Rc::new(settings)) })
+    }
+
+    /// The settings that apply now.
+    pub fn settings(&self) -> Rc<ListenerSettings> {
+        Rc::clone(&self.settings.borrow())
+    }
+
+    /// Replaces the settings. Open connections keep their bounds; whoever authenticates from now on, on an open
+    /// connection too, meets the new authenticator and policy.
+    pub fn replace(&self, settings: ListenerSettings) {
+        *self.settings.borrow_mut() = Rc::new(settings);
+    }
+}
