@@ -79,8 +79,6 @@ impl Broker {
         let will = connect.will.as_ref();
         if will.is_some_and(|will| will.retain) {
             Some(ReasonCode::RetainNotSupported)
-        } else if will.is_some_and(|will| will.qos > QoS::AtLeastOnce) {
-            Some(ReasonCode::QoSNotSupported)
         } else if will.is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
             Some(ReasonCode::NotAuthorized)
         } else {

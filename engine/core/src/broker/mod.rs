@@ -2,15 +2,19 @@
 //!
 //! # Layout
 //! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
-//! - `publish`: from a PUBLISH to the sessions it is for; the window, the queue, acknowledgements.
+//! - `publish`: from a PUBLISH to the sessions it is for.
+//! - `deliver`: from a message to one session: the window, the queue, sending again.
+//! - `exchange`: the acknowledgements that follow a PUBLISH, both ways.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
-//! - `messages`, `window`, `session`, `subscriptions`, `replay`, `outbox`: the data these work on.
+//! - `messages`, `window`, `unreleased`, `session`, `subscriptions`, `replay`, `outbox`: the data these work on.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
 //! `by_connection` exactly while it is open; every reference to a message is held by one window slot, queue entry,
 //! will or output.
 
+mod deliver;
+mod exchange;
 mod lifecycle;
 mod messages;
 mod outbox;
@@ -20,6 +24,7 @@ mod session;
 mod state_store;
 mod subscribe;
 mod subscriptions;
+mod unreleased;
 mod window;
 
 use std::collections::BTreeSet;
@@ -181,9 +186,9 @@ impl Broker {
             Packet::Subscribe(subscribe) => self.subscribe(key, connection, subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(key, connection, unsubscribe),
             Packet::Disconnect(disconnect) => self.disconnect(key, connection, disconnect),
-            // Maximum QoS is 1 in both directions, so nothing of QoS 2 can be in flight; the rest only servers send.
+            Packet::PubRel(rel) => self.pub_rel(key, connection, rel.packet_id),
+            // No message of QoS 2 is sent to a client; the rest only servers send.
             Packet::PubRec(_)
-            | Packet::PubRel(_)
             | Packet::PubComp(_)
             | Packet::Connect(_)
             | Packet::ConnAck(_)

@@ -14,6 +14,7 @@ mod flow_control;
 mod keeping_alive;
 mod malformed_packets;
 mod notifications;
+mod receiving_qos_2;
 mod refusing_the_unsupported;
 mod robustness;
 mod sessions;

@@ -3,8 +3,8 @@
 use std::num::NonZeroU16;
 
 use mayfly_wire::{
-    AckProperties, Auth, AuthProperties, Packet, PubRec, Publish, PublishProperties, QoS, ReasonCode,
-    Subscribe, SubscribeFilters, SubscribeProperties, SubscriptionIdentifiers,
+    Auth, AuthProperties, Packet, Publish, PublishProperties, QoS, ReasonCode, Subscribe, SubscribeFilters,
+    SubscribeProperties, SubscriptionIdentifiers,
 };
 
 use crate::harness::World;
@@ -26,15 +26,6 @@ fn retained_messages() {
         Packet::Publish(Publish { retain: true, ..qos_0("t", "x") }),
         ReasonCode::RetainNotSupported,
     );
-}
-
-#[test]
-fn qos_2() {
-    let publish = Publish { qos: QoS::ExactlyOnce, packet_id: Some(id(1)), ..qos_0("t", "x") };
-    assert_refused(Packet::Publish(publish), ReasonCode::QoSNotSupported);
-    let pub_rec =
-        PubRec { packet_id: id(1), reason: ReasonCode::Success, properties: AckProperties::default() };
-    assert_refused(Packet::PubRec(pub_rec), ReasonCode::ProtocolError);
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Packets that tests send and expect.
 
 use mayfly_wire::{
-    Connect, ConnectProperties, Disconnect, DisconnectProperties, Packet, PacketId, ProtocolVersion, Publish,
-    PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters,
-    UnsubscribeProperties, Will, WillProperties,
+    AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Packet, PacketId,
+    ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, PublishProperties, QoS, ReasonCode,
+    RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,
+    TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, Will, WillProperties,
 };
 
 pub(crate) fn id(id: u16) -> PacketId {
@@ -65,6 +65,27 @@ pub(crate) fn qos_0<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
 /// A message of QoS 1; `World::publish` gives it its packet identifier.
 pub(crate) fn qos_1<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
     Publish { qos: QoS::AtLeastOnce, ..qos_0(topic, payload) }
+}
+
+/// A message of QoS 2; `World::publish` gives it its packet identifier.
+pub(crate) fn qos_2<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
+    Publish { qos: QoS::ExactlyOnce, ..qos_0(topic, payload) }
+}
+
+pub(crate) fn pub_ack(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubAck(PubAck { packet_id, reason, properties: AckProperties::default() })
+}
+
+pub(crate) fn pub_rec(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubRec(PubRec { packet_id, reason, properties: AckProperties::default() })
+}
+
+pub(crate) fn pub_rel(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubRel(PubRel { packet_id, reason, properties: AckProperties::default() })
+}
+
+pub(crate) fn pub_comp(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubComp(PubComp { packet_id, reason, properties: AckProperties::default() })
 }
 
 pub(crate) fn subscription(text: &str, qos: QoS) -> Subscription<'_> {
