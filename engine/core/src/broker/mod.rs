@@ -2,12 +2,14 @@
 //!
 //! # Layout
 //! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
-//! - `publish`: from a PUBLISH to the sessions it is for.
+//! - `publish`: PUBLISH: what is taken, and its answer.
 //! - `deliver`: from a message to one session: the window, the queue, sending again.
 //! - `exchange`: the acknowledgements that follow a PUBLISH, both ways.
+//! - `routing`: from a message to the sessions it is for.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
-//! - `messages`, `window`, `unreleased`, `session`, `subscriptions`, `replay`, `outbox`: the data these work on.
+//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `filter_index`, `replay`, `outbox`: the data
+//!   these work on.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
 //! `by_connection` exactly while it is open; every reference to a message is held by one window slot, queue entry,
@@ -15,16 +17,19 @@
 
 mod deliver;
 mod exchange;
+mod filter_index;
 mod lifecycle;
 mod messages;
 mod outbox;
 mod publish;
 mod replay;
+mod routing;
 mod session;
 mod state_store;
 mod subscribe;
 mod subscriptions;
 mod unreleased;
+mod view;
 mod window;
 
 use std::collections::BTreeSet;
@@ -44,7 +49,7 @@ use messages::Messages;
 use outbox::{Item, Outbox};
 use replay::ReplayMemory;
 use session::{Directory, Session, SessionKey};
-use subscriptions::{Subscriber, Subscriptions};
+use subscriptions::{Matches, Subscriptions};
 
 /// At most this many deadlines of one kind are served per input, so that a crowd of them does not hold up the packets
 /// behind. The rest is due at once again.
@@ -110,7 +115,7 @@ pub struct Broker {
     /// Connections to be closed at the end of this input: closing one in the midst of routing would route its will.
     condemned: Vec<(ConnectionId, ReasonCode)>,
     /// Reused by every routed message.
-    matches: Vec<Subscriber>,
+    matches: Matches,
     /// Reused by every response: the text of a version.
     version_text: Vec<u8>,
     now: Now,
@@ -134,7 +139,7 @@ impl Broker {
             watchers: IndexMap::with_hasher(hash_state),
             replays: ReplayMemory::new(config.hash_seed),
             condemned: Vec::new(),
-            matches: Vec::new(),
+            matches: Matches::default(),
             version_text: Vec::new(),
             now: Now::default(),
             counters: Statistics::default(),

@@ -110,7 +110,6 @@ fn conn_ack(session_present: bool, reason: ReasonCode, details: Option<&ConnAckD
         properties.session_expiry_interval_s = details.session_expiry_interval_s;
         // What this broker does not do is said, so that a client need not find out.
         properties.retain_available = Some(false);
-        properties.subscription_identifiers_available = Some(false);
         properties.shared_subscription_available = Some(false);
     }
     ConnAck { session_present, reason, properties }

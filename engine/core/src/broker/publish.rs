@@ -1,10 +1,10 @@
-//! From a PUBLISH to the sessions that it is for.
+//! PUBLISH: what is taken, and its answer.
 
 use mayfly_wire::{ProtocolVersion, Publish, QoS, ReasonCode};
 
 use super::Broker;
-use super::messages::MessageId;
 use super::outbox::Item;
+use super::routing::Publication;
 use super::session::{Kind, SessionKey};
 use crate::machine::ConnectionId;
 use crate::store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
@@ -32,7 +32,14 @@ impl Broker {
                 publish.payload,
                 self.now.wall,
             );
-            let receivers = self.route(Some(key), publish.topic, message, publish.qos, Kind::Published);
+            let receivers = self.route(Publication {
+                publisher: Some(key),
+                topic: publish.topic,
+                message,
+                qos: publish.qos,
+                retain: publish.retain,
+                kind: Kind::Published,
+            });
             self.messages.release(message);
             if receivers == 0 { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
         };
@@ -101,25 +108,6 @@ impl Broker {
             self.session(key).unreleased.insert(packet_id);
         }
         self.outbox.push(connection, Item::PubRec { packet_id, reason });
-    }
-
-    /// Hands a message to every session with a matching subscription and returns how many there are.
-    pub(super) fn route(
-        &mut self,
-        publisher: Option<SessionKey>,
-        topic: &str,
-        message: MessageId,
-        qos: QoS,
-        kind: Kind,
-    ) -> usize {
-        let mut matches = std::mem::take(&mut self.matches);
-        self.subscriptions.find(topic, publisher, &mut matches);
-        for subscriber in &matches {
-            self.deliver(subscriber.session, message, qos.min(subscriber.qos), kind);
-        }
-        let receivers = matches.len();
-        self.matches = matches;
-        receivers
     }
 }
 

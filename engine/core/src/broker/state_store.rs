@@ -16,6 +16,7 @@ use mayfly_wire::{
 use super::Broker;
 use super::messages::MessageId;
 use super::replay::{DEFAULT_RETENTION, RequestId};
+use super::routing::Publication;
 use super::session::{Kind, SessionKey};
 use crate::machine::ConnectionId;
 use crate::store::{Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, ServiceError, Version};
@@ -190,7 +191,14 @@ impl Broker {
     }
 
     fn send_response(&mut self, request: &Request<'_>, message: MessageId) {
-        self.route(None, request.response_topic, message, QoS::AtLeastOnce, Kind::Response);
+        self.route(Publication {
+            publisher: None,
+            topic: request.response_topic,
+            message,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            kind: Kind::Response,
+        });
         self.messages.release(message);
     }
 

@@ -25,7 +25,6 @@ fn conn_ack_says_what_this_broker_does_not_do() {
     let expected = ConnAckProperties {
         retain_available: Some(false),
         maximum_packet_size: NonZeroU32::new(1024 * 1024),
-        subscription_identifiers_available: Some(false),
         shared_subscription_available: Some(false),
         ..ConnAckProperties::default()
     };

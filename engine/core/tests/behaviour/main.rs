@@ -22,6 +22,7 @@ mod store_commands;
 mod store_replays;
 mod store_requests;
 mod subscribing;
+mod subscription_identifiers;
 mod taking_over;
 mod versions;
 mod wills;

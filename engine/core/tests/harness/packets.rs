@@ -106,6 +106,18 @@ pub(crate) fn subscribe<'a>(packet_id: PacketId, subscriptions: &'a [Subscriptio
     })
 }
 
+/// A SUBSCRIBE whose subscriptions have an identifier.
+pub(crate) fn identified<'a>(
+    packet_id: PacketId,
+    identifier: u32,
+    subscriptions: &'a [Subscription<'a>],
+) -> Packet<'a> {
+    let properties =
+        SubscribeProperties { subscription_identifier: Some(identifier), ..SubscribeProperties::default() };
+    let filters = SubscribeFilters::from_slice(subscriptions);
+    Packet::Subscribe(Subscribe { packet_id, properties, filters })
+}
+
 pub(crate) fn unsubscribe<'a>(packet_id: PacketId, filters: &'a [TopicFilter<'a>]) -> Packet<'a> {
     Packet::Unsubscribe(Unsubscribe {
         packet_id,

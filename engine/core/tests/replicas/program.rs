@@ -44,6 +44,7 @@ enum Action {
         filter: &'static str,
         qos: QoS,
         no_local: bool,
+        identifier: Option<u32>,
     },
     Unsubscribe {
         filter: &'static str,
@@ -132,8 +133,10 @@ fn actions() -> impl Strategy<Value = Action> {
             receive_maximum,
             will_delay_s,
         });
-    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>())
-        .prop_map(|(filter, qos, no_local)| Action::Subscribe { filter, qos, no_local });
+    let identifier = prop::option::of(select(vec![1, 2, 268_435_455]));
+    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>(), identifier).prop_map(
+        |(filter, qos, no_local, identifier)| Action::Subscribe { filter, qos, no_local, identifier },
+    );
     let publish = (select(TOPICS.to_vec()), qos(), 1_u16..9, seconds())
         .prop_map(|(topic, qos, packet_id, expiry_s)| Action::Publish { topic, qos, packet_id, expiry_s });
     let request = (commands(), 1_u16..9, 0_u8..6, any::<bool>(), seconds()).prop_map(
@@ -286,14 +289,17 @@ impl Writer {
     fn send(&mut self, connection: ConnectionId, action: &Action) {
         let id = |id: u16| PacketId::new(id).unwrap();
         match *action {
-            Action::Subscribe { filter, qos, no_local } => {
+            Action::Subscribe { filter, qos, no_local, identifier } => {
                 let no_local = no_local && !filter.starts_with("$share");
                 let retain_handling = RetainHandling::DoNotSend;
                 let options =
                     SubscriptionOptions { qos, no_local, retain_as_published: true, retain_handling };
                 let filters = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
-                let (properties, filters) =
-                    (SubscribeProperties::default(), SubscribeFilters::from_slice(&filters));
+                let properties = SubscribeProperties {
+                    subscription_identifier: identifier,
+                    ..SubscribeProperties::default()
+                };
+                let filters = SubscribeFilters::from_slice(&filters);
                 self.packet(
                     connection,
                     Packet::Subscribe(Subscribe { packet_id: id(1), properties, filters }),
