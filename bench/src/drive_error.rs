@@ -36,9 +36,12 @@ pub enum DriveError {
     /// Nothing was answered in the measured time.
     #[error("nothing was answered in the measured time; measure for longer")]
     Nothing,
-    /// The broker's socket or thread could not be had, or the load's.
+    /// The broker's socket or thread could not be had.
     #[error("the broker cannot be started: {0}")]
-    Start(#[from] io::Error),
+    Start(#[from] mayfly::embedded::StartError),
+    /// The load has no event loop.
+    #[error("the load cannot be started: {0}")]
+    Load(#[from] io::Error),
     /// A client waits for an answer, long after the measured time.
     #[error("the broker left a request without an answer for {0:?}")]
     NoAnswer(Duration),

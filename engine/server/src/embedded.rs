@@ -2,56 +2,94 @@
 
 use std::future::pending;
 use std::io;
-use std::net::{self, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::serve::serve;
+use crate::config::Config;
+use crate::config::model::Listener;
+use crate::serve::{Bound, ServeError, Server};
+
+/// Why a broker did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// What the configuration asks for is not to be had.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// The operating system gives no thread or no event loop.
+    #[error("cannot start a thread for the broker: {0}")]
+    Thread(#[from] io::Error),
+}
 
 /// A running broker with an empty store. Dropping it ends it at once, as a killed process ends: its clients are told
 /// nothing.
 #[derive(Debug)]
 pub struct Broker {
-    address: SocketAddr,
+    bound: Vec<Bound>,
+    http: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Broker {
-    /// Starts a broker on a free port of the loopback interface.
-    pub fn start() -> io::Result<Self> {
+    /// Starts a broker on a free port of the loopback interface, for anybody.
+    pub fn start() -> Result<Self, StartError> {
         Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
     }
 
-    /// Starts a broker at an address; port 0 takes a free one.
-    pub fn start_at(address: SocketAddr) -> io::Result<Self> {
-        let listener = net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
+    /// Starts a broker at an address, for anybody; port 0 takes a free one.
+    pub fn start_at(address: SocketAddr) -> Result<Self, StartError> {
+        let listeners = vec![Listener::on(&address.to_string())];
+        Self::start_with(Config { listeners, ..Config::default() })
+    }
+
+    /// Starts a broker as a configuration says, which must have a listener.
+    pub fn start_with(config: Config) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let listener = {
-            let _context = runtime.enter();
-            TcpListener::from_std(listener)?
-        };
         let (stop, stopped) = oneshot::channel();
-        #[expect(clippy::disallowed_methods, reason = "an embedded broker has a thread of its own, and one only")]
+        let (started, starting) = mpsc::channel();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "an embedded broker has a thread of its own, and one only"
+        )]
         let thread = thread::Builder::new().name("mayfly-broker".to_owned()).spawn(move || {
             runtime.block_on(async {
+                // Here, since what a server consists of stays on its thread.
+                let server = match Server::bind(&config).await {
+                    Ok(server) => server,
+                    Err(error) => return drop(started.send(Err(error))),
+                };
+                let addresses = (server.bound().to_vec(), server.http_address());
+                if started.send(Ok(addresses)).is_err() {
+                    return;
+                }
                 tokio::select! {
                     // Ready when the owner has gone.
                     _ = stopped => {}
-                    ended = serve(listener, pending()) => ended.expect("the operating system gives random bits"),
+                    () = server.run(pending()) => {}
                 }
             });
         })?;
-        Ok(Broker { address, stop: Some(stop), thread: Some(thread) })
+        let (bound, http) = starting.recv().map_err(|_| io::Error::other("the broker's thread ended"))??;
+        Ok(Broker { bound, http, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
+    /// Where its first listener listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.bound[0].address
+    }
+
+    /// Its listeners, in the order of the configuration.
+    pub fn bound(&self) -> &[Bound] {
+        &self.bound
+    }
+
+    /// Where metrics and health are served, if the configuration wanted that.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http
     }
 }
 

@@ -3,8 +3,15 @@
 //! The command line is in the binary; here is what a test or another program can use.
 //!
 //! # Layout
-//! - [`serve`]: binds a listener and runs a broker on it, on the current thread.
+//! - [`config`]: the configuration file.
+//! - [`serve`]: everything that a configuration asks for, on the current thread.
 //! - [`embedded`]: a broker on a thread of its own, for tests and examples.
+//! - [`logging`], `http`, `metrics`: what an operator sees.
 
+pub mod address;
+pub mod config;
 pub mod embedded;
+mod http;
+pub mod logging;
+mod metrics;
 pub mod serve;

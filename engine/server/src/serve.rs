@@ -1,24 +1,38 @@
-//! A broker on a TCP socket.
+//! A broker on real sockets: everything that a configuration asks for, on the current thread.
+//!
+//! # Layout
+//! - [`Server::bind`] opens all listeners, so that what is wrong is said before anything runs.
+//! - [`Server::run`] serves until it is told to stop.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
 
 use mayfly_core::{Broker, BrokerConfig};
-use mayfly_net::{
-    Endpoint, Established, Listener, ListenerSettings, Listeners, Node, NodeConfig, SystemClock,
-};
-use tokio::net::{TcpListener, TcpStream};
+use mayfly_net::{Endpoint, Listeners, Node, NodeConfig, SystemClock};
+use tokio::net::TcpListener;
 use tokio::task::LocalSet;
+use tracing::info;
+
+use crate::config::Config;
+use crate::config::model::Listener;
+use crate::http::{self, Facts};
+use crate::metrics::Snapshot;
 
 /// The only node there is.
 const NODE_ID: u64 = 1;
+
+/// The broker with its connections, on the system's clocks.
+type SystemNode = Node<Broker, SystemClock>;
 
 /// Why a broker does not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
     /// Another process listens there.
-    #[error("{0} is in use already: stop what listens there, or choose another address with --listen")]
+    #[error("{0} is in use already: stop what listens there, or choose another address")]
     AddressInUse(String),
     /// The address cannot be listened on, or is none of this machine's.
     #[error("cannot listen on {address}: {error}")]
@@ -33,46 +47,116 @@ pub enum ServeError {
     Entropy(getrandom::Error),
 }
 
+/// A broker with an empty store, whose listeners are open and not yet served.
+#[derive(Debug)]
+pub struct Server {
+    node: Rc<SystemNode>,
+    listeners: Listeners<Broker, SystemClock>,
+    bound: Vec<Bound>,
+    http: Option<TcpListener>,
+}
+
+/// An open listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Opens all listeners of a configuration.
+    pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+        // Also what tells of a machine without random bits at the start.
+        let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
+        let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
+        let node = NodeConfig { node_id: NODE_ID, entropy: Box::new(random_bits) };
+        let node = Node::new(broker, SystemClock::start(), node);
+        let mut server = Self { node, listeners: Listeners::new(), bound: Vec::new(), http: None };
+        for listener in &config.listeners {
+            server.listen(listener).await?;
+        }
+        if let Some(http) = &config.http {
+            server.http = Some(bind(&http.listen).await?);
+        }
+        Ok(server)
+    }
+
+    async fn listen(&mut self, listener: &Listener) -> Result<(), ServeError> {
+        let socket = bind(&listener.listen).await?;
+        let address = local_address(&socket, &listener.listen)?;
+        self.bound.push(Bound { name: listener.name.clone(), address });
+        self.listeners.add(Endpoint::new(listener.settings()), socket);
+        Ok(())
+    }
+
+    /// The open listeners, in the order of the configuration.
+    pub fn bound(&self) -> &[Bound] {
+        &self.bound
+    }
+
+    /// Where metrics and health are served.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves until `stop` is ready, then disconnects the clients.
+    ///
+    /// Must run on a current-thread runtime, or in a `block_on`: everything stays on this thread.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { node, listeners, http, .. } = self;
+        let vitals = Rc::new(Vitals { node: Rc::clone(&node), is_stopping: Cell::new(false) });
+        let stop = async {
+            stop.await;
+            info!("stopping");
+            vitals.is_stopping.set(true);
+        };
+        let broker = mayfly_net::serve(node, listeners, stop);
+        let facts = async {
+            match http {
+                Some(listener) => http::serve_facts(listener, Rc::clone(&vitals)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let both = async {
+            tokio::select! {
+                biased;
+                () = broker => {}
+                () = facts => {}
+            }
+        };
+        LocalSet::new().run_until(both).await;
+    }
+}
+
+/// What the endpoint for operators tells of a running server.
+struct Vitals {
+    node: Rc<SystemNode>,
+    is_stopping: Cell<bool>,
+}
+
+impl Facts for Vitals {
+    fn metrics(&self) -> String {
+        let snapshot = Snapshot { broker: self.node.inspect(Broker::statistics) };
+        snapshot.encode()
+    }
+
+    fn readiness(&self) -> Result<(), &'static str> {
+        if self.is_stopping.get() { Err("the server is stopping") } else { Ok(()) }
+    }
+}
+
 /// Listens on `host:port`; port 0 takes a free one.
-pub async fn bind(address: &str) -> Result<TcpListener, ServeError> {
+async fn bind(address: &str) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(address.to_owned()),
         _ => ServeError::Bind { address: address.to_owned(), error },
     })
 }
 
-/// Runs a broker with an empty store on the listener until `stop` is ready, then disconnects its clients.
-///
-/// Must run on a current-thread runtime, or in a `block_on`: everything stays on this thread.
-pub async fn serve(listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
-    // Also what tells of a machine without random bits at the start.
-    let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
-    let broker = Broker::new(BrokerConfig { hash_seed, ..BrokerConfig::default() });
-    let config = NodeConfig { node_id: NODE_ID, entropy: Box::new(random_bits) };
-    let node = Node::new(broker, SystemClock::start(), config);
-    let endpoint = Endpoint::new(ListenerSettings::default());
-    let listeners = Listeners::one(endpoint, Reporting { listener, fails: false });
-    LocalSet::new().run_until(mayfly_net::serve(node, listeners, stop)).await;
-    Ok(())
-}
-
-/// Says on standard error when connections cannot be accepted, once for each time that it begins.
-struct Reporting {
-    listener: TcpListener,
-    fails: bool,
-}
-
-impl Listener for Reporting {
-    type Incoming = Established<TcpStream>;
-
-    async fn accept(&mut self) -> io::Result<Self::Incoming> {
-        let accepted = Listener::accept(&mut self.listener).await;
-        if let (Err(error), false) = (&accepted, self.fails) {
-            eprintln!("mayfly: cannot accept a connection: {error}; goes on trying");
-        }
-        self.fails = accepted.is_err();
-        accepted
-    }
+fn local_address(socket: &TcpListener, asked: &str) -> Result<SocketAddr, ServeError> {
+    socket.local_addr().map_err(|error| ServeError::Bind { address: asked.to_owned(), error })
 }
 
 fn random_bits() -> u128 {

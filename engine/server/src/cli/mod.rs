@@ -1,6 +1,6 @@
 //! The command line: what it takes, and what its exit codes mean.
 
-mod address;
+mod check_config;
 mod escape;
 mod serve;
 mod signal;
@@ -27,6 +27,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Run a broker until SIGINT or SIGTERM.
     Serve(serve::Serve),
+    /// Say what is wrong with a configuration, and with the files that it names.
+    CheckConfig(check_config::CheckConfig),
     /// Read and write the state store of a running broker.
     Store(store::Store),
 }
@@ -55,6 +57,7 @@ impl Cli {
         // Everything runs on this one thread, the broker's connections included.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match self.command {
+            Command::CheckConfig(check) => check.run(),
             Command::Serve(serve) => runtime.block_on(serve.run()),
             Command::Store(store) => runtime.block_on(store.run()),
         }

@@ -17,10 +17,10 @@ use mayfly_client::{
 };
 use tokio::sync::mpsc;
 
-use super::address::Address;
 use super::escape::{Beginning, Escaped};
 use super::signal::stop_signal;
 use super::{DEFAULT_ADDRESS, Outcome};
+use mayfly::address::Address;
 
 /// Connection events that wait to be read; what no longer fits is of no interest.
 const EVENTS: usize = 16;

@@ -5,14 +5,16 @@ use std::str::FromStr;
 
 /// `host:port`, with a name, an IPv4 address or an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Address(String);
+pub struct Address(String);
 
+/// A text that is no address.
 #[derive(Debug, thiserror::Error)]
 #[error("expected host:port, such as 127.0.0.1:1883, localhost:1883 or [::1]:1883")]
-pub(crate) struct AddressError;
+pub struct AddressError;
 
 impl Address {
-    pub(crate) fn as_str(&self) -> &str {
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

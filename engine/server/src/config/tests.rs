@@ -1,0 +1,104 @@
+use std::path::Path;
+
+use super::{Config, Warning};
+
+fn parsed(text: &str) -> Result<(Config, Vec<Warning>), String> {
+    Config::parse(text, "mayfly.toml").map_err(|error| error.to_string())
+}
+
+const LISTENER: &str = "[[listeners]]\nname = \"a\"\nlisten = \"127.0.0.1:0\"\n";
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let (config, warnings) = parsed("").expect("valid");
+    assert_eq!(config, Config::default());
+    assert!(warnings.is_empty());
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
+    let cases = [
+        ("[lgo]\n", "1:2: unknown key `lgo` in the configuration; did you mean `log`?"),
+        (
+            "[log]\nlevel = \"loud\"\n",
+            "2:9: `loud` is not a valid `level` in [log] (valid: error, warn, info, debug)",
+        ),
+        ("[limits]\nmax_in_flight = 0\n", "2:17: `max_in_flight` in [limits] is integer `0`, but must be"),
+        ("[http]\n", "1:1: the key `listen` is missing in [http]"),
+        ("[http]\nlisten = \"localhost\"\n", "2:10: `localhost` is no address; write host:port"),
+        (
+            "[[listeners]]\nname = \"a\"\nlisten = \"127.0.0.1:0\"\n[[listeners]]\nname = \"a\"\nlisten = \"127.0.0.1:0\"\n",
+            "5:8: two listeners have the name `a`; each needs its own",
+        ),
+        ("[[listeners]]\nname = \"\"\nlisten = \"127.0.0.1:0\"\n", "2:8: `name` is empty"),
+        (&format!("{LISTENER}path = \"/x\"\n"), "4:8: `path` is for `transport = \"websocket\"` only"),
+        (
+            &format!("{LISTENER}transport = \"websocket\"\npath = \"x\"\n"),
+            "5:8: `path` is `x`, but must begin with `/`",
+        ),
+        (
+            &format!("{LISTENER}policy = \"floor\"\n"),
+            "4:10: `policy` names a policy of a rules file, but there is none",
+        ),
+        (
+            &format!("{LISTENER}authentication = {{ anonymous = false }}\n"),
+            "4:32: nobody could connect: `anonymous` is false",
+        ),
+        (
+            &format!("{LISTENER}authentication = {{ certificates = true }}\n"),
+            "4:35: `certificates` needs `client_ca` in the listener's `tls`",
+        ),
+        (&format!("{LISTENER}mqtt = {{ connect_timeout = \"0s\" }}\n"), "4:28: `connect_timeout` is 0s"),
+        (
+            &format!("{LISTENER}mqtt = {{ connect_timeout = 5 }}\n"),
+            "4:28: `connect_timeout` in [listeners.mqtt]",
+        ),
+        (
+            &format!("{LISTENER}mqtt = {{ max_keep_alive = \"100000s\" }}\n"),
+            "4:27: `max_keep_alive` must be a whole number",
+        ),
+        ("[log\n", "this is not TOML"),
+    ];
+    for (text, expected) in cases {
+        let error = parsed(text).expect_err(text);
+        assert!(
+            error.contains(expected) && error.starts_with("mayfly.toml:"),
+            "{text}\n{error}\nlacks {expected}"
+        );
+        assert!(!error.contains('\n'), "one line: {error}");
+    }
+}
+
+#[test]
+fn an_open_door_to_the_network_is_warned_of() {
+    let open = LISTENER.replace("127.0.0.1:0", "0.0.0.0:1883");
+    let (_, warnings) = parsed(&open).expect("valid");
+    let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(texts.len(), 1);
+    assert!(
+        texts[0].starts_with("mayfly.toml:3:10: the listener `a` lets anybody on the network"),
+        "{}",
+        texts[0]
+    );
+    for closed in ["authentication = { passwords = \"users\" }\n", ""] {
+        let text = if closed.is_empty() { LISTENER.to_owned() } else { format!("{open}{closed}") };
+        assert!(parsed(&text).expect("valid").1.is_empty(), "{text}");
+    }
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let folder = std::env::temp_dir().join(format!("mayfly-config-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    let file = folder.join("mayfly.toml");
+    let text = format!(
+        "[authorization]\nrules = \"rules.toml\"\n{LISTENER}tls = {{ certificate = \"c.pem\", key = \"/k.pem\" }}\n"
+    );
+    std::fs::write(&file, text).expect("a file for the test");
+    let (config, _) = Config::load(&file).expect("valid");
+    std::fs::remove_dir_all(&folder).expect("the folder of the test");
+    let tls = config.listeners[0].tls.as_ref().expect("as written");
+    assert_eq!(tls.certificate, folder.join("c.pem"));
+    assert_eq!(tls.key, Path::new("/k.pem"), "an absolute path stays");
+    assert_eq!(config.authorization.expect("as written").rules, folder.join("rules.toml"));
+}

@@ -1,0 +1,107 @@
+//! Metrics in the OpenMetrics text format, made of one look at the node.
+//!
+//! The engine counts in plain integers; here they get their names. A count that the engine has and this module does not
+//! export does not compile.
+
+use std::fmt;
+
+use mayfly_core::Statistics;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+/// What a scrape looks at.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    /// The broker's counts and sizes.
+    pub(crate) broker: Statistics,
+}
+
+impl Snapshot {
+    /// The text of the metrics.
+    pub(crate) fn encode(self) -> String {
+        let mut registry = Registry::with_prefix("mayfly");
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a String takes every write");
+        text
+    }
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page { encoder };
+        self.broker(&mut page)
+    }
+}
+
+impl Snapshot {
+    fn broker(&self, page: &mut Page<'_>) -> fmt::Result {
+        // Without `..`: a new count has to be exported.
+        let Statistics {
+            keys,
+            sessions,
+            connections,
+            messages,
+            dropped_queue_full,
+            dropped_too_large,
+            dropped_expired,
+            requests_refused,
+            requests_replayed,
+            replays_displaced,
+        } = self.broker;
+        page.size("store_keys", "Keys in the store", keys)?;
+        page.size("sessions", "Sessions, of connected clients and of those away", sessions)?;
+        page.size("connections_open", "Open connections", connections)?;
+        page.size("messages_held", "Messages in memory: in flight, queued, wills", messages)?;
+        page.counters(
+            "messages_dropped",
+            "Messages that a receiver did not get, by cause",
+            "cause",
+            &[
+                ("queue_full", dropped_queue_full),
+                ("too_large", dropped_too_large),
+                ("expired", dropped_expired),
+            ],
+        )?;
+        page.counters(
+            "store_requests_unexecuted",
+            "Requests to the store that were not executed, by cause",
+            "cause",
+            &[("refused", requests_refused), ("replayed", requests_replayed)],
+        )?;
+        page.counter(
+            "store_replays_displaced",
+            "Remembered answers that were forgotten early, to keep within the bound",
+            replays_displaced,
+        )
+    }
+}
+
+/// Metrics of one kind after the other.
+struct Page<'e> {
+    encoder: DescriptorEncoder<'e>,
+}
+
+impl Page<'_> {
+    fn size(&mut self, name: &str, help: &str, size: usize) -> fmt::Result {
+        let encoder = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX)).encode(encoder)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let encoder = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(value).encode(encoder)
+    }
+
+    fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for &(value, count) in values {
+            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
+    }
+}

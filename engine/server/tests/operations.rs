@@ -1,0 +1,51 @@
+//! What an operator's tools see: metrics and health over HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a broker that does not run is what the test is to show")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use mayfly::config::Config;
+use mayfly::embedded::Broker;
+
+fn broker() -> Broker {
+    let text =
+        "[http]\nlisten = \"127.0.0.1:0\"\n[[listeners]]\nname = \"plain\"\nlisten = \"127.0.0.1:0\"\n";
+    let (config, _) = Config::parse(text, "mayfly.toml").unwrap();
+    Broker::start_with(config).unwrap()
+}
+
+/// Sends a request and returns the whole answer.
+fn ask(address: SocketAddr, request_line: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "{request_line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn health_and_readiness_are_told() {
+    let broker = broker();
+    let http = broker.http_address().unwrap();
+    for path in ["/healthz", "/readyz"] {
+        let answer = ask(http, &format!("GET {path}"));
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{path}: {answer}");
+    }
+    assert!(ask(http, "GET /healthz").ends_with("\r\n\r\nalive\n"));
+    assert!(ask(http, "GET /readyz").ends_with("\r\n\r\nready\n"));
+    assert!(ask(http, "GET /").starts_with("HTTP/1.1 404 "));
+    let refused = ask(http, "POST /metrics");
+    assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains("allow: GET, HEAD"), "{refused}");
+}
+
+#[test]
+fn metrics_are_open_metrics() {
+    let broker = broker();
+    let answer = ask(broker.http_address().unwrap(), "GET /metrics");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"), "{answer}");
+    assert!(answer.contains("\nmayfly_sessions 0\n"), "{answer}");
+    assert!(answer.contains("\nmayfly_messages_dropped_total{cause=\"queue_full\"} 0\n"), "{answer}");
+    assert!(answer.ends_with("# EOF\n"), "{answer}");
+}
