@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -30,6 +31,7 @@ pub enum StartError {
 pub struct Broker {
     bound: Vec<Bound>,
     http: Option<SocketAddr>,
+    reload: UnboundedSender<Config>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,6 +52,7 @@ impl Broker {
     pub fn start_with(config: Config) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
+        let (reload, reloads) = unbounded_channel();
         let (started, starting) = mpsc::channel();
         #[expect(
             clippy::disallowed_methods,
@@ -69,12 +72,12 @@ impl Broker {
                 tokio::select! {
                     // Ready when the owner has gone.
                     _ = stopped => {}
-                    () = server.run(pending()) => {}
+                    () = server.run(pending(), reloads) => {}
                 }
             });
         })?;
         let (bound, http) = starting.recv().map_err(|_| io::Error::other("the broker's thread ended"))??;
-        Ok(Broker { bound, http, stop: Some(stop), thread: Some(thread) })
+        Ok(Broker { bound, http, reload, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Where its first listener listens.
@@ -85,6 +88,13 @@ impl Broker {
     /// Its listeners, in the order of the configuration.
     pub fn bound(&self) -> &[Bound] {
         &self.bound
+    }
+
+    /// Gives the running broker another configuration, as SIGHUP does: rules, limits and who is let in change soon after;
+    /// listeners stay as they are.
+    pub fn reload(&self, config: Config) {
+        // A broker whose thread has ended has said so; there is nothing left to change.
+        let _ = self.reload.send(config);
     }
 
     /// Where metrics and health are served, if the configuration wanted that.

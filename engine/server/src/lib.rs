@@ -14,4 +14,6 @@ pub mod embedded;
 mod http;
 pub mod logging;
 mod metrics;
+pub mod open_files;
+mod reload;
 pub mod serve;

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use mayfly_core::{Broker, BrokerConfig};
 use mayfly_net::{Endpoint, Listeners, Node, NodeConfig, SystemClock};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 use tracing::info;
 
@@ -20,12 +21,13 @@ use crate::config::Config;
 use crate::config::model::Listener;
 use crate::http::{self, Facts};
 use crate::metrics::Snapshot;
+use crate::reload::Reloading;
 
 /// The only node there is.
 const NODE_ID: u64 = 1;
 
 /// The broker with its connections, on the system's clocks.
-type SystemNode = Node<Broker, SystemClock>;
+pub(crate) type SystemNode = Node<Broker, SystemClock>;
 
 /// Why a broker does not run.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,7 @@ pub struct Server {
     listeners: Listeners<Broker, SystemClock>,
     bound: Vec<Bound>,
     http: Option<TcpListener>,
+    reloading: Reloading,
 }
 
 /// An open listener.
@@ -73,7 +76,9 @@ impl Server {
         let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
         let node = NodeConfig { node_id: NODE_ID, entropy: Box::new(random_bits) };
         let node = Node::new(broker, SystemClock::start(), node);
-        let mut server = Self { node, listeners: Listeners::new(), bound: Vec::new(), http: None };
+        let reloading = Reloading::new(Rc::clone(&node), config.clone());
+        let (listeners, bound) = (Listeners::new(), Vec::new());
+        let mut server = Self { node, listeners, bound, http: None, reloading };
         for listener in &config.listeners {
             server.listen(listener).await?;
         }
@@ -87,7 +92,9 @@ impl Server {
         let socket = bind(&listener.listen).await?;
         let address = local_address(&socket, &listener.listen)?;
         self.bound.push(Bound { name: listener.name.clone(), address });
-        self.listeners.add(Endpoint::new(listener.settings()), socket);
+        let endpoint = Endpoint::new(listener.settings());
+        self.reloading.watch(Rc::clone(&endpoint));
+        self.listeners.add(endpoint, socket);
         Ok(())
     }
 
@@ -101,11 +108,12 @@ impl Server {
         self.http.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until `stop` is ready, then disconnects the clients.
+    /// Serves until `stop` is ready, then disconnects the clients. A configuration that arrives meanwhile takes the place
+    /// of the present one, as far as that needs no restart.
     ///
     /// Must run on a current-thread runtime, or in a `block_on`: everything stays on this thread.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { node, listeners, http, .. } = self;
+    pub async fn run(self, stop: impl Future<Output = ()>, mut reloads: UnboundedReceiver<Config>) {
+        let Self { node, listeners, http, mut reloading, .. } = self;
         let vitals = Rc::new(Vitals { node: Rc::clone(&node), is_stopping: Cell::new(false) });
         let stop = async {
             stop.await;
@@ -119,14 +127,21 @@ impl Server {
                 None => std::future::pending().await,
             }
         };
-        let both = async {
+        let reload = async {
+            while let Some(config) = reloads.recv().await {
+                reloading.reload(&config);
+            }
+            std::future::pending::<()>().await;
+        };
+        let all = async {
             tokio::select! {
                 biased;
                 () = broker => {}
                 () = facts => {}
+                () = reload => {}
             }
         };
-        LocalSet::new().run_until(both).await;
+        LocalSet::new().run_until(all).await;
     }
 }
 

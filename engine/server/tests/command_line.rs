@@ -236,8 +236,68 @@ fn sigterm_and_sigint_stop_the_server_and_a_restart_has_lost_the_key() {
         server.process.signal(signal);
         assert_eq!(server.process.exit_code(), Some(0), "{signal}");
         let log = server.process.standard_error();
-        assert!(log.lines().count() == 1 && log.contains(" INFO stopping"), "{log}");
+        assert!(log.contains(" INFO stopping") && !log.contains("ERROR"), "{log}");
         server = Server::start_at(&server.address);
         assert_eq!(server.store(&["get", "a"]).status.code(), Some(1));
     }
+}
+
+#[test]
+fn sighup_reads_the_configuration_again_and_an_invalid_one_changes_nothing() {
+    let folder = std::env::temp_dir().join(format!("mayfly-sighup-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("mayfly.toml");
+    let configuration = |limits: &str| {
+        format!("[[listeners]]\nname = \"plain\"\nlisten = \"127.0.0.1:0\"\n[limits]\n{limits}")
+    };
+    std::fs::write(&file, configuration("")).unwrap();
+    let mut process = Process(mayfly(&["serve", "--config", file.to_str().unwrap()]).spawn().unwrap());
+    let mut log = BufReader::new(process.0.stderr.take().unwrap());
+    let mut first_line = String::new();
+    BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut first_line).unwrap();
+    assert!(first_line.ends_with(" (plain)\n"), "{first_line}");
+    let mut next_line = || {
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        line
+    };
+
+    std::fs::write(&file, configuration("max_in_flight = \"many\"\n")).unwrap();
+    process.signal("HUP");
+    let complaint = next_line();
+    assert!(complaint.contains("ERROR the configuration stays as it was: "), "{complaint}");
+    assert!(complaint.contains("mayfly.toml:5:17: `max_in_flight` in [limits] is string"), "{complaint}");
+
+    std::fs::write(&file, configuration("max_in_flight = 7\n")).unwrap();
+    process.signal("HUP");
+    let done = next_line();
+    assert!(done.contains("INFO configuration reloaded"), "{done}");
+    process.signal("TERM");
+    assert_eq!(process.exit_code(), Some(0));
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn check_config_says_what_is_wrong_and_where() {
+    let folder = std::env::temp_dir().join(format!("mayfly-check-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("mayfly.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "[limits]\nmax_in_flite = 7\n").unwrap();
+    let output = run(&["check-config", path]);
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = stderr(&output);
+    assert!(
+        complaint.contains(
+            "mayfly.toml:2:1: unknown key `max_in_flite` in [limits]; did you mean `max_in_flight`?"
+        ),
+        "{complaint}"
+    );
+    std::fs::write(&file, "[limits]\nmax_in_flight = 7\n").unwrap();
+    let output = run(&["check-config", path]);
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""));
+    std::fs::remove_dir_all(&folder).unwrap();
+    let output = run(&["check-config", path]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("cannot be read: No such file"), "{output:?}");
 }

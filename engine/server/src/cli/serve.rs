@@ -6,16 +6,24 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use mayfly::address::Address;
-use mayfly::config::Config;
 use mayfly::config::model::Listener;
+use mayfly::config::{Config, Warning};
 use mayfly::logging;
+use mayfly::open_files::OpenFiles;
 use mayfly::serve::Server;
-use tracing::warn;
+use mayfly_settings::SettingsError;
+use tokio::signal::unix::Signal;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tracing::{error, warn};
 
-use super::signal::stop_signal;
+use super::signal::{reload_signal, stop_signal};
 use super::{DEFAULT_ADDRESS, Outcome};
 
+/// Open files beside the connections: the program's own, listeners, files while they are read.
+const SPARE_FILES: u64 = 64;
+
 #[derive(Debug, Args)]
+#[command(after_help = "SIGHUP reads the configuration again; SIGINT and SIGTERM stop the broker.")]
 pub(crate) struct Serve {
     /// The configuration, a TOML file. Without it, anybody who reaches the address may do everything.
     #[arg(long, value_name = "FILE", conflicts_with = "listen")]
@@ -27,6 +35,34 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
+        let (config, warnings) = self.load()?;
+        logging::start(config.log.format, config.log.level);
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        let files = OpenFiles::raise(config.connections.max_connections as u64 + SPARE_FILES);
+        if files.is_short() {
+            warn!(
+                "the system allows {} open files, but `max_connections` wants {}: raise it (ulimit -n, LimitNOFILE), \
+                 or clients will be refused earlier",
+                files.allowed, files.wanted
+            );
+        }
+        let stop = stop_signal().context("cannot wait for a signal")?;
+        let hangups = reload_signal().context("cannot wait for a signal")?;
+        let server = Server::bind(&config).await?;
+        announce(&server);
+        let (reload, reloads) = unbounded_channel();
+        tokio::select! {
+            biased;
+            () = server.run(stop, reloads) => {}
+            () = self.reload(hangups, reload) => {}
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// What the command line asks for, or the configuration that it names.
+    fn load(&self) -> Result<(Config, Vec<Warning>), SettingsError> {
         let (mut config, warnings) = match &self.config {
             Some(path) => Config::load(path)?,
             None => (Config::default(), Vec::new()),
@@ -34,21 +70,36 @@ impl Serve {
         if config.listeners.is_empty() {
             config.listeners.push(Listener::on(self.listen.as_str()));
         }
-        logging::start(config.log.format, config.log.level);
-        for warning in warnings {
-            warn!("{warning}");
+        Ok((config, warnings))
+    }
+
+    /// Reads the configuration again at each SIGHUP. One that is invalid changes nothing.
+    async fn reload(&self, mut hangups: Signal, reload: UnboundedSender<Config>) {
+        while hangups.recv().await.is_some() {
+            match self.load() {
+                Ok((config, warnings)) => {
+                    for warning in warnings {
+                        warn!("{warning}");
+                    }
+                    if reload.send(config).is_err() {
+                        break; // The server has stopped.
+                    }
+                }
+                Err(invalid) => error!("the configuration stays as it was: {invalid}"),
+            }
         }
-        let stop = stop_signal().context("cannot wait for a signal")?;
-        let server = Server::bind(&config).await?;
-        // A closed standard output is no reason not to serve.
-        let mut out = std::io::stdout();
-        for bound in server.bound() {
-            let _ = writeln!(out, "mayfly listens on {} ({})", bound.address, bound.name);
-        }
-        if let Some(address) = server.http_address() {
-            let _ = writeln!(out, "mayfly serves metrics on http://{address}/metrics");
-        }
-        server.run(stop).await;
-        Ok(Outcome::Done)
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Says where the server listens, for people and scripts.
+fn announce(server: &Server) {
+    // A closed standard output is no reason not to serve.
+    let mut out = std::io::stdout();
+    for bound in server.bound() {
+        let _ = writeln!(out, "mayfly listens on {} ({})", bound.address, bound.name);
+    }
+    if let Some(address) = server.http_address() {
+        let _ = writeln!(out, "mayfly serves metrics on http://{address}/metrics");
     }
 }

@@ -1,8 +1,8 @@
-//! Being told to stop.
+//! What signals ask for.
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Ready at the first SIGINT or SIGTERM after the call; from then on these signals no longer end the process by
 /// themselves.
@@ -15,4 +15,9 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = terminate.recv() => {}
         }
     })
+}
+
+/// Receives each SIGHUP after the call; from then on it no longer ends the process.
+pub(crate) fn reload_signal() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }

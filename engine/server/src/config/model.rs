@@ -179,7 +179,7 @@ pub struct Authorization {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
-    /// Connections of all listeners together. A further client is told Server Busy (0x89). Default 100000.
+    /// Connections of all listeners together. A further client is told Server Busy (0x89). Default 10000.
     pub max_connections: usize,
     /// Passwords that are verified at once, each on a thread of its own. Default: one less than the machine has cores.
     pub max_password_jobs: Option<NonZeroU16>,
@@ -254,7 +254,7 @@ impl Default for Mqtt {
 
 impl Default for Connections {
     fn default() -> Self {
-        Self { max_connections: 100_000, max_password_jobs: None }
+        Self { max_connections: 10_000, max_password_jobs: None }
     }
 }
 
