@@ -1,0 +1,21 @@
+//! Differential runs: random programs of many clients against the engine, judged by the model.
+//!
+//! # Layout
+//! - [`program`]: what clients do, and how it reads.
+//! - [`generate`]: random programs from a seed.
+//! - `engine`, `wire`: the engine in memory, and its packets as the model's.
+//! - [`run`]: one program against both.
+//! - [`shrink`]: the smallest program that still differs.
+//! - [`campaign`]: many programs, and the report of the first that differs.
+//!
+//! A run is a function of its program, so a seed repeats it.
+
+pub mod campaign;
+mod client;
+mod engine;
+pub mod generate;
+pub mod program;
+pub mod run;
+pub mod shrink;
+mod trace;
+mod wire;

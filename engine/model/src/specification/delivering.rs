@@ -1,0 +1,255 @@
+//! Whether the PUBLISH packets that a client saw are those that it is owed, and whether one is missing [4.3 to 4.6, 4.9].
+
+use super::packet::{Publish, Version};
+use super::session::{InFlight, Owed, Session};
+use super::{Connection, ConnectionNumber, Model, Reply, Time, Violation};
+
+impl Model {
+    pub(super) fn sees_publish(
+        &mut self,
+        number: ConnectionNumber,
+        publish: &Publish,
+    ) -> Result<(), Violation> {
+        let now = self.now;
+        let connection = self.connections.get_mut(&number).expect("the caller looked it up");
+        if matches!(connection.replies.front(), Some(Reply::ConnAck { .. })) {
+            return Err(Violation::new("PUBLISH before CONNACK", "MQTT-3.2.0-1"));
+        }
+        let topic = connection.resolve_alias(publish)?;
+        let session = self.sessions.get_mut(&connection.client_id).expect("an open connection has a session");
+        match (publish.dup, publish.packet_id) {
+            (true, None) => Err(Violation::new("QoS 0 with DUP", "MQTT-3.3.1-2")),
+            (true, Some(packet_id)) => {
+                session.sees_again(number, connection, publish, packet_id, &topic, now)
+            }
+            (false, _) => session.sees_first(number, connection, publish, &topic, now),
+        }
+    }
+
+    /// Nothing may be missing that the server had no reason to hold back. It says when: a client that takes everything
+    /// at once is owed everything at once.
+    pub(super) fn settle_deliveries(&mut self) -> Result<(), Violation> {
+        let now = self.now;
+        for session in self.sessions.values_mut() {
+            // [MQTT-3.3.2-5] What has expired before it was sent is not sent any more.
+            session.owed.retain(|owed| !owed.is_expired(now));
+            let Some(number) = session.connection else { continue };
+            session.settle(number, &self.connections[&number], now)?;
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// The topic of a PUBLISH to the client [3.3.2.3.4].
+    fn resolve_alias(&mut self, publish: &Publish) -> Result<String, Violation> {
+        match publish.topic_alias {
+            None => Ok(publish.topic.clone()),
+            Some(alias) if alias == 0 || alias > self.topic_alias_maximum => {
+                Err(Violation::new(format!("topic alias {alias}"), "MQTT-3.1.2-26"))
+            }
+            Some(alias) if publish.topic.is_empty() => self
+                .aliases_to_client
+                .get(&alias)
+                .cloned()
+                .ok_or_else(|| Violation::new(format!("topic alias {alias}, never set"), "3.3.2.3.4")),
+            Some(alias) => {
+                self.aliases_to_client.insert(alias, publish.topic.clone());
+                Ok(publish.topic.clone())
+            }
+        }
+    }
+
+    fn is_too_large(&self, owed: &Owed) -> bool {
+        owed.len(self.version) > self.maximum_packet_size
+    }
+}
+
+impl Session {
+    /// A PUBLISH that the client was sent before, on an earlier connection [MQTT-4.4.0-1].
+    fn sees_again(
+        &mut self,
+        number: ConnectionNumber,
+        connection: &Connection,
+        publish: &Publish,
+        packet_id: u16,
+        topic: &str,
+        now: Time,
+    ) -> Result<(), Violation> {
+        let Some(found) = self.in_flight.iter().position(|sent| sent.packet_id == packet_id) else {
+            return Err(Violation::new(
+                format!("DUP with packet identifier {packet_id}, which is not in flight"),
+                "MQTT-3.3.1-1",
+            ));
+        };
+        let sent = &self.in_flight[found];
+        if sent.is_released {
+            return Err(Violation::new("PUBLISH again after PUBREC", "MQTT-4.3.3-6"));
+        }
+        if sent.published_on == number {
+            return Err(Violation::new("PUBLISH again on the same connection", "MQTT-4.4.0-1"));
+        }
+        if let Some(difference) = sent.owed.difference(publish, topic, connection.version, now) {
+            return Err(Violation::new(format!("a PUBLISH again, with {difference}"), "4.4")
+                .allowing([sent.owed.describe(now)]));
+        }
+        // [MQTT-4.6.0-1] In the order of first sending. One before it may have been given up.
+        let before = self.in_flight[..found].iter().filter(|sent| sent.waits_to_be_resent(number));
+        let skipped: Vec<&InFlight> =
+            before.filter(|sent| !may_be_given_up(&sent.owed, connection, now)).collect();
+        if let Some(first) = skipped.first() {
+            return Err(Violation::new("messages are sent again in another order", "MQTT-4.6.0-1")
+                .allowing([first.owed.describe(now)]));
+        }
+        self.check_window(number, connection)?;
+        let sent = &mut self.in_flight[found];
+        (sent.published_on, sent.sent_on) = (number, number);
+        let mut position = 0;
+        self.in_flight.retain(|sent| {
+            position += 1;
+            position > found || !sent.waits_to_be_resent(number)
+        });
+        Ok(())
+    }
+
+    /// A PUBLISH that the client was not sent before.
+    fn sees_first(
+        &mut self,
+        number: ConnectionNumber,
+        connection: &Connection,
+        publish: &Publish,
+        topic: &str,
+        now: Time,
+    ) -> Result<(), Violation> {
+        let differs = |owed: &Owed| owed.difference(publish, topic, connection.version, now);
+        let Some(found) = self.owed.iter().position(|owed| differs(owed).is_none()) else {
+            return Err(self.nothing_like_it(publish, topic, connection.version, now));
+        };
+        let owed = self.owed[found].clone();
+        if owed.is_expired(now) {
+            return Err(Violation::new("a message whose expiry interval has passed", "MQTT-3.3.2-5"));
+        }
+        // [MQTT-4.6.0-5] One client's messages on one topic and QoS come in the order of their publication.
+        let earlier = self.owed[..found].iter().filter(|earlier| earlier.order() == owed.order());
+        let overtaken: Vec<&Owed> =
+            earlier.filter(|owed| !owed.may_be_dropped && !may_be_given_up(owed, connection, now)).collect();
+        let unsent =
+            self.in_flight.iter().filter(|sent| sent.waits_to_be_resent(number)).map(|sent| &sent.owed);
+        let unsent =
+            unsent.filter(|sent| sent.order() == owed.order() && !may_be_given_up(sent, connection, now));
+        if let Some(first) = overtaken.into_iter().chain(unsent).next() {
+            return Err(Violation::new(format!("out of order: {}", owed.describe(now)), "MQTT-4.6.0-5")
+                .allowing([first.describe(now)]));
+        }
+        if let Some(packet_id) = publish.packet_id {
+            if self.in_flight.iter().any(|sent| sent.packet_id == packet_id) {
+                let what = format!("packet identifier {packet_id} is given again while it is in flight");
+                return Err(Violation::new(what, "MQTT-2.2.1-4"));
+            }
+            self.check_window(number, connection)?;
+        }
+        // Those that it overtook were dropped.
+        let order = owed.order();
+        let mut position = 0;
+        self.owed.retain(|earlier| {
+            position += 1;
+            position > found + 1 || (position <= found && earlier.order() != order)
+        });
+        if let Some(packet_id) = publish.packet_id {
+            self.in_flight.push(InFlight {
+                packet_id,
+                owed,
+                is_released: false,
+                published_on: number,
+                sent_on: number,
+            });
+        }
+        Ok(())
+    }
+
+    /// [MQTT-3.3.4-9] No more than Receive Maximum unacknowledged. It counts from anew on each connection [4.9].
+    fn check_window(&self, number: ConnectionNumber, connection: &Connection) -> Result<(), Violation> {
+        if self.published_on(number) < connection.receive_maximum {
+            return Ok(());
+        }
+        let what = format!(
+            "more unacknowledged messages than the Receive Maximum of {}",
+            connection.receive_maximum
+        );
+        Err(Violation::new(what, "MQTT-3.3.4-9"))
+    }
+
+    fn published_on(&self, number: ConnectionNumber) -> usize {
+        self.in_flight.iter().filter(|sent| sent.published_on == number).count()
+    }
+
+    fn nothing_like_it(&self, publish: &Publish, topic: &str, version: Version, now: Time) -> Violation {
+        let in_flight = self.in_flight.iter().map(|sent| &sent.owed);
+        if in_flight.clone().any(|owed| owed.difference(publish, topic, version, now).is_none()) {
+            return Violation::new(
+                "a message that is in flight already, again and without DUP",
+                "MQTT-3.3.1-1",
+            );
+        }
+        let differing = self.owed.iter().map(|owed| {
+            let difference = owed.difference(publish, topic, version, now).unwrap_or("nothing");
+            format!("{}; what came has {difference}", owed.describe(now))
+        });
+        Violation::new("a message that the client is not owed", "4.3").allowing(differing)
+    }
+
+    fn settle(
+        &mut self,
+        number: ConnectionNumber,
+        connection: &Connection,
+        now: Time,
+    ) -> Result<(), Violation> {
+        // A message that the client released on an earlier connection may take room in the window or not: the standard
+        // counts PUBLISH packets, and lets PUBCOMP give room back [4.9].
+        let lingering = self.in_flight.iter().filter(|sent| sent.is_released && sent.published_on != number);
+        let has_room = self.published_on(number) + lingering.count() < connection.receive_maximum;
+
+        // [MQTT-4.9.0-3] PUBREL does not wait for room.
+        if let Some(sent) = self.in_flight.iter().find(|sent| sent.is_released && sent.sent_on != number) {
+            let missing = format!("PUBREL {} again", sent.packet_id);
+            return Err(Violation::on(number, "a PUBREL is missing", "MQTT-4.4.0-1").allowing([missing]));
+        }
+        if has_room {
+            // What was given up is no longer in flight.
+            self.in_flight.retain(|sent| {
+                !sent.waits_to_be_resent(number) || !may_be_given_up(&sent.owed, connection, now)
+            });
+            if let Some(sent) = self.in_flight.iter().find(|sent| sent.waits_to_be_resent(number)) {
+                return Err(Violation::on(number, "a message is not sent again", "MQTT-4.4.0-1")
+                    .allowing([format!("{}, with DUP", sent.owed.describe(now))]));
+            }
+        }
+        for owed in &mut self.owed {
+            // [MQTT-3.1.2-25] What is too large is dropped, now or when its turn comes.
+            owed.may_be_dropped |= may_be_given_up(owed, connection, now);
+        }
+        self.owed.retain(|owed| !(owed.may_be_dropped && (has_room || owed.qos == 0)));
+        if let Some(owed) = self.owed.iter().find(|owed| has_room || owed.qos == 0) {
+            return Err(Violation::on(
+                number,
+                "a message is missing",
+                if owed.qos == 0 { "4.3.1" } else { "4.5" },
+            )
+            .allowing([owed.describe(now)]));
+        }
+        Ok(())
+    }
+}
+
+impl InFlight {
+    /// Whether a PUBLISH has to be sent again on this connection and was not yet.
+    fn waits_to_be_resent(&self, number: ConnectionNumber) -> bool {
+        !self.is_released && self.published_on != number
+    }
+}
+
+/// Whether a server may give up a message that it has to send: it is too large for this connection [MQTT-3.1.2-25]; or
+/// it has expired, where the standard says both that it is sent again [MQTT-4.4.0-1] and what use that is to nobody.
+fn may_be_given_up(owed: &Owed, connection: &Connection, now: Time) -> bool {
+    connection.is_too_large(owed) || owed.may_expire(now)
+}

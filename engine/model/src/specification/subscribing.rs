@@ -1,0 +1,83 @@
+//! SUBSCRIBE, UNSUBSCRIBE, and the retained messages that a new subscription brings [3.8 to 3.11].
+
+use std::collections::BTreeSet;
+
+use super::packet::{Subscription, Version};
+use super::session::{Held, Owed};
+use super::topic;
+use super::{ConnectionNumber, Model, Reply};
+
+impl Model {
+    /// Several filters are served as several packets, with one answer [MQTT-3.8.4-5].
+    pub(super) fn subscribe(
+        &mut self,
+        number: ConnectionNumber,
+        packet_id: u16,
+        identifier: Option<u32>,
+        subscriptions: &[Subscription],
+    ) {
+        let mut reasons = Vec::new();
+        for subscription in subscriptions {
+            let qos = subscription.qos.min(self.choices.capabilities.maximum_qos);
+            let granted = Subscription { qos, ..subscription.clone() };
+            reasons.push(granted.qos); // [MQTT-3.8.4-7]
+            // An identical filter replaces the subscription that there was [MQTT-3.8.4-3].
+            let held = Held { subscription: granted.clone(), identifier };
+            let session = self.session_of(number);
+            let is_new = session.subscriptions.insert(granted.filter.clone(), held).is_none();
+            let wants_retained = match granted.retain_handling {
+                0 => true,   // [MQTT-3.3.1-9]
+                1 => is_new, // [MQTT-3.3.1-10]
+                _ => false,  // [MQTT-3.3.1-11]
+            };
+            // A shared subscription gets no retained messages [4.8.2].
+            if wants_retained && topic::shared(&granted.filter).is_none() {
+                self.owe_retained(number, &granted, identifier);
+            }
+        }
+        self.reply(number, Reply::SubAck(packet_id, reasons));
+    }
+
+    fn owe_retained(
+        &mut self,
+        number: ConnectionNumber,
+        subscription: &Subscription,
+        identifier: Option<u32>,
+    ) {
+        let now = self.now;
+        // A retained message that expires is gone [3.3.1.3].
+        self.retained.retain(|_, message| message.expires_at.is_none_or(|expires_at| expires_at >= now));
+        let matching: Vec<_> = self
+            .retained
+            .values()
+            .filter(|message| topic::matches(&subscription.filter, &message.topic))
+            .map(|message| Owed {
+                message: message.clone(),
+                qos: message.qos.min(subscription.qos),
+                retain: vec![true], // [3.8.3.1]
+                identifiers: identifier.into_iter().collect(),
+                filters: BTreeSet::from([subscription.filter.clone()]),
+                may_be_dropped: false,
+            })
+            .collect();
+        self.session_of(number).owed.extend(matching);
+    }
+
+    /// Several filters are served as several packets, with one answer [MQTT-3.10.4-6].
+    pub(super) fn unsubscribe(&mut self, number: ConnectionNumber, packet_id: u16, filters: &[String]) {
+        let is_v5 = self.connections[&number].version == Version::V5;
+        let session = self.session_of(number);
+        let mut reasons = Vec::new();
+        for filter in filters {
+            let existed = session.subscriptions.remove(filter).is_some();
+            reasons.push(if existed { 0x00 } else { 0x11 });
+            for owed in &mut session.owed {
+                owed.filters.remove(filter);
+                // What waits may still be delivered, and need not [3.10.4].
+                owed.may_be_dropped |= owed.filters.is_empty();
+            }
+        }
+        let reasons = if is_v5 { reasons } else { Vec::new() };
+        self.reply(number, Reply::UnsubAck(packet_id, reasons));
+    }
+}
