@@ -19,6 +19,9 @@ pub struct Limits {
     pub max_queued_messages: u32,
     /// Bytes of the messages that wait for one session, with the same consequence.
     pub max_queued_bytes: u32,
+    /// QoS 2 messages that one client has published and not yet released with PUBREL, over all its connections. A
+    /// further one is refused (0x97); a client of MQTT 3.1.1, which can't be told, is disconnected.
+    pub max_unreleased_messages: u32,
     /// The longest Session Expiry Interval in seconds; `u32::MAX` means that sessions may live for ever.
     pub max_session_expiry_interval_s: u32,
     /// Subscriptions of one session. A further one is refused (0x97).
@@ -36,6 +39,8 @@ impl Default for Limits {
             max_in_flight_bytes: 4 * 1024 * 1024,
             max_queued_messages: 10_000,
             max_queued_bytes: 64 * 1024 * 1024,
+            // MQTT 3.1.1 knows no Receive Maximum: as many as there are identifiers.
+            max_unreleased_messages: 65_535,
             max_session_expiry_interval_s: u32::MAX,
             max_subscriptions: 10_000,
             max_watched_keys: 10_000,

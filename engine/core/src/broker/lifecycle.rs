@@ -7,6 +7,7 @@ use mayfly_wire::{Connect, Disconnect, ProtocolVersion, QoS, ReasonCode};
 
 use super::outbox::{ConnAckDetails, Item};
 use super::publish::is_reserved_topic;
+use super::routing::Publication;
 use super::session::{HeldWill, Kind, NEVER, OpenConnection, Session, SessionKey};
 use super::{Broker, Timer};
 use crate::machine::ConnectionId;
@@ -79,8 +80,6 @@ impl Broker {
         let will = connect.will.as_ref();
         if will.is_some_and(|will| will.retain) {
             Some(ReasonCode::RetainNotSupported)
-        } else if will.is_some_and(|will| will.qos > QoS::AtLeastOnce) {
-            Some(ReasonCode::QoSNotSupported)
         } else if will.is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
             Some(ReasonCode::NotAuthorized)
         } else {
@@ -222,7 +221,14 @@ impl Broker {
             if let Some(interval_s) = will.expiry_interval_s {
                 self.messages.start_expiry(will.message, self.now.wall, interval_s);
             }
-            self.route(Some(key), &will.topic, will.message, will.qos, Kind::Published);
+            self.route(Publication {
+                publisher: Some(key),
+                topic: &will.topic,
+                message: will.message,
+                qos: will.qos,
+                retain: false,
+                kind: Kind::Published,
+            });
             self.messages.release(will.message);
         }
     }

@@ -1,5 +1,8 @@
 //! Application messages, each held once however many sessions it is for.
 //!
+//! Where a receiver gets a message differently (RETAIN flag, subscription identifiers) it gets a view, which has a number
+//! and references as a message has: who holds one need not know.
+//!
 //! A message is copied out of the read buffer into a buffer of its own, already in the form in which it goes out.
 //! Buffers are used again, so that a message that passes through allocates nothing in the long run.
 
@@ -8,6 +11,7 @@ use std::hash::{Hash, Hasher};
 use mayfly_wire::{Delivery, PacketId, PublishProperties, QoS, Will};
 use slab::Slab;
 
+use super::view::Terms;
 use crate::time::WallClock;
 
 /// A larger buffer is given back to the allocator with its message, so that one big message does not stay in memory.
@@ -15,12 +19,30 @@ const MAX_RECYCLED_CAPACITY: usize = 4096;
 /// What a PUBLISH has beside its topic, forwarded properties and payload: fixed header (5 bytes), lengths of topic (2)
 /// and properties (4), Packet Identifier (2), Message Expiry Interval (5).
 const MAX_OVERHEAD: usize = 18;
+/// A Subscription Identifier in bytes, at most.
+const MAX_IDENTIFIER_LEN: usize = 5;
 /// At most this many empty buffers wait for use.
 const MAX_RECYCLED_BUFFERS: usize = 1024;
 
 /// Names a held message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct MessageId(u32);
+
+#[derive(Debug)]
+struct Held {
+    references: u32,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Message(Message),
+    /// Holds a reference to the message.
+    View {
+        of: MessageId,
+        terms: Terms,
+    },
+}
 
 #[derive(Debug, Hash)]
 struct Message {
@@ -29,7 +51,6 @@ struct Message {
     topic_len: usize,
     properties_len: usize,
     expires_at: Option<WallClock>,
-    references: u32,
 }
 
 /// How one receiver gets a message.
@@ -43,7 +64,7 @@ pub(super) struct Envelope {
 /// All held messages.
 #[derive(Debug, Default)]
 pub(super) struct Messages {
-    held: Slab<Message>,
+    held: Slab<Held>,
     recycled: Vec<Vec<u8>>,
 }
 
@@ -62,8 +83,19 @@ impl Messages {
         properties(&mut bytes);
         let properties_len = bytes.len() - topic_len;
         payload(&mut bytes);
-        let message = Message { bytes, topic_len, properties_len, expires_at, references: 1 };
-        MessageId(u32::try_from(self.held.insert(message)).expect("memory ends before 2^32 messages"))
+        self.insert(Form::Message(Message { bytes, topic_len, properties_len, expires_at }))
+    }
+
+    /// Holds a view of a message with one reference, the caller's. A view of a view is one of the message.
+    pub(super) fn hold_view(&mut self, of: MessageId, terms: Terms) -> MessageId {
+        let of = self.whole(of);
+        self.retain(of);
+        self.insert(Form::View { of, terms })
+    }
+
+    fn insert(&mut self, form: Form) -> MessageId {
+        let index = self.held.insert(Held { references: 1, form });
+        MessageId(u32::try_from(index).expect("memory ends before 2^32 messages"))
     }
 
     /// Holds a message that a client published.
@@ -98,7 +130,9 @@ impl Messages {
 
     /// Starts the life of a message that was held before it was published.
     pub(super) fn start_expiry(&mut self, id: MessageId, now: WallClock, interval_s: u32) {
-        self.held[id.0 as usize].expires_at = Some(expiry(now, interval_s));
+        if let Form::Message(message) = &mut self.held[id.0 as usize].form {
+            message.expires_at = Some(expiry(now, interval_s));
+        }
     }
 
     /// Adds a reference.
@@ -108,25 +142,52 @@ impl Messages {
 
     /// Takes one reference away; the last one frees the message.
     pub(super) fn release(&mut self, id: MessageId) {
-        let message = &mut self.held[id.0 as usize];
-        message.references -= 1;
-        if message.references == 0 {
-            let mut bytes = self.held.remove(id.0 as usize).bytes;
-            if bytes.capacity() <= MAX_RECYCLED_CAPACITY && self.recycled.len() < MAX_RECYCLED_BUFFERS {
-                bytes.clear();
-                self.recycled.push(bytes);
+        let held = &mut self.held[id.0 as usize];
+        held.references -= 1;
+        if held.references > 0 {
+            return;
+        }
+        match self.held.remove(id.0 as usize).form {
+            Form::View { of, .. } => self.release(of), // Which is a message, so this goes no deeper.
+            Form::Message(Message { mut bytes, .. }) => {
+                if bytes.capacity() <= MAX_RECYCLED_CAPACITY && self.recycled.len() < MAX_RECYCLED_BUFFERS {
+                    bytes.clear();
+                    self.recycled.push(bytes);
+                }
             }
+        }
+    }
+
+    /// The message that this is a view of, or itself.
+    pub(super) fn whole(&self, id: MessageId) -> MessageId {
+        match self.held[id.0 as usize].form {
+            Form::Message(_) => id,
+            Form::View { of, .. } => of,
+        }
+    }
+
+    fn message(&self, id: MessageId) -> &Message {
+        self.message_and_terms(id).0
+    }
+
+    fn message_and_terms(&self, id: MessageId) -> (&Message, Option<&Terms>) {
+        match &self.held[id.0 as usize].form {
+            Form::Message(message) => (message, None),
+            Form::View { of, terms } => match &self.held[of.0 as usize].form {
+                Form::Message(message) => (message, Some(terms)),
+                Form::View { .. } => unreachable!("a view is of a message"),
+            },
         }
     }
 
     /// Whether the Message Expiry Interval has passed [MQTT-3.3.2-5].
     pub(super) fn is_expired(&self, id: MessageId, now: WallClock) -> bool {
-        self.held[id.0 as usize].expires_at.is_some_and(|expires_at| expires_at <= now)
+        self.message(id).expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
     /// The message as it goes to one receiver; the Message Expiry Interval is what is left of it [MQTT-3.3.2-6].
     pub(super) fn delivery(&self, id: MessageId, envelope: Envelope, now: WallClock) -> Delivery<'_> {
-        let message = &self.held[id.0 as usize];
+        let (message, terms) = self.message_and_terms(id);
         let (topic, rest) = message.bytes.split_at(message.topic_len);
         let (forwarded_properties, payload) = rest.split_at(message.properties_len);
         let left_s = |expires_at: WallClock| {
@@ -136,12 +197,12 @@ impl Messages {
         Delivery {
             dup: envelope.dup,
             qos: envelope.qos,
-            retain: false,
+            retain: terms.is_some_and(|terms| terms.retain),
             topic: std::str::from_utf8(topic).expect("a topic is held as it was validated"),
             packet_id: envelope.packet_id,
             topic_alias: None,
             message_expiry_interval_s: message.expires_at.map(left_s),
-            subscription_identifiers: &[],
+            subscription_identifiers: terms.map_or(&[], |terms| terms.identifiers.as_slice()),
             forwarded_properties,
             payload,
         }
@@ -149,12 +210,14 @@ impl Messages {
 
     /// An upper bound of the encoded length in bytes, whoever receives the message.
     pub(super) fn max_encoded_len(&self, id: MessageId) -> usize {
-        self.held[id.0 as usize].bytes.len() + MAX_OVERHEAD
+        let (message, terms) = self.message_and_terms(id);
+        let identifiers = terms.map_or(0, |terms| terms.identifiers.as_slice().len());
+        message.bytes.len() + MAX_OVERHEAD + identifiers * MAX_IDENTIFIER_LEN
     }
 
     /// A message's topic, properties and payload in bytes.
     pub(super) fn len_of(&self, id: MessageId) -> usize {
-        self.held[id.0 as usize].bytes.len()
+        self.message(id).bytes.len()
     }
 
     /// How many messages are held.
@@ -164,9 +227,7 @@ impl Messages {
 
     /// Feeds a message's content to the state hash; its number and its references are not state.
     pub(super) fn hash_content<H: Hasher>(&self, id: MessageId, state: &mut H) {
-        let message = &self.held[id.0 as usize];
-        message.bytes.hash(state);
-        (message.topic_len, message.properties_len, message.expires_at).hash(state);
+        self.message_and_terms(id).hash(state);
     }
 }
 
@@ -177,7 +238,10 @@ fn expiry(now: WallClock, interval_s: u32) -> WallClock {
 
 #[cfg(test)]
 mod tests {
+    use mayfly_wire::ProtocolVersion;
+
     use super::*;
+    use crate::broker::view::Identifiers;
 
     fn held(messages: &mut Messages, interval_s: Option<u32>) -> MessageId {
         let properties =
@@ -205,6 +269,35 @@ mod tests {
         let id = messages.hold_published("t", &PublishProperties::default(), &payload, WallClock::default());
         messages.release(id);
         assert!(messages.recycled.is_empty());
+    }
+
+    #[test]
+    fn a_view_holds_its_message() {
+        let mut messages = Messages::default();
+        let id = held(&mut messages, None);
+        let identifiers = Identifiers::from(&[7, 300][..]);
+        let first = messages.hold_view(id, Terms { identifiers, ..Terms::default() });
+        let second = messages.hold_view(first, Terms { retain: true, ..Terms::default() });
+        messages.release(id);
+        messages.release(first);
+        let envelope = Envelope { qos: QoS::AtMostOnce, packet_id: None, dup: false };
+        let delivery = messages.delivery(second, envelope, WallClock::default());
+        assert_eq!((delivery.payload, delivery.retain), (&b"payload"[..], true));
+        assert!(delivery.subscription_identifiers.is_empty(), "a view of a view is one of the message");
+        messages.release(second);
+        assert_eq!(messages.len(), 0);
+    }
+
+    #[test]
+    fn the_bound_of_the_length_counts_identifiers() {
+        let mut messages = Messages::default();
+        let id = held(&mut messages, Some(1));
+        let identifiers = Identifiers::from(&[268_435_455; 30][..]);
+        let view = messages.hold_view(id, Terms { identifiers, ..Terms::default() });
+        let envelope = Envelope { qos: QoS::AtLeastOnce, packet_id: PacketId::new(1), dup: false };
+        let delivery = messages.delivery(view, envelope, WallClock::default());
+        let len = delivery.encoded_len(ProtocolVersion::V5);
+        assert!((len..len + MAX_OVERHEAD).contains(&messages.max_encoded_len(view)));
     }
 
     #[test]

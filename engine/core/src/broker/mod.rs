@@ -2,24 +2,34 @@
 //!
 //! # Layout
 //! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
-//! - `publish`: from a PUBLISH to the sessions it is for; the window, the queue, acknowledgements.
+//! - `publish`: PUBLISH: what is taken, and its answer.
+//! - `deliver`: from a message to one session: the window, the queue, sending again.
+//! - `exchange`: the acknowledgements that follow a PUBLISH, both ways.
+//! - `routing`: from a message to the sessions it is for.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
-//! - `messages`, `window`, `session`, `subscriptions`, `replay`, `outbox`: the data these work on.
+//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `filter_index`, `replay`, `outbox`: the data
+//!   these work on.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
 //! `by_connection` exactly while it is open; every reference to a message is held by one window slot, queue entry,
 //! will or output.
 
+mod deliver;
+mod exchange;
+mod filter_index;
 mod lifecycle;
 mod messages;
 mod outbox;
 mod publish;
 mod replay;
+mod routing;
 mod session;
 mod state_store;
 mod subscribe;
 mod subscriptions;
+mod unreleased;
+mod view;
 mod window;
 
 use std::collections::BTreeSet;
@@ -39,7 +49,7 @@ use messages::Messages;
 use outbox::{Item, Outbox};
 use replay::ReplayMemory;
 use session::{Directory, Session, SessionKey};
-use subscriptions::{Subscriber, Subscriptions};
+use subscriptions::{Matches, Subscriptions};
 
 /// At most this many deadlines of one kind are served per input, so that a crowd of them does not hold up the packets
 /// behind. The rest is due at once again.
@@ -105,7 +115,7 @@ pub struct Broker {
     /// Connections to be closed at the end of this input: closing one in the midst of routing would route its will.
     condemned: Vec<(ConnectionId, ReasonCode)>,
     /// Reused by every routed message.
-    matches: Vec<Subscriber>,
+    matches: Matches,
     /// Reused by every response: the text of a version.
     version_text: Vec<u8>,
     now: Now,
@@ -129,7 +139,7 @@ impl Broker {
             watchers: IndexMap::with_hasher(hash_state),
             replays: ReplayMemory::new(config.hash_seed),
             condemned: Vec::new(),
-            matches: Vec::new(),
+            matches: Matches::default(),
             version_text: Vec::new(),
             now: Now::default(),
             counters: Statistics::default(),
@@ -181,9 +191,9 @@ impl Broker {
             Packet::Subscribe(subscribe) => self.subscribe(key, connection, subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(key, connection, unsubscribe),
             Packet::Disconnect(disconnect) => self.disconnect(key, connection, disconnect),
-            // Maximum QoS is 1 in both directions, so nothing of QoS 2 can be in flight; the rest only servers send.
+            Packet::PubRel(rel) => self.pub_rel(key, connection, rel.packet_id),
+            // No message of QoS 2 is sent to a client; the rest only servers send.
             Packet::PubRec(_)
-            | Packet::PubRel(_)
             | Packet::PubComp(_)
             | Packet::Connect(_)
             | Packet::ConnAck(_)

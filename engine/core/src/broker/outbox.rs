@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use mayfly_wire::{
-    AckProperties, ConnAck, ConnAckProperties, Packet, PacketId, PubAck, PubRec, QoS, ReasonCode, SubAck,
+    AckProperties, ConnAck, ConnAckProperties, Packet, PacketId, PubAck, PubComp, PubRec, ReasonCode, SubAck,
     UnsubAck,
 };
 
@@ -15,32 +15,13 @@ use crate::time::WallClock;
 /// One output. What varies in length lies in the outbox's bytes or among the messages.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    ConnAck {
-        session_present: bool,
-        reason: ReasonCode,
-        details: Option<Box<ConnAckDetails>>,
-    },
-    PubAck {
-        packet_id: PacketId,
-        reason: ReasonCode,
-    },
-    /// Only ever a refusal: no QoS 2 message is accepted.
-    PubRec {
-        packet_id: PacketId,
-        reason: ReasonCode,
-    },
-    SubAck {
-        packet_id: PacketId,
-        reasons: Range<usize>,
-    },
-    UnsubAck {
-        packet_id: PacketId,
-        reasons: Range<usize>,
-    },
-    Deliver {
-        message: MessageId,
-        envelope: Envelope,
-    },
+    ConnAck { session_present: bool, reason: ReasonCode, details: Option<Box<ConnAckDetails>> },
+    PubAck { packet_id: PacketId, reason: ReasonCode },
+    PubRec { packet_id: PacketId, reason: ReasonCode },
+    PubComp { packet_id: PacketId, reason: ReasonCode },
+    SubAck { packet_id: PacketId, reasons: Range<usize> },
+    UnsubAck { packet_id: PacketId, reasons: Range<usize> },
+    Deliver { message: MessageId, envelope: Envelope },
     Close(ReasonCode),
 }
 
@@ -98,6 +79,11 @@ impl Outbox {
                 reason: *reason,
                 properties: AckProperties::default(),
             })),
+            Item::PubComp { packet_id, reason } => Action::Send(Packet::PubComp(PubComp {
+                packet_id: *packet_id,
+                reason: *reason,
+                properties: AckProperties::default(),
+            })),
             Item::SubAck { packet_id, reasons } => Action::Send(Packet::SubAck(SubAck {
                 packet_id: *packet_id,
                 properties: AckProperties::default(),
@@ -123,9 +109,7 @@ fn conn_ack(session_present: bool, reason: ReasonCode, details: Option<&ConnAckD
         properties.assigned_client_identifier = details.assigned_client_id.as_deref();
         properties.session_expiry_interval_s = details.session_expiry_interval_s;
         // What this broker does not do is said, so that a client need not find out.
-        properties.maximum_qos = Some(QoS::AtLeastOnce);
         properties.retain_available = Some(false);
-        properties.subscription_identifiers_available = Some(false);
         properties.shared_subscription_available = Some(false);
     }
     ConnAck { session_present, reason, properties }

@@ -10,6 +10,7 @@ use mayfly_wire::{PacketId, ProtocolVersion, QoS};
 
 use super::messages::{MessageId, Messages};
 use super::replay::RequestId;
+use super::unreleased::Unreleased;
 use super::window::Window;
 use crate::machine::ConnectionId;
 use crate::time::Monotonic;
@@ -47,6 +48,8 @@ pub(super) struct Session {
     pub(super) queue: VecDeque<Queued>,
     /// The bytes of the messages in `queue`.
     pub(super) queued_bytes: usize,
+    /// QoS 2 messages from the client that it may send again.
+    pub(super) unreleased: Unreleased,
     /// Executed requests to the store whose PUBACK the client may lack, by their packet identifier.
     pub(super) unsettled_requests: IndexMap<PacketId, RequestId, FixedState>,
     /// To be published when the connection is gone and the delay has passed.
@@ -115,6 +118,7 @@ impl Session {
             window: Window::default(),
             queue: VecDeque::new(),
             queued_bytes: 0,
+            unreleased: Unreleased::default(),
             unsettled_requests: IndexMap::with_hasher(hash_state),
             will: None,
             will_due_at: None,
@@ -159,6 +163,7 @@ impl Session {
             (queued.qos, queued.kind).hash(state);
             messages.hash_content(queued.message, state);
         }
+        self.unreleased.hash(state);
         self.unsettled_requests.as_slice().hash(state);
         if let Some(will) = &self.will {
             (&will.topic, will.qos, will.delay, will.expiry_interval_s, self.will_due_at).hash(state);

@@ -15,8 +15,8 @@ use mayfly_wire::{
 
 use super::Broker;
 use super::messages::MessageId;
-use super::outbox::Item;
 use super::replay::{DEFAULT_RETENTION, RequestId};
+use super::routing::Publication;
 use super::session::{Kind, SessionKey};
 use crate::machine::ConnectionId;
 use crate::store::{Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, ServiceError, Version};
@@ -55,6 +55,7 @@ impl Broker {
         let is_v5 = self.version(key) == ProtocolVersion::V5;
         let is_expired = properties.message_expiry_interval_s == Some(0);
         let (reason, request) = match (response_topic, properties.correlation_data) {
+            _ if is_v5 && publish.qos == QoS::ExactlyOnce => (ReasonCode::ImplementationSpecificError, None),
             // Not answerable: MQTT 3.1.1 has no Response Topic, and a QoS 0 request no acknowledgement.
             _ if !is_v5 || publish.qos == QoS::AtMostOnce || is_expired => (ReasonCode::Success, None),
             (Some(response_topic), Some(correlation_data)) => {
@@ -63,32 +64,13 @@ impl Broker {
             }
             _ => (ReasonCode::ImplementationSpecificError, None),
         };
-        self.answer_publish(connection, publish.packet_id, reason);
+        self.answer_publish(key, connection, publish, reason);
         if let Some(request) = request {
             self.execute_once(key, publish.packet_id, &request);
         } else {
             self.identifier_used(key, publish.packet_id, None);
             self.counters.requests_refused += 1;
         }
-    }
-
-    /// Refuses a request of QoS 2, if it is one. The client is told in the exchange it began, other than one that
-    /// publishes with QoS 2 elsewhere.
-    pub(super) fn refuse_qos_2_request(
-        &mut self,
-        key: SessionKey,
-        connection: ConnectionId,
-        publish: &Publish<'_>,
-    ) -> bool {
-        let (QoS::ExactlyOnce, ProtocolVersion::V5, Some(packet_id)) =
-            (publish.qos, self.version(key), publish.packet_id)
-        else {
-            return false;
-        };
-        self.counters.requests_refused += 1;
-        let reason = ReasonCode::ImplementationSpecificError;
-        self.outbox.push(connection, Item::PubRec { packet_id, reason });
-        true
     }
 
     /// Executes a request, or answers it from memory if it is a replay.
@@ -209,7 +191,14 @@ impl Broker {
     }
 
     fn send_response(&mut self, request: &Request<'_>, message: MessageId) {
-        self.route(None, request.response_topic, message, QoS::AtLeastOnce, Kind::Response);
+        self.route(Publication {
+            publisher: None,
+            topic: request.response_topic,
+            message,
+            qos: QoS::AtLeastOnce,
+            retain: false,
+            kind: Kind::Response,
+        });
         self.messages.release(message);
     }
 

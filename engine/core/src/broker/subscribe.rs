@@ -1,11 +1,14 @@
 //! SUBSCRIBE and UNSUBSCRIBE.
 
+use std::num::NonZeroU32;
+
 use mayfly_wire::{ProtocolVersion, QoS, ReasonCode, Subscribe, Subscription, Unsubscribe};
 
 use super::Broker;
+use super::filter_index::is_exact;
 use super::outbox::Item;
 use super::session::SessionKey;
-use super::subscriptions::{self, Subscriber};
+use super::subscriptions::Subscriber;
 use crate::machine::ConnectionId;
 
 /// The prefix of a shared subscription [MQTT-4.8.2-1].
@@ -20,15 +23,11 @@ const FAILURE_3_1_1: u8 = 0x80;
 
 impl Broker {
     pub(super) fn subscribe(&mut self, key: SessionKey, connection: ConnectionId, subscribe: &Subscribe<'_>) {
-        if subscribe.properties.subscription_identifier.is_some() {
-            // CONNACK said that there are none [MQTT-3.2.2.3.12].
-            self.condemn(connection, ReasonCode::SubscriptionIdentifiersNotSupported);
-            return;
-        }
+        let identifier = subscribe.properties.subscription_identifier.and_then(NonZeroU32::new);
         let version = self.version(key);
         let mut answers = Vec::with_capacity(subscribe.filters.len());
         for subscription in subscribe.filters.iter() {
-            answers.push(match self.add_subscription(key, &subscription) {
+            answers.push(match self.add_subscription(key, &subscription, identifier) {
                 Ok(granted) => granted as u8,
                 Err(reason) if version == ProtocolVersion::V5 => reason as u8,
                 Err(_) => FAILURE_3_1_1,
@@ -42,13 +41,14 @@ impl Broker {
         &mut self,
         key: SessionKey,
         subscription: &Subscription<'_>,
+        identifier: Option<NonZeroU32>,
     ) -> Result<QoS, ReasonCode> {
         let text = subscription.filter.as_str();
         if text.starts_with(SHARED) {
             return Err(ReasonCode::SharedSubscriptionsNotSupported);
         }
         let is_deep = subscription.filter.levels().nth(MAX_WILDCARD_LEVELS).is_some();
-        if is_deep && !subscriptions::is_exact(subscription.filter) {
+        if is_deep && !is_exact(subscription.filter) {
             return Err(ReasonCode::QuotaExceeded);
         }
         let max_subscriptions = self.limits.max_subscriptions as usize;
@@ -59,8 +59,15 @@ impl Broker {
             }
             session.filters.insert(text.into());
         }
-        let qos = subscription.options.qos.min(QoS::AtLeastOnce);
-        let subscriber = Subscriber { session: key, qos, no_local: subscription.options.no_local };
+        let options = subscription.options;
+        let qos = options.qos.min(QoS::AtLeastOnce);
+        let subscriber = Subscriber {
+            session: key,
+            identifier,
+            qos,
+            no_local: options.no_local,
+            retain_as_published: options.retain_as_published,
+        };
         self.subscriptions.insert(subscription.filter, subscriber);
         Ok(qos)
     }

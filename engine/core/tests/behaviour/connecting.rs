@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use mayfly_core::{ConnectionConfig, Limits};
-use mayfly_wire::{ConnAckProperties, Packet, ProtocolVersion, QoS, ReasonCode, Will};
+use mayfly_wire::{ConnAckProperties, Packet, ProtocolVersion, ReasonCode, Will};
 
 use crate::harness::{World, packets};
 
@@ -23,10 +23,8 @@ fn conn_ack_says_what_this_broker_does_not_do() {
     let mut world = World::new();
     let (_, ack) = world.connect_with("a", |_| ());
     let expected = ConnAckProperties {
-        maximum_qos: Some(QoS::AtLeastOnce),
         retain_available: Some(false),
         maximum_packet_size: NonZeroU32::new(1024 * 1024),
-        subscription_identifiers_available: Some(false),
         shared_subscription_available: Some(false),
         ..ConnAckProperties::default()
     };
@@ -84,7 +82,6 @@ fn wills_that_could_not_be_published_are_refused() {
         packets::will("clients/statestore/v1/FA9AE35F-2F64-47CD-9BFF-08E2B32A0FE8/61/command/notify/6B");
     for (will, reason) in [
         (Will { retain: true, ..will }, ReasonCode::RetainNotSupported),
-        (Will { qos: QoS::ExactlyOnce, ..will }, ReasonCode::QoSNotSupported),
         (request_topic, ReasonCode::NotAuthorized),
         (forged, ReasonCode::NotAuthorized),
     ] {

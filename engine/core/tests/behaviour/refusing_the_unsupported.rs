@@ -3,12 +3,11 @@
 use std::num::NonZeroU16;
 
 use mayfly_wire::{
-    AckProperties, Auth, AuthProperties, Packet, PubRec, Publish, PublishProperties, QoS, ReasonCode,
-    Subscribe, SubscribeFilters, SubscribeProperties, SubscriptionIdentifiers,
+    Auth, AuthProperties, Packet, Publish, PublishProperties, QoS, ReasonCode, SubscriptionIdentifiers,
 };
 
 use crate::harness::World;
-use crate::harness::packets::{id, qos_0, qos_1, subscription};
+use crate::harness::packets::{id, qos_0, qos_1};
 
 fn assert_refused(packet: Packet<'_>, reason: ReasonCode) {
     let mut world = World::new();
@@ -26,25 +25,6 @@ fn retained_messages() {
         Packet::Publish(Publish { retain: true, ..qos_0("t", "x") }),
         ReasonCode::RetainNotSupported,
     );
-}
-
-#[test]
-fn qos_2() {
-    let publish = Publish { qos: QoS::ExactlyOnce, packet_id: Some(id(1)), ..qos_0("t", "x") };
-    assert_refused(Packet::Publish(publish), ReasonCode::QoSNotSupported);
-    let pub_rec =
-        PubRec { packet_id: id(1), reason: ReasonCode::Success, properties: AckProperties::default() };
-    assert_refused(Packet::PubRec(pub_rec), ReasonCode::ProtocolError);
-}
-
-#[test]
-fn subscription_identifiers() {
-    let filters = [subscription("t", QoS::AtMostOnce)];
-    let properties =
-        SubscribeProperties { subscription_identifier: Some(1), ..SubscribeProperties::default() };
-    let subscribe =
-        Subscribe { packet_id: id(1), properties, filters: SubscribeFilters::from_slice(&filters) };
-    assert_refused(Packet::Subscribe(subscribe), ReasonCode::SubscriptionIdentifiersNotSupported);
 }
 
 #[test]

@@ -14,8 +14,7 @@ use mayfly_core::{
     Monotonic, Now, StateMachine, WallClock,
 };
 use mayfly_wire::{
-    ConnAck, Connect, Packet, PacketId, ProtocolVersion, PubAck, Publish, QoS, ReasonCode, SubAck,
-    split_frame,
+    ConnAck, Connect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, SubAck, split_frame,
 };
 
 /// What the wall clock shows when a world begins.
@@ -301,19 +300,33 @@ impl World {
         packets::id(peer.next_id - 1)
     }
 
-    /// Publishes and returns the PUBACK's reason code, if the QoS wants one.
+    /// Publishes, as far as the QoS wants it, and returns the reason code of PUBACK or PUBREC, if there is one. What else
+    /// arrives meanwhile stays to be looked at.
     pub(crate) fn publish(&mut self, client: Client, message: Publish<'_>) -> Option<ReasonCode> {
         let packet_id = (message.qos > QoS::AtMostOnce).then(|| self.fresh_id(client));
         self.send(client, Packet::Publish(Publish { packet_id, ..message }));
         let packet_id = packet_id?;
-        let inbox = &mut self.peers[client.0].inbox;
-        let is_ack =
-            |packet: &Packet<'_>| matches!(packet, Packet::PubAck(ack) if ack.packet_id == packet_id);
-        let position = inbox.iter().position(is_ack).expect("a PUBACK arrived");
-        match inbox.remove(position) {
-            Some(Packet::PubAck(ack)) => Some(ack.reason),
-            _ => unreachable!("a PUBACK stands there"),
+        let answer = |packet: &Packet<'_>| match packet {
+            Packet::PubAck(ack) if ack.packet_id == packet_id => Some(ack.reason),
+            Packet::PubRec(rec) if rec.packet_id == packet_id => Some(rec.reason),
+            _ => None,
+        };
+        let reason = self.take(client, answer);
+        if message.qos == QoS::ExactlyOnce && !reason.is_error() {
+            self.send(client, packets::pub_rel(packet_id, ReasonCode::Success));
+            let complete = packets::pub_comp(packet_id, ReasonCode::Success);
+            self.take(client, |packet| (*packet == complete).then_some(()));
         }
+        Some(reason)
+    }
+
+    /// Takes the first packet that `wanted` is about out of what arrived.
+    fn take<T>(&mut self, client: Client, wanted: impl Fn(&Packet<'_>) -> Option<T>) -> T {
+        let inbox = &mut self.peers[client.0].inbox;
+        let found = inbox.iter().enumerate().find_map(|(position, packet)| Some((position, wanted(packet)?)));
+        let (position, found) = found.expect("the answer arrived");
+        inbox.remove(position);
+        found
     }
 
     /// Subscribes, and asserts that what was asked for is granted.
@@ -338,8 +351,7 @@ impl World {
 
     pub(crate) fn ack(&mut self, client: Client, packet_id: Option<PacketId>) {
         let packet_id = packet_id.expect("a message of QoS 1");
-        let (reason, properties) = (ReasonCode::Success, mayfly_wire::AckProperties::default());
-        self.send(client, Packet::PubAck(PubAck { packet_id, reason, properties }));
+        self.send(client, packets::pub_ack(packet_id, ReasonCode::Success));
     }
 
     /// Acknowledges all these messages.

@@ -1,10 +1,10 @@
 //! Packets that tests send and expect.
 
 use mayfly_wire::{
-    Connect, ConnectProperties, Disconnect, DisconnectProperties, Packet, PacketId, ProtocolVersion, Publish,
-    PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters,
-    UnsubscribeProperties, Will, WillProperties,
+    AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Packet, PacketId,
+    ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, PublishProperties, QoS, ReasonCode,
+    RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,
+    TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, Will, WillProperties,
 };
 
 pub(crate) fn id(id: u16) -> PacketId {
@@ -67,6 +67,27 @@ pub(crate) fn qos_1<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
     Publish { qos: QoS::AtLeastOnce, ..qos_0(topic, payload) }
 }
 
+/// A message of QoS 2; `World::publish` gives it its packet identifier.
+pub(crate) fn qos_2<'a>(topic: &'a str, payload: &'a str) -> Publish<'a> {
+    Publish { qos: QoS::ExactlyOnce, ..qos_0(topic, payload) }
+}
+
+pub(crate) fn pub_ack(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubAck(PubAck { packet_id, reason, properties: AckProperties::default() })
+}
+
+pub(crate) fn pub_rec(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubRec(PubRec { packet_id, reason, properties: AckProperties::default() })
+}
+
+pub(crate) fn pub_rel(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubRel(PubRel { packet_id, reason, properties: AckProperties::default() })
+}
+
+pub(crate) fn pub_comp(packet_id: PacketId, reason: ReasonCode) -> Packet<'static> {
+    Packet::PubComp(PubComp { packet_id, reason, properties: AckProperties::default() })
+}
+
 pub(crate) fn subscription(text: &str, qos: QoS) -> Subscription<'_> {
     let options = SubscriptionOptions {
         qos,
@@ -83,6 +104,18 @@ pub(crate) fn subscribe<'a>(packet_id: PacketId, subscriptions: &'a [Subscriptio
         properties: SubscribeProperties::default(),
         filters: SubscribeFilters::from_slice(subscriptions),
     })
+}
+
+/// A SUBSCRIBE whose subscriptions have an identifier.
+pub(crate) fn identified<'a>(
+    packet_id: PacketId,
+    identifier: u32,
+    subscriptions: &'a [Subscription<'a>],
+) -> Packet<'a> {
+    let properties =
+        SubscribeProperties { subscription_identifier: Some(identifier), ..SubscribeProperties::default() };
+    let filters = SubscribeFilters::from_slice(subscriptions);
+    Packet::Subscribe(Subscribe { packet_id, properties, filters })
 }
 
 pub(crate) fn unsubscribe<'a>(packet_id: PacketId, filters: &'a [TopicFilter<'a>]) -> Packet<'a> {

@@ -7,9 +7,10 @@ use mayfly_core::{
 };
 use mayfly_wire::{
     AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Hlc, Packet, PacketId,
-    ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe,
-    SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName,
-    Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, UserProperties, Will, WillProperties, resp3,
+    ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, PublishProperties, QoS, ReasonCode,
+    RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,
+    TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, UserProperties, Will,
+    WillProperties, resp3,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -43,6 +44,7 @@ enum Action {
         filter: &'static str,
         qos: QoS,
         no_local: bool,
+        identifier: Option<u32>,
     },
     Unsubscribe {
         filter: &'static str,
@@ -61,7 +63,9 @@ enum Action {
         expiry_s: Option<u32>,
     },
     Ack {
+        of: Acknowledgement,
         packet_id: u16,
+        fails: bool,
     },
     Disconnect {
         reason: ReasonCode,
@@ -76,6 +80,15 @@ enum Action {
     NodeDown {
         node: u64,
     },
+}
+
+/// PUBACK, PUBREC, PUBREL, PUBCOMP.
+#[derive(Clone, Copy, Debug)]
+enum Acknowledgement {
+    Ack,
+    Rec,
+    Rel,
+    Comp,
 }
 
 /// Programs of up to `max_len` steps after the clients have connected.
@@ -109,7 +122,7 @@ fn opening() -> Vec<Step> {
 }
 
 fn actions() -> impl Strategy<Value = Action> {
-    let qos = || select(vec![QoS::AtMostOnce, QoS::AtLeastOnce]);
+    let qos = || select(vec![QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
     let version = prop_oneof![4 => Just(ProtocolVersion::V5), 1 => Just(ProtocolVersion::V3_1_1)];
     let seconds = || prop::option::of(select(vec![0, 1, 2, 100, u32::MAX]));
     let connect = (version, any::<bool>(), seconds(), prop::option::of(1_u16..4), prop::option::of(0_u32..3))
@@ -120,8 +133,10 @@ fn actions() -> impl Strategy<Value = Action> {
             receive_maximum,
             will_delay_s,
         });
-    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>())
-        .prop_map(|(filter, qos, no_local)| Action::Subscribe { filter, qos, no_local });
+    let identifier = prop::option::of(select(vec![1, 2, 268_435_455]));
+    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>(), identifier).prop_map(
+        |(filter, qos, no_local, identifier)| Action::Subscribe { filter, qos, no_local, identifier },
+    );
     let publish = (select(TOPICS.to_vec()), qos(), 1_u16..9, seconds())
         .prop_map(|(topic, qos, packet_id, expiry_s)| Action::Publish { topic, qos, packet_id, expiry_s });
     let request = (commands(), 1_u16..9, 0_u8..6, any::<bool>(), seconds()).prop_map(
@@ -144,13 +159,23 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => select(FILTERS.to_vec()).prop_map(|filter| Action::Unsubscribe { filter }),
         6 => publish,
         10 => request,
-        4 => (1_u16..6).prop_map(|packet_id| Action::Ack { packet_id }),
+        8 => acknowledgements(),
         1 => disconnect,
         2 => Just(Action::Drop),
         2 => Just(Action::Tick),
         1 => limits,
         1 => (0..NODES).prop_map(|node| Action::NodeDown { node }),
     ]
+}
+
+fn acknowledgements() -> impl Strategy<Value = Action> {
+    use Acknowledgement::{Ack, Comp, Rec, Rel};
+    let of = select(vec![Ack, Rec, Rel, Comp]);
+    (of, 1_u16..6, prop::bool::weighted(0.2)).prop_map(|(of, packet_id, fails)| Action::Ack {
+        of,
+        packet_id,
+        fails,
+    })
 }
 
 fn commands() -> impl Strategy<Value = Vec<&'static [u8]>> {
@@ -264,14 +289,17 @@ impl Writer {
     fn send(&mut self, connection: ConnectionId, action: &Action) {
         let id = |id: u16| PacketId::new(id).unwrap();
         match *action {
-            Action::Subscribe { filter, qos, no_local } => {
+            Action::Subscribe { filter, qos, no_local, identifier } => {
                 let no_local = no_local && !filter.starts_with("$share");
                 let retain_handling = RetainHandling::DoNotSend;
                 let options =
                     SubscriptionOptions { qos, no_local, retain_as_published: true, retain_handling };
                 let filters = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
-                let (properties, filters) =
-                    (SubscribeProperties::default(), SubscribeFilters::from_slice(&filters));
+                let properties = SubscribeProperties {
+                    subscription_identifier: identifier,
+                    ..SubscribeProperties::default()
+                };
+                let filters = SubscribeFilters::from_slice(&filters);
                 self.packet(
                     connection,
                     Packet::Subscribe(Subscribe { packet_id: id(1), properties, filters }),
@@ -317,12 +345,8 @@ impl Writer {
                 };
                 self.packet(connection, Packet::Publish(publish));
             }
-            Action::Ack { packet_id } => {
-                let (reason, properties) = (ReasonCode::Success, AckProperties::default());
-                self.packet(
-                    connection,
-                    Packet::PubAck(PubAck { packet_id: id(packet_id), reason, properties }),
-                );
+            Action::Ack { of, packet_id, fails } => {
+                self.packet(connection, acknowledgement(of, id(packet_id), fails));
             }
             Action::Disconnect { reason, expiry_s } => {
                 let properties = DisconnectProperties {
@@ -348,5 +372,18 @@ impl Writer {
         log::encode(self.now, input, &mut entry).expect("an input that can be written");
         assert_eq!(log::decode(&entry).expect("what was written can be read"), (self.now, input.clone()));
         self.entries.push(entry);
+    }
+}
+
+fn acknowledgement(of: Acknowledgement, packet_id: PacketId, fails: bool) -> Packet<'static> {
+    let properties = AckProperties::default();
+    let or = |error| if fails { error } else { ReasonCode::Success };
+    let reason = or(ReasonCode::UnspecifiedError);
+    let found = or(ReasonCode::PacketIdentifierNotFound);
+    match of {
+        Acknowledgement::Ack => Packet::PubAck(PubAck { packet_id, reason, properties }),
+        Acknowledgement::Rec => Packet::PubRec(PubRec { packet_id, reason, properties }),
+        Acknowledgement::Rel => Packet::PubRel(PubRel { packet_id, reason: found, properties }),
+        Acknowledgement::Comp => Packet::PubComp(PubComp { packet_id, reason: found, properties }),
     }
 }

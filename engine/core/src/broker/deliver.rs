@@ -1,0 +1,141 @@
+//! From a message to one session: at once, or through its queue, within what the client takes.
+//!
+//! Invariant: messages of QoS 1 and 2 go out in the order in which they came, first those that are sent again
+//! [MQTT-4.6.0-1], [MQTT-4.6.0-5].
+
+use mayfly_wire::{PacketId, QoS, ReasonCode};
+
+use super::Broker;
+use super::messages::{Envelope, MessageId, Messages};
+use super::outbox::Item;
+use super::session::{Kind, OpenConnection, Queued, SessionKey};
+use crate::time::WallClock;
+
+impl Broker {
+    /// Sends a message to a session, or queues it.
+    pub(super) fn deliver(&mut self, key: SessionKey, message: MessageId, qos: QoS, kind: Kind) {
+        let session = self.session(key);
+        let is_connected = session.connection.is_some();
+        let goes_at_once = is_connected
+            && match (qos, kind) {
+                // QoS 0 does not wait for the window, but the store's answers keep their order.
+                (QoS::AtMostOnce, Kind::Published) => true,
+                (QoS::AtMostOnce, _) => !session.has_backlog(),
+                _ => !session.has_backlog() && session.may_send(),
+            };
+        if goes_at_once {
+            self.messages.retain(message);
+            self.send(key, Queued { message, qos, kind });
+        } else if qos > QoS::AtMostOnce || is_connected {
+            self.enqueue(key, Queued { message, qos, kind });
+        }
+    }
+
+    /// Queues a message within the session's bound.
+    fn enqueue(&mut self, key: SessionKey, queued: Queued) {
+        let max_queued_messages = self.limits.max_queued_messages as usize;
+        let max_queued_bytes = self.limits.max_queued_bytes as usize;
+        let len = self.messages.len_of(queued.message);
+        let session = self.session(key);
+        if session.queue.len() < max_queued_messages && session.queued_bytes + len <= max_queued_bytes {
+            session.queue.push_back(queued);
+            session.queued_bytes += len;
+            self.messages.retain(queued.message);
+        } else {
+            self.counters.dropped_queue_full += 1;
+            self.skipped(key, queued.kind);
+        }
+    }
+
+    /// A message to this session was dropped. A watcher must not miss a change without knowing.
+    fn skipped(&mut self, key: SessionKey, kind: Kind) {
+        let connection = self.sessions[key.index()].connection.as_ref().map(|connection| connection.id);
+        if let (Kind::Notification, Some(connection)) = (kind, connection) {
+            self.condemn(connection, ReasonCode::QuotaExceeded);
+        }
+    }
+
+    /// Puts out a message that the caller holds a reference to; the reference goes with it.
+    fn send(&mut self, key: SessionKey, Queued { message, qos, kind }: Queued) {
+        // The size does not depend on which identifier it gets, only on whether it gets one.
+        let placeholder = if qos > QoS::AtMostOnce { PacketId::new(1) } else { None };
+        let envelope = Envelope { qos, packet_id: placeholder, dup: false };
+        let session = &mut self.sessions[key.index()];
+        let connection = session.connection.as_mut().expect("only a connected session is sent to");
+        if !fits(&self.messages, connection, message, envelope, self.now.wall) {
+            // Discarded as if it had been sent and acknowledged [MQTT-3.1.2-25].
+            self.counters.dropped_too_large += 1;
+            self.messages.release(message);
+            self.skipped(key, kind);
+            return;
+        }
+        let packet_id = (qos > QoS::AtMostOnce).then(|| {
+            self.messages.retain(message);
+            connection.in_flight_bytes += self.messages.len_of(message);
+            session.window.send(message)
+        });
+        self.outbox
+            .push(connection.id, Item::Deliver { message, envelope: Envelope { packet_id, ..envelope } });
+    }
+
+    /// Sends what waits, as far as the client's Receive Maximum allows: first again what was in flight on an earlier
+    /// connection, in the order of first sending [MQTT-4.6.0-1], then the queue.
+    pub(super) fn pump(&mut self, key: SessionKey) {
+        loop {
+            let session = &mut self.sessions[key.index()];
+            let has_quota = session.has_quota();
+            let Some(connection) = &mut session.connection else { return };
+            if let Some(&packet_id) = connection.to_resend.front() {
+                if !has_quota {
+                    return;
+                }
+                connection.to_resend.pop_front();
+                self.resend(key, packet_id);
+                continue;
+            }
+            let Some(&queued) = session.queue.front() else { return };
+            if queued.qos > QoS::AtMostOnce && !session.may_send() {
+                return;
+            }
+            session.queue.pop_front();
+            session.queued_bytes -= self.messages.len_of(queued.message);
+            if self.messages.is_expired(queued.message, self.now.wall) {
+                self.counters.dropped_expired += 1;
+                self.messages.release(queued.message);
+            } else {
+                self.send(key, queued);
+            }
+        }
+    }
+
+    /// Sends again what was in flight on an earlier connection [MQTT-4.4.0-1], unless it is too large for this one.
+    fn resend(&mut self, key: SessionKey, packet_id: PacketId) {
+        let session = &mut self.sessions[key.index()];
+        let message = session.window.find(packet_id).expect("what waits to be sent again is in flight");
+        let envelope = Envelope { qos: QoS::AtLeastOnce, packet_id: Some(packet_id), dup: true };
+        let connection = session.connection.as_mut().expect("only a connected session is sent to");
+        if fits(&self.messages, connection, message, envelope, self.now.wall) {
+            self.messages.retain(message);
+            connection.in_flight_bytes += self.messages.len_of(message);
+            self.outbox.push(connection.id, Item::Deliver { message, envelope });
+        } else {
+            session.window.acknowledge(packet_id);
+            self.counters.dropped_too_large += 1;
+            self.messages.release(message);
+        }
+    }
+}
+
+/// Whether a message is within the client's Maximum Packet Size [MQTT-3.1.2-24].
+fn fits(
+    messages: &Messages,
+    connection: &OpenConnection,
+    message: MessageId,
+    envelope: Envelope,
+    now: WallClock,
+) -> bool {
+    // Nearly always the bound tells.
+    messages.max_encoded_len(message) <= connection.maximum_packet_size
+        || messages.delivery(message, envelope, now).encoded_len(connection.version)
+            <= connection.maximum_packet_size
+}
