@@ -22,7 +22,7 @@ pub struct Attributes<'a> {
 }
 
 /// Names with values, owned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AttributeList {
     encoded: Vec<u8>,
 }

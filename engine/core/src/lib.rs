@@ -9,6 +9,7 @@
 //! - [`Broker`]: sessions, routing, the state store. Takes [`Input`]s, gives [`Output`]s; two brokers that are fed
 //!   the same inputs have equal [`state_hash`](Broker::state_hash)es and outputs.
 //! - [`StateMachine`]: the contract of [`Broker`], so that a wrapper can stand in its place.
+//! - [`RuleSet`]: who may do what.
 //! - [`log`]: inputs as bytes.
 //!
 //! ```text
@@ -17,6 +18,7 @@
 //! bytes ◄── Connection::send    ◄── Action ◄───────┘
 //! ```
 
+mod authorization;
 mod broker;
 mod connection;
 mod identity;
@@ -26,6 +28,10 @@ mod machine;
 mod store;
 mod time;
 
+pub use authorization::{
+    Access, BrokerResource, Glob, KeyPattern, Operation, PatternError, Principal, Principals, Rule, RuleSet,
+    Rules, StateStoreResource, TopicPattern, Topics,
+};
 pub use broker::{Broker, BrokerConfig, Statistics};
 pub use connection::{Connection, ConnectionConfig, Event, Received};
 pub use identity::{AttributeList, Attributes, Identity};

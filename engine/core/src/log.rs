@@ -19,6 +19,7 @@ use std::num::NonZeroU16;
 use mayfly_wire::{DecodeError, EncodeError, Packet, ProtocolVersion, ReasonCode, split_frame};
 use thiserror::Error;
 
+use crate::authorization::Rules;
 use crate::identity::{Attributes, Identity};
 use crate::limits::Limits;
 use crate::machine::{CloseCause, ConnectionId, Input};
@@ -33,6 +34,7 @@ const CLOSED: u8 = 3;
 const TICK: u8 = 4;
 const LIMITS: u8 = 5;
 const NODE_DOWN: u8 = 6;
+const RULES: u8 = 7;
 
 /// Why bytes are not an entry.
 #[derive(Debug, Error)]
@@ -71,6 +73,7 @@ pub fn encode(now: Now, input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), Enco
         Input::Closed { connection, .. } => (CLOSED, connection),
         Input::Tick => (TICK, ConnectionId { node: 0, sequence: 0 }),
         Input::Limits(_) => (LIMITS, ConnectionId { node: 0, sequence: 0 }),
+        Input::Rules(_) => (RULES, ConnectionId { node: 0, sequence: 0 }),
         Input::NodeDown { node } => (NODE_DOWN, ConnectionId { node, sequence: 0 }),
     };
     out.extend_from_slice(&[FORMAT_VERSION, kind]);
@@ -123,6 +126,10 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
             }
             Ok(())
         }
+        Input::Rules(rules) => {
+            push_bytes(rules.as_bytes(), out);
+            Ok(())
+        }
         Input::Tick | Input::NodeDown { .. } => Ok(()),
     }
 }
@@ -148,6 +155,10 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
         CLOSED => Input::Closed { connection, cause: reader.close_cause()? },
         TICK => Input::Tick,
         LIMITS => Input::Limits(reader.limits()?),
+        RULES => {
+            let rules = Rules::from_bytes(reader.bytes()?);
+            Input::Rules(rules.ok_or(LogError::Value { field: "rules", value: 0 })?)
+        }
         NODE_DOWN => Input::NodeDown { node: connection.node },
         value => return Err(LogError::Value { field: "kind", value }),
     };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use mayfly_wire::{Connect, Delivery, Packet, ReasonCode};
 
+use crate::authorization::Rules;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::time::{Monotonic, Now};
@@ -85,6 +86,10 @@ pub enum Input<'a> {
     Tick,
     /// New limits apply from now on.
     Limits(Limits),
+    /// These rules apply from now on, in the place of all earlier ones, to open connections too: one whose client may
+    /// no longer connect is closed (0x87), and keeps its session. A subscription that is no longer allowed ends, of a
+    /// client that is away too, and so does the watching of a key that may no longer be read. All else goes on.
+    Rules(Rules<'a>),
     /// A node is gone, and all its connections with it.
     NodeDown {
         /// The node's id.

@@ -7,8 +7,8 @@
 mod program;
 
 use mayfly_core::{
-    AttributeList, Broker, BrokerConfig, CloseCause, ConnectionId, Identity, Input, Limits, Monotonic, Now,
-    StateMachine, WallClock, log,
+    AttributeList, Broker, BrokerConfig, BrokerResource, CloseCause, ConnectionId, Identity, Input, Limits,
+    Monotonic, Now, Principals, Rule, RuleSet, StateMachine, WallClock, log,
 };
 use mayfly_wire::{Connect, ConnectProperties, Packet, ProtocolVersion, ReasonCode};
 use proptest::prelude::*;
@@ -107,7 +107,15 @@ fn every_kind_of_input_reads_back() {
         entropy: u128::MAX - 1,
         connect: connect("a"),
     };
+    let connect_all = BrokerResource::Connect { client_ids: Vec::new() };
+    let everyone = Principals { everyone: true, ..Principals::default() };
+    let rule =
+        Rule { principals: everyone, broker_resources: vec![connect_all], state_store_resources: Vec::new() };
+    let rules = RuleSet::new([("plant".into(), vec![rule])].into());
+    let no_rules = RuleSet::default();
     let mut inputs = vec![
+        Input::Rules(rules.as_rules()),
+        Input::Rules(no_rules.as_rules()),
         opened(None),
         opened(Some("")),
         opened(Some("someone")),

@@ -51,6 +51,11 @@ impl Snapshot {
             dropped_expired,
             requests_refused,
             requests_replayed,
+            denied_connections,
+            denied_publications,
+            denied_subscriptions,
+            denied_requests,
+            revoked_subscriptions,
             replays_displaced,
         } = self.broker;
         page.size("store_keys", "Keys in the store", keys)?;
@@ -72,6 +77,22 @@ impl Snapshot {
             "Requests to the store that were not executed, by cause",
             "cause",
             &[("refused", requests_refused), ("replayed", requests_replayed)],
+        )?;
+        page.counters(
+            "denied",
+            "What the authorization rules did not allow, by operation",
+            "operation",
+            &[
+                ("connect", denied_connections),
+                ("publish", denied_publications),
+                ("subscribe", denied_subscriptions),
+                ("store_request", denied_requests),
+            ],
+        )?;
+        page.counter(
+            "subscriptions_revoked",
+            "Subscriptions and registrations that ended since new rules do not allow them",
+            revoked_subscriptions,
         )?;
         page.counter(
             "store_replays_displaced",

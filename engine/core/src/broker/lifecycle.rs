@@ -10,6 +10,8 @@ use super::publish::is_reserved_topic;
 use super::routing::Publication;
 use super::session::{HeldWill, Kind, NEVER, OpenConnection, Session, SessionKey};
 use super::{Broker, Timer};
+use crate::authorization::Operation;
+use crate::identity::Identity;
 use crate::machine::ConnectionId;
 
 /// The longest packet that MQTT can carry, in bytes [MQTT 5, section 2.1.4].
@@ -25,18 +27,29 @@ pub(super) enum Will {
 }
 
 impl Broker {
-    pub(super) fn opened(&mut self, connection: ConnectionId, entropy: u128, connect: &Connect<'_>) {
+    pub(super) fn opened(
+        &mut self,
+        connection: ConnectionId,
+        identity: Identity<'_>,
+        entropy: u128,
+        connect: &Connect<'_>,
+    ) {
         if self.directory.by_connection.contains_key(&connection) {
             return; // A connection opens once: `Connection` refuses a second CONNECT.
         }
         if let Some(reason) = Self::refusal(connect) {
-            self.outbox.push(connection, Item::ConnAck { session_present: false, reason, details: None });
-            self.outbox.push(connection, Item::Close(reason));
+            self.refuse_connection(connection, reason);
             return;
         }
         let assigned =
             connect.client_id.is_empty().then(|| format!("mayfly-{entropy:032x}").into_boxed_str());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let subject = self.subject(identity, client_id);
+        if !self.may_open(subject.as_deref(), client_id, connect) {
+            self.counters.denied_connections += 1;
+            self.refuse_connection(connection, ReasonCode::NotAuthorized);
+            return;
+        }
         let found = self.directory.by_client_id.get(client_id).copied();
         let resumed = found.and_then(|key| self.take_over(key, connect.clean_start));
         let key = resumed.unwrap_or_else(|| self.new_session(client_id));
@@ -53,6 +66,7 @@ impl Broker {
         let session = self.session(key);
         session.expiry_interval_s = granted_s;
         session.will = will;
+        session.subject = subject;
         let to_resend = session.window.iter().map(|(packet_id, _)| packet_id).collect();
         session.connection = Some(OpenConnection {
             id: connection,
@@ -71,8 +85,16 @@ impl Broker {
             session_expiry_interval_s: (granted_s != asked_s).then_some(granted_s),
         }));
         let session_present = resumed.is_some();
+        if session_present {
+            self.revoke(key); // The client may be somebody else than the last time.
+        }
         self.outbox.push(connection, Item::ConnAck { session_present, reason: ReasonCode::Success, details });
         self.pump(key);
+    }
+
+    fn refuse_connection(&mut self, connection: ConnectionId, reason: ReasonCode) {
+        self.outbox.push(connection, Item::ConnAck { session_present: false, reason, details: None });
+        self.outbox.push(connection, Item::Close(reason));
     }
 
     /// Why a CONNECT is not accepted.
@@ -221,14 +243,18 @@ impl Broker {
             if let Some(interval_s) = will.expiry_interval_s {
                 self.messages.start_expiry(will.message, self.now.wall, interval_s);
             }
-            self.route(Publication {
-                publisher: Some(key),
-                topic: &will.topic,
-                message: will.message,
-                qos: will.qos,
-                retain: false,
-                kind: Kind::Published,
-            });
+            if self.may(key, Operation::Publish(&will.topic)) {
+                self.route(Publication {
+                    publisher: Some(key),
+                    topic: &will.topic,
+                    message: will.message,
+                    qos: will.qos,
+                    retain: false,
+                    kind: Kind::Published,
+                });
+            } else {
+                self.counters.denied_publications += 1; // The rules have changed since it was accepted.
+            }
             self.messages.release(will.message);
         }
     }

@@ -1,6 +1,7 @@
 //! The broker: the half of the core that is a function of its inputs and can be replicated.
 //!
 //! # Layout
+//! - `permissions`: what the rules allow a session's client, and what becomes of it when they change.
 //! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
 //! - `publish`: PUBLISH: what is taken, and its answer.
 //! - `deliver`: from a message to one session: the window, the queue, sending again.
@@ -21,6 +22,7 @@ mod filter_index;
 mod lifecycle;
 mod messages;
 mod outbox;
+mod permissions;
 mod publish;
 mod replay;
 mod routing;
@@ -41,6 +43,7 @@ use mayfly_wire::{Packet, ReasonCode};
 use slab::Slab;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::authorization::RuleSet;
 use crate::limits::Limits;
 use crate::machine::{ConnectionId, Input, Output, StateMachine};
 use crate::store::Store;
@@ -86,6 +89,16 @@ pub struct Statistics {
     pub requests_refused: u64,
     /// Requests that were answered from memory.
     pub requests_replayed: u64,
+    /// CONNECT packets that the rules did not allow, the topic of their will included.
+    pub denied_connections: u64,
+    /// Messages that the rules did not allow, wills included.
+    pub denied_publications: u64,
+    /// Filters that the rules did not allow in a SUBSCRIBE.
+    pub denied_subscriptions: u64,
+    /// Requests to the store on keys that the rules did not allow, or with such a Response Topic.
+    pub denied_requests: u64,
+    /// Subscriptions, and registrations for notifications, that ended since new rules do not allow them.
+    pub revoked_subscriptions: u64,
     /// Remembered answers that were forgotten early, to keep within the bound.
     pub replays_displaced: u64,
 }
@@ -101,6 +114,7 @@ enum Timer {
 #[derive(Debug)]
 pub struct Broker {
     limits: Limits,
+    rules: RuleSet,
     hash_state: FixedState,
     sessions: Slab<Session>,
     directory: Directory,
@@ -128,6 +142,7 @@ impl Broker {
         let hash_state = FixedState::with_seed(config.hash_seed);
         Self {
             limits: config.limits,
+            rules: RuleSet::default(),
             hash_state: hash_state.clone(),
             sessions: Slab::new(),
             directory: Directory::new(hash_state.clone()),
@@ -162,6 +177,7 @@ impl Broker {
     pub fn state_hash(&self) -> u64 {
         let mut state = Xxh3::new();
         self.limits.hash(&mut state);
+        self.rules.as_rules().as_bytes().hash(&mut state);
         self.now.hash(&mut state);
         for (index, session) in &self.sessions {
             index.hash(&mut state);
@@ -246,13 +262,14 @@ impl StateMachine for Broker {
         self.now = Now { monotonic: now.monotonic.max(self.now.monotonic), ..now };
         self.serve_due();
         match input {
-            Input::Opened { connection, identity: _, entropy, connect } => {
-                self.opened(*connection, *entropy, connect);
+            Input::Opened { connection, identity, entropy, connect } => {
+                self.opened(*connection, *identity, *entropy, connect);
             }
             Input::Packet { connection, packet } => self.packet(*connection, packet),
             Input::Closed { connection, cause: _ } => self.closed(*connection),
             Input::Tick => {}
             Input::Limits(limits) => self.limits = *limits,
+            Input::Rules(rules) => self.replace_rules(*rules),
             Input::NodeDown { node } => self.node_down(*node),
         }
         self.close_condemned();

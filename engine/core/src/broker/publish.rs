@@ -6,6 +6,7 @@ use super::Broker;
 use super::outbox::Item;
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
+use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 use crate::store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
 
@@ -24,6 +25,9 @@ impl Broker {
         }
         self.identifier_used(key, publish.packet_id, None);
         let reason = if is_reserved_topic(publish.topic) {
+            ReasonCode::NotAuthorized
+        } else if !self.may(key, Operation::Publish(publish.topic)) {
+            self.counters.denied_publications += 1;
             ReasonCode::NotAuthorized
         } else {
             let message = self.messages.hold_published(

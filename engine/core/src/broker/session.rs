@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use mayfly_wire::{PacketId, ProtocolVersion, QoS};
 
 use super::messages::{MessageId, Messages};
+use super::permissions::Subject;
 use super::replay::RequestId;
 use super::unreleased::Unreleased;
 use super::window::Window;
@@ -36,6 +37,8 @@ pub(super) const NEVER: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client_id: Box<str>,
+    /// Who its client is under the rules, or was when it was last here; `None`: it may do everything.
+    pub(super) subject: Option<Box<Subject>>,
     /// The connection in use; `None` while the client is away.
     pub(super) connection: Option<OpenConnection>,
     /// Session Expiry Interval in seconds; zero ends the session with its connection.
@@ -111,6 +114,7 @@ impl Session {
     pub(super) fn new(client_id: &str, hash_state: FixedState) -> Self {
         Self {
             client_id: client_id.into(),
+            subject: None,
             connection: None,
             expiry_interval_s: 0,
             expires_at: None,
@@ -151,7 +155,8 @@ impl Session {
 
     /// Feeds everything that later outputs depend on.
     pub(super) fn hash_state<H: Hasher>(&self, messages: &Messages, state: &mut H) {
-        (&self.client_id, &self.connection, self.expiry_interval_s, self.expires_at).hash(state);
+        (&self.client_id, &self.subject, &self.connection, self.expiry_interval_s, self.expires_at)
+            .hash(state);
         self.filters.len().hash(state);
         self.window.position().hash(state);
         for (id, message) in self.window.iter() {

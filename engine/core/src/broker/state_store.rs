@@ -58,6 +58,11 @@ impl Broker {
             _ if is_v5 && publish.qos == QoS::ExactlyOnce => (ReasonCode::ImplementationSpecificError, None),
             // Not answerable: MQTT 3.1.1 has no Response Topic, and a QoS 0 request no acknowledgement.
             _ if !is_v5 || publish.qos == QoS::AtMostOnce || is_expired => (ReasonCode::Success, None),
+            // The store must not become a way around authorization.
+            (Some(response_topic), _) if !self.may_receive(key, response_topic) => {
+                self.counters.denied_requests += 1;
+                (ReasonCode::NotAuthorized, None)
+            }
             (Some(response_topic), Some(correlation_data)) => {
                 let request = Request::new(publish, response_topic, correlation_data);
                 (ReasonCode::Success, Some(request))
@@ -84,6 +89,9 @@ impl Broker {
         };
         if let Command::Get { key } = command {
             self.identifier_used(session, packet_id, None);
+            if !self.may_execute(session, &command) {
+                return self.respond(request, Outcome::Failed(ServiceError::NotAuthorized));
+            }
             if let Some(version) = self.store.expire_key(self.now, key) {
                 self.notify(key, None, version);
             }
@@ -102,6 +110,10 @@ impl Broker {
         if let Some(outcome) = self.replays.recall(id, now) {
             self.counters.requests_replayed += 1;
             return self.respond(request, outcome);
+        }
+        // Only now: what was executed under other rules was executed.
+        if !self.may_execute(session, &command) {
+            return self.respond(request, Outcome::Failed(ServiceError::NotAuthorized));
         }
         let outcome = self.execute(session, &command, request).unwrap_or_else(Outcome::Failed);
         let forget_at = now.after(request.retention());
@@ -224,7 +236,7 @@ impl Broker {
         Ok(Outcome::WatchChanged)
     }
 
-    fn unwatch(&mut self, session: SessionKey, key: &[u8]) -> Outcome<'static> {
+    pub(super) fn unwatch(&mut self, session: SessionKey, key: &[u8]) -> Outcome<'static> {
         if !self.watched_keys(session).swap_remove(key) {
             return Outcome::NotWatched;
         }

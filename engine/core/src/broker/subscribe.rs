@@ -2,13 +2,14 @@
 
 use std::num::NonZeroU32;
 
-use mayfly_wire::{ProtocolVersion, QoS, ReasonCode, Subscribe, Subscription, Unsubscribe};
+use mayfly_wire::{ProtocolVersion, QoS, ReasonCode, Subscribe, Subscription, TopicFilter, Unsubscribe};
 
 use super::Broker;
 use super::filter_index::is_exact;
 use super::outbox::Item;
 use super::session::SessionKey;
 use super::subscriptions::Subscriber;
+use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 
 /// The prefix of a shared subscription [MQTT-4.8.2-1].
@@ -44,6 +45,10 @@ impl Broker {
         identifier: Option<NonZeroU32>,
     ) -> Result<QoS, ReasonCode> {
         let text = subscription.filter.as_str();
+        if !self.may(key, Operation::Subscribe(subscription.filter)) {
+            self.counters.denied_subscriptions += 1;
+            return Err(ReasonCode::NotAuthorized);
+        }
         if text.starts_with(SHARED) {
             return Err(ReasonCode::SharedSubscriptionsNotSupported);
         }
@@ -80,10 +85,7 @@ impl Broker {
     ) {
         let mut answers = Vec::with_capacity(unsubscribe.filters.len());
         for filter in unsubscribe.filters.iter() {
-            let existed = self.session(key).filters.swap_remove(filter.as_str());
-            if existed {
-                self.subscriptions.remove(filter, key);
-            }
+            let existed = self.remove_subscription(key, filter);
             let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
             answers.push(reason as u8);
         }
@@ -92,6 +94,15 @@ impl Broker {
         }
         let reasons = self.outbox.push_reasons(answers.into_iter());
         self.outbox.push(connection, Item::UnsubAck { packet_id: unsubscribe.packet_id, reasons });
+    }
+
+    /// Ends a session's subscription. Returns whether there was one.
+    pub(super) fn remove_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
+        let existed = self.session(key).filters.swap_remove(filter.as_str());
+        if existed {
+            self.subscriptions.remove(filter, key);
+        }
+        existed
     }
 
     /// The version that a session's connection speaks.

@@ -14,6 +14,7 @@ pub(crate) enum ServiceError {
     MissingTimestamp,
     MalformedTimestamp,
     EmptyKey,
+    NotAuthorized,
     /// The notification's topic holds the key in hexadecimal and must fit into 65,535 bytes.
     KeyTooLongToWatch,
 }
@@ -38,6 +39,7 @@ impl ServiceError {
             Self::WrongNumberOfArguments => "wrong number of arguments",
             Self::MissingTimestamp => "missing timestamp",
             Self::MalformedTimestamp => "malformed timestamp",
+            Self::NotAuthorized => "not authorized",
             Self::EmptyKey => "the key length is zero",
             Self::KeyTooLongToWatch => "the key is too long for a notification topic",
         }

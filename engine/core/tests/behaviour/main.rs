@@ -6,6 +6,9 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod authorizing;
+mod authorizing_the_store;
+mod changing_rules;
 mod connecting;
 mod delivering;
 mod expiring_messages;

@@ -4,6 +4,7 @@
 //! borrow from bytes that are leaked, which a test can afford.
 
 pub(crate) mod packets;
+pub(crate) mod rules;
 pub(crate) mod store;
 
 use std::collections::VecDeque;
@@ -28,6 +29,8 @@ pub(crate) struct World {
     now: Now,
     peers: Vec<Peer>,
     config: ConnectionConfig,
+    /// Who the clients that connect from now on were authenticated as; `None`: as their connection says.
+    who: Option<rules::Who>,
 }
 
 /// Names one network connection of a [`World`].
@@ -61,7 +64,13 @@ impl World {
 
     pub(crate) fn with(config: ConnectionConfig, limits: Limits) -> Self {
         let now = Now { monotonic: Monotonic::from_nanos(1), wall: WallClock::from_millis(START_MS) };
-        Self { broker: Broker::new(BrokerConfig { limits, hash_seed: 7 }), now, peers: Vec::new(), config }
+        Self {
+            broker: Broker::new(BrokerConfig { limits, hash_seed: 7 }),
+            now,
+            peers: Vec::new(),
+            config,
+            who: None,
+        }
     }
 
     pub(crate) fn wall_ms(&self) -> u64 {
@@ -202,6 +211,7 @@ impl World {
                 None => {}
                 Some(Event::Open { identity, connect }) => {
                     peer.version = connect.version;
+                    let identity = self.who.as_ref().map_or(identity, rules::Who::identity);
                     let entropy = u128::from(connection.sequence);
                     self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
                 }

@@ -3,7 +3,8 @@
 use std::num::NonZeroU16;
 
 use mayfly_core::{
-    CloseCause, ConnectionId, Identity, Input, Limits, Monotonic, Now, REQUEST_TOPIC, WallClock, log,
+    Access, BrokerResource, CloseCause, ConnectionId, Glob, Identity, Input, KeyPattern, Limits, Monotonic,
+    Now, Principals, REQUEST_TOPIC, Rule, RuleSet, StateStoreResource, TopicPattern, Topics, WallClock, log,
 };
 use mayfly_wire::{
     AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Hlc, Packet, PacketId,
@@ -39,6 +40,8 @@ enum Action {
         expiry_s: Option<u32>,
         receive_maximum: Option<u16>,
         will_delay_s: Option<u32>,
+        /// Which policy the client stands under.
+        policy: Option<&'static str>,
     },
     Subscribe {
         filter: &'static str,
@@ -77,6 +80,8 @@ enum Action {
         max_queued_messages: u32,
         max_remembered_requests: u32,
     },
+    /// The policy `plant` gets these rules.
+    Rules(RuleSet),
     NodeDown {
         node: u64,
     },
@@ -116,6 +121,7 @@ fn opening() -> Vec<Step> {
         expiry_s: Some(100),
         receive_maximum: None,
         will_delay_s: None,
+        policy: None,
     };
     let step = |client| Step { passed_ms: 0, wall_step_ms: 0, client, action: connect.clone() };
     (0..CLIENT_IDS.len()).map(step).collect()
@@ -125,13 +131,16 @@ fn actions() -> impl Strategy<Value = Action> {
     let qos = || select(vec![QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
     let version = prop_oneof![4 => Just(ProtocolVersion::V5), 1 => Just(ProtocolVersion::V3_1_1)];
     let seconds = || prop::option::of(select(vec![0, 1, 2, 100, u32::MAX]));
-    let connect = (version, any::<bool>(), seconds(), prop::option::of(1_u16..4), prop::option::of(0_u32..3))
-        .prop_map(|(version, clean_start, expiry_s, receive_maximum, will_delay_s)| Action::Connect {
-            version,
-            clean_start,
-            expiry_s,
-            receive_maximum,
-            will_delay_s,
+    let connect = (
+        version,
+        any::<bool>(),
+        seconds(),
+        prop::option::of(1_u16..4),
+        prop::option::of(0_u32..3),
+        select(vec![None, Some("plant"), Some("unknown")]),
+    )
+        .prop_map(|(version, clean_start, expiry_s, receive_maximum, will_delay_s, policy)| {
+            Action::Connect { policy, version, clean_start, expiry_s, receive_maximum, will_delay_s }
         });
     let identifier = prop::option::of(select(vec![1, 2, 268_435_455]));
     let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>(), identifier).prop_map(
@@ -164,6 +173,7 @@ fn actions() -> impl Strategy<Value = Action> {
         2 => Just(Action::Drop),
         2 => Just(Action::Tick),
         1 => limits,
+        1 => rules().prop_map(Action::Rules),
         1 => (0..NODES).prop_map(|node| Action::NodeDown { node }),
     ]
 }
@@ -176,6 +186,32 @@ fn acknowledgements() -> impl Strategy<Value = Action> {
         packet_id,
         fails,
     })
+}
+
+/// Rules of which some allow what the programs do, and some do not.
+fn rules() -> impl Strategy<Value = RuleSet> {
+    let topics = || {
+        prop::collection::vec(select(vec!["#", "a/+", "responses", "w", "{principal.username}/#"]), 0..3)
+            .prop_map(|texts| {
+                let parse = |text: &str| TopicPattern::parse(text).unwrap();
+                Topics::new(texts.into_iter().map(parse).collect(), Vec::new()).unwrap()
+            })
+    };
+    let keys = (select(vec![Access::Read, Access::Write, Access::ReadWrite]), select(vec!["*", "k", "l*"]));
+    let keys = keys.prop_map(|(access, text)| StateStoreResource {
+        access,
+        keys: vec![KeyPattern::Glob(Glob::parse(text).unwrap())],
+    });
+    let rule = (any::<bool>(), any::<bool>(), topics(), topics(), prop::collection::vec(keys, 0..2));
+    let rule = rule.prop_map(|(everyone, connects, publish, subscribe, state_store_resources)| {
+        let mut broker_resources =
+            vec![BrokerResource::Publish(publish), BrokerResource::Subscribe(subscribe)];
+        broker_resources.extend(connects.then(|| BrokerResource::Connect { client_ids: Vec::new() }));
+        let principals =
+            Principals { everyone, user_names: vec!["user".to_owned()], ..Principals::default() };
+        Rule { principals, broker_resources, state_store_resources }
+    });
+    prop::collection::vec(rule, 0..4).prop_map(|rules| RuleSet::new([("plant".into(), rules)].into()))
 }
 
 fn commands() -> impl Strategy<Value = Vec<&'static [u8]>> {
@@ -227,6 +263,7 @@ impl Writer {
         };
         match &step.action {
             Action::Tick => self.append(&Input::Tick),
+            Action::Rules(rules) => self.append(&Input::Rules(rules.as_rules())),
             Action::NodeDown { node } => self.append(&Input::NodeDown { node: *node }),
             &Action::Limits { max_queued_messages, max_remembered_requests } => {
                 let limits = Limits { max_queued_messages, max_remembered_requests, ..Limits::default() };
@@ -248,7 +285,8 @@ impl Writer {
     }
 
     fn connect(&mut self, client: usize, action: &Action) {
-        let &Action::Connect { version, clean_start, expiry_s, receive_maximum, will_delay_s } = action
+        let &Action::Connect { version, clean_start, expiry_s, receive_maximum, will_delay_s, policy } =
+            action
         else {
             unreachable!("the caller saw a CONNECT")
         };
@@ -282,7 +320,7 @@ impl Writer {
             password: None,
             properties: if is_v5 { properties } else { ConnectProperties::default() },
         };
-        let identity = Identity { user_name: clean_start.then_some("user"), ..Identity::default() };
+        let identity = Identity { user_name: clean_start.then_some("user"), policy, ..Identity::default() };
         self.append(&Input::Opened { connection, identity, entropy: u128::from(sequence) << 64, connect });
     }
 
@@ -359,6 +397,7 @@ impl Writer {
             | Action::Drop
             | Action::Tick
             | Action::Limits { .. }
+            | Action::Rules(_)
             | Action::NodeDown { .. } => unreachable!("the caller serves these"),
         }
     }

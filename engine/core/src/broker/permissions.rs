@@ -1,0 +1,128 @@
+//! What the rules allow a session's client, and what becomes of sessions when the rules change.
+
+use mayfly_wire::{Connect, ReasonCode, TopicFilter};
+
+use super::Broker;
+use super::session::SessionKey;
+use crate::authorization::{Operation, Principal, Rules};
+use crate::identity::{AttributeList, Identity};
+use crate::store::Command;
+
+/// Who a client is to the rules. A session keeps it while its client is away: a will that waits is published in the
+/// client's name.
+#[derive(Debug, Hash)]
+pub(super) struct Subject {
+    user_name: Option<Box<str>>,
+    attributes: AttributeList,
+    policy: Box<str>,
+    /// The places of those rules of the policy that are about this client.
+    rules: Box<[u32]>,
+}
+
+impl Subject {
+    fn principal<'a>(&'a self, client_id: &'a str) -> Principal<'a> {
+        let attributes = self.attributes.as_attributes();
+        Principal { client_id, user_name: self.user_name.as_deref(), attributes }
+    }
+}
+
+impl Broker {
+    /// Who a client is to the rules; `None` where it stands under no policy and may do everything.
+    pub(super) fn subject(&self, identity: Identity<'_>, client_id: &str) -> Option<Box<Subject>> {
+        let policy = identity.policy?;
+        let (user_name, attributes) = (identity.user_name, identity.attributes);
+        let principal = Principal { client_id, user_name, attributes };
+        Some(Box::new(Subject {
+            user_name: user_name.map(Into::into),
+            attributes: attributes.iter().collect(),
+            policy: policy.into(),
+            rules: self.rules.concerning(policy, principal),
+        }))
+    }
+
+    /// Whether a client may connect and leave the will that it asks for.
+    pub(super) fn may_open(&self, subject: Option<&Subject>, client_id: &str, connect: &Connect<'_>) -> bool {
+        let allows = |operation| self.allows(subject, client_id, operation);
+        let will = connect.will.as_ref().map(|will| Operation::Publish(will.topic.as_str()));
+        allows(Operation::Connect) && will.is_none_or(allows)
+    }
+
+    /// Whether a session's client may do something.
+    pub(super) fn may(&self, key: SessionKey, operation: Operation<'_>) -> bool {
+        let session = &self.sessions[key.index()];
+        self.allows(session.subject.as_deref(), &session.client_id, operation)
+    }
+
+    /// Whether a session's client may have responses sent to a topic: whether it may subscribe to it.
+    pub(super) fn may_receive(&self, key: SessionKey, response_topic: &str) -> bool {
+        self.sessions[key.index()].subject.is_none()
+            || TopicFilter::parse(response_topic)
+                .is_ok_and(|filter| self.may(key, Operation::Subscribe(filter)))
+    }
+
+    /// Whether a session's client may execute a command; counts it where not.
+    pub(super) fn may_execute(&mut self, key: SessionKey, command: &Command<'_>) -> bool {
+        let may = self.may(
+            key,
+            match *command {
+                Command::Get { key } | Command::KeyNotify { key, .. } => Operation::Read(key),
+                Command::Set { key, .. } | Command::Del { key } | Command::Vdel { key, .. } => {
+                    Operation::Write(key)
+                }
+            },
+        );
+        self.counters.denied_requests += u64::from(!may);
+        may
+    }
+
+    fn allows(&self, subject: Option<&Subject>, client_id: &str, operation: Operation<'_>) -> bool {
+        subject.is_none_or(|subject| {
+            let principal = subject.principal(client_id);
+            self.rules.allows_within(&subject.policy, &subject.rules, principal, operation)
+        })
+    }
+
+    /// Puts new rules in force.
+    pub(super) fn replace_rules(&mut self, rules: Rules<'_>) {
+        self.rules = rules.to_set();
+        let keys: Vec<_> = self.sessions.iter().map(|(index, _)| index).collect();
+        for index in keys {
+            let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
+            let session = &mut self.sessions[index];
+            let Some(subject) = &mut session.subject else { continue };
+            subject.rules = self.rules.concerning(&subject.policy, subject.principal(&session.client_id));
+            self.revoke(key);
+            let connection = self.sessions[index].connection.as_ref().map(|connection| connection.id);
+            if let Some(connection) = connection
+                && !self.may(key, Operation::Connect)
+            {
+                self.condemn(connection, ReasonCode::NotAuthorized);
+            }
+        }
+    }
+
+    /// Ends the subscriptions and registrations of a session that are not allowed. What was queued before stays, as
+    /// after an UNSUBSCRIBE [MQTT-3.10.4-3].
+    pub(super) fn revoke(&mut self, key: SessionKey) {
+        let session = &self.sessions[key.index()];
+        if session.subject.is_none() {
+            return;
+        }
+        let is_denied = |text: &str| {
+            let filter = TopicFilter::parse(text).expect("a filter is kept as it was validated");
+            !self.may(key, Operation::Subscribe(filter))
+        };
+        let filters: Vec<_> = session.filters.iter().filter(|text| is_denied(text)).cloned().collect();
+        let watched = session.connection.iter().flat_map(|connection| &connection.watched_keys);
+        let watched: Vec<_> =
+            watched.filter(|watched| !self.may(key, Operation::Read(watched))).cloned().collect();
+        self.counters.revoked_subscriptions += (filters.len() + watched.len()) as u64;
+        for filter in &filters {
+            let filter = TopicFilter::parse(filter).expect("a filter is kept as it was validated");
+            self.remove_subscription(key, filter);
+        }
+        for watched in &watched {
+            self.unwatch(key, watched);
+        }
+    }
+}
