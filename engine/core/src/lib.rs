@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`Connection`]: one per network connection, on the node that owns the socket. Framing, validation, keep-alive,
-//!   encoding. Never replicated.
+//!   topic aliases, encoding. Never replicated.
 //! - [`Broker`]: sessions, routing, the state store. Takes [`Input`]s, gives [`Output`]s; two brokers that are fed
 //!   the same inputs have equal [`state_hash`](Broker::state_hash)es and outputs.
 //! - [`StateMachine`]: the contract of [`Broker`], so that a wrapper can stand in its place.
@@ -33,7 +33,7 @@ pub use authorization::{
     Rules, StateStoreResource, TopicPattern, Topics,
 };
 pub use broker::{Broker, BrokerConfig, Statistics};
-pub use connection::{Connection, ConnectionConfig, Event, Received};
+pub use connection::{Connection, ConnectionConfig, Event, ReceiveExcess, Received};
 pub use identity::{AttributeList, Attributes, Identity};
 pub use limits::Limits;
 pub use machine::{Action, CloseCause, ConnectionId, Input, Output, StateMachine};

@@ -15,7 +15,7 @@ pub struct ListenerSettings {
     /// Its name in reports and metrics.
     pub name: Rc<str>,
     /// The bounds of each connection.
-    pub connection: ConnectionConfig,
+    pub connection: Rc<ConnectionConfig>,
     /// Decides who a client is. `None`: every client is let in and is nobody.
     pub authenticator: Option<Arc<dyn Authenticator>>,
     /// The name of the policy whose rules say what its clients may do. `None`: everything.
@@ -29,7 +29,7 @@ impl Default for ListenerSettings {
     fn default() -> Self {
         Self {
             name: Rc::from("default"),
-            connection: ConnectionConfig::default(),
+            connection: Rc::default(),
             authenticator: None,
             policy: None,
             handshake_timeout: Duration::from_secs(10),

@@ -177,7 +177,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let mut state = self.state.borrow_mut();
         let id = ConnectionId { node: state.config.node_id, sequence: state.next_sequence };
         state.next_sequence += 1;
-        let connection = Connection::new(endpoint.settings().connection, now.monotonic);
+        let connection = Connection::new(Rc::clone(&endpoint.settings().connection), now.monotonic);
         let endpoint = Rc::clone(endpoint);
         state.connections.insert(id, Slot { connection, endpoint, peer, waker: None, is_asleep: false });
         id

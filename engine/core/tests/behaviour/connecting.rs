@@ -1,6 +1,6 @@
 //! CONNECT: what is accepted and how, what is refused and with which words.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use mayfly_core::{ConnectionConfig, Limits};
 use mayfly_wire::{ConnAckProperties, Packet, ProtocolVersion, ReasonCode, Will};
@@ -25,6 +25,8 @@ fn conn_ack_says_what_this_broker_does_not_do() {
     let expected = ConnAckProperties {
         retain_available: Some(false),
         maximum_packet_size: NonZeroU32::new(1024 * 1024),
+        receive_maximum: NonZeroU16::new(1024),
+        topic_alias_maximum: Some(16),
         shared_subscription_available: Some(false),
         ..ConnAckProperties::default()
     };

@@ -1,5 +1,6 @@
 //! What a connection may keep waiting: the keep-alive, CONNECT, and the writes.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mayfly_core::{ConnectionConfig, Limits};
@@ -151,4 +152,41 @@ fn qos_0_messages_are_dropped_and_counted_while_too_much_waits() {
     let payloads = world.payloads(slow);
     assert_eq!(payloads.len() as u64 + dropped, 101);
     assert_eq!(payloads.last(), Some(&"kept"), "QoS 1 is not dropped");
+}
+
+fn capped(cap_s: u16) -> World {
+    let config = ConnectionConfig { max_keep_alive_s: NonZeroU16::new(cap_s), ..ConnectionConfig::default() };
+    World::with(config, Limits::default())
+}
+
+#[test]
+fn a_cap_is_told_and_applies_to_those_who_ask_for_more_or_for_none() {
+    for (asked_s, told_s, patience_ms) in [
+        (0, Some(10), 15_000),
+        (11, Some(10), 15_000),
+        (u16::MAX, Some(10), 15_000),
+        (10, None, 15_000),
+        (4, None, 6000),
+    ] {
+        let mut world = capped(10);
+        let (client, ack) = world.connect_with("a", |connect| connect.keep_alive_s = asked_s);
+        assert_eq!(ack.properties.server_keep_alive_s, told_s, "asked for {asked_s} s");
+        world.advance(ms(patience_ms - 1));
+        assert!(!world.is_closed(client), "asked for {asked_s} s");
+        world.advance(ms(1));
+        world.assert_disconnected(client, ReasonCode::KeepAliveTimeout);
+    }
+}
+
+#[test]
+fn a_cap_does_not_bind_those_who_cannot_be_told() {
+    let mut world = capped(10);
+    let (client, _) = world.connect_with("a", |connect| {
+        connect.version = ProtocolVersion::V3_1_1;
+        connect.keep_alive_s = 20;
+    });
+    world.advance(ms(29_999));
+    assert!(!world.is_closed(client));
+    world.advance(ms(1));
+    assert!(world.is_closed(client));
 }

@@ -1,13 +1,11 @@
 //! What CONNACK says that this broker does not do, done all the same.
 
-use std::num::NonZeroU16;
-
 use mayfly_wire::{
     Auth, AuthProperties, Packet, Publish, PublishProperties, QoS, ReasonCode, SubscriptionIdentifiers,
 };
 
 use crate::harness::World;
-use crate::harness::packets::{id, qos_0, qos_1};
+use crate::harness::packets::qos_0;
 
 fn assert_refused(packet: Packet<'_>, reason: ReasonCode) {
     let mut world = World::new();
@@ -34,16 +32,6 @@ fn subscription_identifiers_from_a_client() {
         ..PublishProperties::default()
     };
     assert_refused(Packet::Publish(Publish { properties, ..qos_0("t", "x") }), ReasonCode::ProtocolError);
-}
-
-#[test]
-fn topic_aliases() {
-    for topic in ["t", ""] {
-        let properties =
-            PublishProperties { topic_alias: NonZeroU16::new(1), ..PublishProperties::default() };
-        let publish = Publish { properties, packet_id: Some(id(1)), ..qos_1(topic, "x") };
-        assert_refused(Packet::Publish(publish), ReasonCode::TopicAliasInvalid);
-    }
 }
 
 #[test]

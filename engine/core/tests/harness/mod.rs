@@ -8,6 +8,7 @@ pub(crate) mod rules;
 pub(crate) mod store;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use mayfly_core::{
@@ -28,7 +29,7 @@ pub(crate) struct World {
     pub(crate) broker: Broker,
     now: Now,
     peers: Vec<Peer>,
-    config: ConnectionConfig,
+    config: Rc<ConnectionConfig>,
     /// Who the clients that connect from now on were authenticated as; `None`: as their connection says.
     who: Option<rules::Who>,
 }
@@ -68,7 +69,7 @@ impl World {
             broker: Broker::new(BrokerConfig { limits, hash_seed: 7 }),
             now,
             peers: Vec::new(),
-            config,
+            config: Rc::new(config),
             who: None,
         }
     }
@@ -140,7 +141,7 @@ impl World {
     /// A network connection on which nothing was sent.
     pub(crate) fn accept(&mut self) -> Client {
         self.peers.push(Peer {
-            connection: Connection::new(self.config, self.now.monotonic),
+            connection: Connection::new(Rc::clone(&self.config), self.now.monotonic),
             version: ProtocolVersion::V5,
             partial: Vec::new(),
             arrived: Vec::new(),

@@ -81,7 +81,7 @@ impl Engine {
     /// A client opened a network connection.
     pub(super) fn accept(&mut self, version: Version) -> ConnectionNumber {
         self.peers.push(Peer {
-            connection: Connection::new(self.config, self.now.monotonic),
+            connection: Connection::new(self.config.clone(), self.now.monotonic),
             version,
             arrived: Vec::new(),
             is_gone: false,

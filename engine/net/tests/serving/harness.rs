@@ -66,7 +66,7 @@ impl<M: StateMachine + 'static> Server<M> {
         let (accept, accepted) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let settings = ListenerSettings { connection: config, ..ListenerSettings::default() };
+        let settings = ListenerSettings { connection: config.into(), ..ListenerSettings::default() };
         let listeners = Listeners::one(Endpoint::new(settings), Accepted(accepted));
         let task = tokio::task::spawn_local(serve(Rc::clone(&node), listeners, stopped));
         Self { node, reads: Rc::default(), accept, stop: Some(stop), task }

@@ -12,7 +12,7 @@ impl Listener {
     pub(crate) fn settings(&self) -> ListenerSettings {
         ListenerSettings {
             name: Rc::from(self.name.as_str()),
-            connection: self.mqtt.connection(),
+            connection: self.mqtt.connection().into(),
             authenticator: None,
             policy: self.policy.as_deref().map(Rc::from),
             ..ListenerSettings::default()
@@ -27,6 +27,8 @@ impl Mqtt {
             connect_timeout: self.connect_timeout,
             write_timeout: self.write_timeout,
             max_outgoing_bytes: self.max_outgoing_bytes,
+            reason_strings: true,
+            ..ConnectionConfig::default()
         }
     }
 }

@@ -1,0 +1,221 @@
+//! One network connection: framing, validation, ping, keep-alive, topic aliases, and encoding of what goes out.
+//!
+//! It takes the bytes that its owner read and makes [`Input`](crate::Input)s of them, and takes
+//! [`Action`]s and makes bytes of them. It knows the client's protocol version and the time, nothing of sessions.
+//!
+//! Drive it as: [`receive`](Connection::receive) until it wants more bytes, write [`outgoing`](Connection::outgoing)
+//! and say so with [`written`](Connection::written), and call [`expire`](Connection::expire) at
+//! [`next_deadline`](Connection::next_deadline). Once it [is closing](Connection::is_closing), flush and close.
+//!
+//! # Layout
+//! - `config`: the bounds, and what CONNACK tells of them.
+//! - `receive`: from bytes to events.
+//! - `send`: from actions to bytes.
+//! - `screening`: what a client may not send though it is well-formed.
+//! - `aliases`, `flow`, `outgoing`: topic aliases, inbound flow control and the write buffer by themselves.
+//! - `refusal`: how refusals are worded.
+//!
+//! What few connections need lies in boxes that the others do not have: an idle connection is small.
+
+mod aliases;
+mod config;
+mod flow;
+mod outgoing;
+mod receive;
+mod refusal;
+mod screening;
+mod send;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use mayfly_wire::{ConnectProperties, ProtocolVersion, ReasonCode};
+
+pub use config::{ConnectionConfig, ReceiveExcess};
+pub use receive::{Event, Received};
+
+use crate::machine::CloseCause;
+use crate::time::Monotonic;
+use aliases::TopicAliases;
+use flow::Inbound;
+use outgoing::Outgoing;
+
+/// So many bytes may wait beyond [`ConnectionConfig::max_outgoing_bytes`], which other clients' messages can fill, before
+/// nothing more is taken from the client: room for the answers to what it sends.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// The longest packet that MQTT can carry, in bytes [MQTT 5, section 2.1.4].
+const LONGEST_PACKET: usize = 5 + 268_435_455;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Before CONNECT.
+    Fresh,
+    /// CONNECT was handed on; CONNACK has not come back yet.
+    Connecting,
+    Open,
+    /// Nothing more is read; what is left to write goes out.
+    Closing,
+}
+
+/// One network connection, without its socket.
+#[derive(Debug)]
+pub struct Connection {
+    config: Rc<ConnectionConfig>,
+    phase: Phase,
+    version: ProtocolVersion,
+    /// What CONNECT asked for.
+    asked: Asked,
+    /// One and a half times the Keep Alive; `None` where there is none.
+    patience: Option<Duration>,
+    last_received: Monotonic,
+    inbound: Inbound,
+    aliases: Option<Box<TopicAliases>>,
+    outgoing: Outgoing,
+    dropped: u64,
+}
+
+/// What a client asked for in CONNECT, as far as it concerns its connection.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    /// The client's Maximum Packet Size in bytes [MQTT-3.1.2-24].
+    maximum_packet_size: usize,
+    /// The highest alias that is given to topics sent to it.
+    topic_alias_maximum: u16,
+    /// Whether it may be told more than the reason code, of packets other than PUBLISH, CONNACK and DISCONNECT.
+    problem_information: bool,
+    response_information: bool,
+    /// What to tell it as Server Keep Alive.
+    server_keep_alive_s: Option<u16>,
+}
+
+impl Asked {
+    fn new(config: &ConnectionConfig, properties: &ConnectProperties<'_>) -> Self {
+        let maximum_packet_size =
+            properties.maximum_packet_size.map_or(usize::MAX, |size| size.get() as usize);
+        let topic_alias_maximum = properties.topic_alias_maximum.unwrap_or(0);
+        Self {
+            maximum_packet_size: maximum_packet_size.min(LONGEST_PACKET),
+            topic_alias_maximum: topic_alias_maximum.min(config.max_outgoing_topic_aliases),
+            problem_information: properties.request_problem_information.unwrap_or(true),
+            response_information: properties.request_response_information.unwrap_or(false),
+            server_keep_alive_s: None,
+        }
+    }
+}
+
+impl Connection {
+    /// A connection that was accepted at `now`.
+    pub fn new(config: impl Into<Rc<ConnectionConfig>>, now: Monotonic) -> Self {
+        let config = config.into();
+        Self {
+            asked: Asked::new(&config, &ConnectProperties::default()),
+            config,
+            phase: Phase::Fresh,
+            version: ProtocolVersion::V5,
+            patience: None,
+            last_received: now,
+            inbound: Inbound::default(),
+            aliases: None,
+            outgoing: Outgoing::new(now),
+            dropped: 0,
+        }
+    }
+
+    /// Whether more is to be read from the client: not while it leaves too much of what was written to it, nor while too
+    /// many of its messages wait for an answer. Keep-alive stands still meanwhile.
+    pub fn wants_input(&self) -> bool {
+        self.has_room() && !self.inbound.is_full(self.config.receive_maximum)
+    }
+
+    /// Ends the connection from this side, with a DISCONNECT where the client knows one.
+    pub fn shut_down(&mut self, now: Monotonic, reason: ReasonCode) {
+        if self.phase == Phase::Open {
+            self.send_disconnect(now, reason, None);
+        }
+        self.close(now);
+    }
+
+    /// Bytes to be written.
+    pub fn outgoing(&self) -> &[u8] {
+        self.outgoing.unwritten()
+    }
+
+    /// Notes that the client took the first `count` bytes of [`outgoing`](Self::outgoing).
+    pub fn written(&mut self, now: Monotonic, count: usize) {
+        let was_congested = !self.wants_input();
+        self.outgoing.take(count);
+        if self.phase != Phase::Closing {
+            self.outgoing.note_progress(now);
+        }
+        if was_congested && self.wants_input() {
+            self.last_received = now; // Until now nothing could arrive.
+        }
+    }
+
+    /// Whether the connection is to be closed once [`outgoing`](Self::outgoing) is written.
+    pub fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
+    /// QoS 0 messages that were dropped since too many bytes waited.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// When [`expire`](Self::expire) is wanted next.
+    pub fn next_deadline(&self) -> Option<Monotonic> {
+        [self.receive_deadline().map(|(deadline, _)| deadline), self.write_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Closes the connection if it waited too long for the client, and says why.
+    pub fn expire(&mut self, now: Monotonic) -> Option<CloseCause> {
+        if self.write_deadline().is_some_and(|deadline| deadline <= now) {
+            // What waits can't be written: it is given up, so that the owner need not wait for it.
+            self.phase = Phase::Closing;
+            self.outgoing.discard();
+            return Some(CloseCause::WriteStalled);
+        }
+        let (deadline, cause) = self.receive_deadline()?;
+        if deadline > now {
+            return None;
+        }
+        self.shut_down(now, ReasonCode::KeepAliveTimeout);
+        Some(cause)
+    }
+
+    fn receive_deadline(&self) -> Option<(Monotonic, CloseCause)> {
+        match self.phase {
+            Phase::Fresh => {
+                // From the moment of accepting: a CONNECT that trickles in does not put it off.
+                let deadline = self.last_received.after(self.config.connect_timeout);
+                Some((deadline, CloseCause::Rejected(ReasonCode::MaximumConnectTime)))
+            }
+            Phase::Open | Phase::Connecting if self.wants_input() => {
+                Some((self.last_received.after(self.patience?), CloseCause::KeepAliveTimeout))
+            }
+            Phase::Open | Phase::Connecting | Phase::Closing => None,
+        }
+    }
+
+    fn write_deadline(&self) -> Option<Monotonic> {
+        let since = self.outgoing.last_progress();
+        (!self.outgoing.is_empty()).then(|| since.after(self.config.write_timeout))
+    }
+
+    /// Whether the client takes what is written to it.
+    fn has_room(&self) -> bool {
+        self.outgoing().len() < self.config.max_outgoing_bytes.saturating_add(MAX_ANSWER_BYTES)
+    }
+
+    /// From now on the client has the write timeout once, however steadily it takes its last bytes.
+    fn close(&mut self, now: Monotonic) {
+        if self.phase != Phase::Closing {
+            self.outgoing.note_progress(now);
+            self.phase = Phase::Closing;
+        }
+    }
+}

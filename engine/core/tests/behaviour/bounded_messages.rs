@@ -1,0 +1,140 @@
+//! Named bounds of what a client sends, each with its answer: topic levels, payload format, client identifiers.
+
+use mayfly_core::{ConnectionConfig, Limits};
+use mayfly_wire::{
+    Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, Will, WillProperties,
+};
+
+use crate::harness::World;
+use crate::harness::packets::{self, id, qos_0};
+
+fn strict() -> World {
+    let config = ConnectionConfig {
+        max_topic_levels: 3,
+        max_client_id_len: 5,
+        checks_payload_format: true,
+        ..ConnectionConfig::default()
+    };
+    World::with(config, Limits::default())
+}
+
+fn text(payload: &'static [u8]) -> Publish<'static> {
+    let properties =
+        PublishProperties { payload_format_indicator: Some(true), ..PublishProperties::default() };
+    Publish { properties, payload, ..qos_0("t", "") }
+}
+
+/// The answer to a message at each QoS, and that it goes nowhere.
+fn assert_refused(message: Publish<'_>, reason: ReasonCode) {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut world = strict();
+        let (client, witness) = (world.connect("a"), world.connect("w"));
+        world.subscribe(witness, "#", QoS::AtMostOnce);
+        let packet_id = (qos > QoS::AtMostOnce).then(|| id(9));
+        world.send(client, Packet::Publish(Publish { qos, packet_id, ..message }));
+        match (qos, world.only(client)) {
+            (QoS::AtMostOnce, Packet::Disconnect(packet)) => assert_eq!(packet.reason, reason),
+            (QoS::AtLeastOnce, Packet::PubAck(ack)) => {
+                assert_eq!((ack.packet_id, ack.reason), (id(9), reason));
+            }
+            (QoS::ExactlyOnce, Packet::PubRec(ack)) => {
+                assert_eq!((ack.packet_id, ack.reason), (id(9), reason));
+            }
+            (_, other) => panic!("{qos:?} is answered with {other:?}"),
+        }
+        assert_eq!(world.is_closed(client), qos == QoS::AtMostOnce);
+        assert!(world.received(witness).is_empty(), "{qos:?}");
+    }
+}
+
+#[test]
+fn topics_have_so_many_levels_and_no_more() {
+    assert_refused(qos_0("a/b/c/d", "x"), ReasonCode::TopicNameInvalid);
+    assert_refused(qos_0("///", "x"), ReasonCode::TopicNameInvalid);
+    let mut world = strict();
+    let client = world.connect("a");
+    world.subscribe(client, "#", QoS::AtMostOnce);
+    world.publish(client, qos_0("a/b/c", "x"));
+    world.publish(client, qos_0("//", "x"));
+    assert_eq!(world.messages(client).len(), 2);
+}
+
+#[test]
+fn a_topic_behind_an_alias_has_no_more_levels_than_another() {
+    let properties =
+        PublishProperties { topic_alias: std::num::NonZeroU16::new(1), ..PublishProperties::default() };
+    assert_refused(Publish { properties, ..qos_0("a/b/c/d", "x") }, ReasonCode::TopicNameInvalid);
+    let mut world = strict();
+    let client = world.connect("a");
+    let first = Publish { properties, qos: QoS::AtLeastOnce, ..qos_0("a/b/c/d", "x") };
+    assert_eq!(world.publish(client, first), Some(ReasonCode::TopicNameInvalid));
+    assert_eq!(world.publish(client, Publish { topic: "", ..first }), Some(ReasonCode::TopicNameInvalid));
+}
+
+#[test]
+fn payloads_that_are_not_the_text_they_say_are_refused() {
+    assert_refused(text(&[0xFF]), ReasonCode::PayloadFormatInvalid);
+    assert_refused(text(b"cut off \xE2\x82"), ReasonCode::PayloadFormatInvalid);
+    let mut world = strict();
+    let client = world.connect("a");
+    world.subscribe(client, "#", QoS::AtMostOnce);
+    world.publish(client, text("température".as_bytes()));
+    world.publish(client, Publish { payload: &[0xFF], ..qos_0("t", "") });
+    assert_eq!(world.messages(client).len(), 2);
+}
+
+#[test]
+fn payloads_are_not_looked_at_unless_the_listener_wants_it() {
+    let mut world = World::new();
+    let client = world.connect("a");
+    world.subscribe(client, "#", QoS::AtMostOnce);
+    world.publish(client, text(&[0xFF]));
+    assert_eq!(world.message(client).payload, [0xFF]);
+}
+
+#[test]
+fn wills_are_held_to_the_same() {
+    let will = packets::will("w");
+    let properties = WillProperties { payload_format_indicator: Some(true), ..WillProperties::default() };
+    for (will, reason) in [
+        (Will { topic: packets::topic("a/b/c/d"), ..will }, ReasonCode::TopicNameInvalid),
+        (Will { properties, payload: &[0xFF], ..will }, ReasonCode::PayloadFormatInvalid),
+    ] {
+        let mut world = strict();
+        let mut connect = packets::connect("a");
+        connect.will = Some(will);
+        let client = world.open(connect);
+        assert_eq!(world.conn_ack(client).reason, reason);
+        assert!(world.received(client).is_empty() && world.is_closed(client));
+        assert_eq!(world.broker.statistics().sessions, 0);
+    }
+}
+
+#[test]
+fn client_identifiers_have_so_many_bytes_and_no_more() {
+    for version in [ProtocolVersion::V5, ProtocolVersion::V3_1_1] {
+        for (client_id, reason) in [
+            ("12345", ReasonCode::Success),
+            ("123456", ReasonCode::ClientIdentifierNotValid),
+            ("", ReasonCode::Success),
+        ] {
+            let mut world = strict();
+            let mut connect = packets::connect(client_id);
+            connect.version = version;
+            let client = world.open(connect);
+            assert_eq!(world.conn_ack(client).reason, reason, "{client_id:?}");
+            assert_eq!(world.is_closed(client), reason.is_error());
+        }
+    }
+}
+
+#[test]
+fn mqtt_3_1_1_has_no_word_for_a_refused_message() {
+    for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut world = strict();
+        let client = world.connect_3_1_1("a");
+        let packet_id = (qos > QoS::AtMostOnce).then(|| id(9));
+        world.send(client, Packet::Publish(Publish { qos, packet_id, ..qos_0("a/b/c/d", "x") }));
+        assert!(world.received(client).is_empty() && world.is_closed(client));
+    }
+}
