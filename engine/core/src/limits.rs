@@ -26,6 +26,11 @@ pub struct Limits {
     pub max_session_expiry_interval_s: u32,
     /// Subscriptions of one session. A further one is refused (0x97).
     pub max_subscriptions: u32,
+    /// Retained messages. A further one of QoS 1 or 2 is refused (0x97); one of QoS 0, or a will, is routed and not
+    /// retained, and counted.
+    pub max_retained_messages: u32,
+    /// What retained messages may occupy in bytes (topic, properties, payload, index), with the same consequence.
+    pub max_retained_bytes: u32,
     /// Keys that one connection may watch. A further KEYNOTIFY is refused (`the quota has been exceeded`).
     pub max_watched_keys: u32,
     /// Executed requests that are remembered so that a replay is answered from memory. The oldest goes first.
@@ -43,6 +48,8 @@ impl Default for Limits {
             max_unreleased_messages: 65_535,
             max_session_expiry_interval_s: u32::MAX,
             max_subscriptions: 10_000,
+            max_retained_messages: 1_000_000,
+            max_retained_bytes: 512 * 1024 * 1024,
             max_watched_keys: 10_000,
             max_remembered_requests: 100_000,
         }

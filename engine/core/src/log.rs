@@ -35,6 +35,7 @@ const TICK: u8 = 4;
 const LIMITS: u8 = 5;
 const NODE_DOWN: u8 = 6;
 const RULES: u8 = 7;
+const PUBLISH: u8 = 8;
 
 /// Why bytes are not an entry.
 #[derive(Debug, Error)]
@@ -71,6 +72,7 @@ pub fn encode(now: Now, input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), Enco
         Input::Opened { connection, .. } => (OPENED, connection),
         Input::Packet { connection, .. } => (PACKET, connection),
         Input::Closed { connection, .. } => (CLOSED, connection),
+        Input::Publish(_) => (PUBLISH, ConnectionId { node: 0, sequence: 0 }),
         Input::Tick => (TICK, ConnectionId { node: 0, sequence: 0 }),
         Input::Limits(_) => (LIMITS, ConnectionId { node: 0, sequence: 0 }),
         Input::Rules(_) => (RULES, ConnectionId { node: 0, sequence: 0 }),
@@ -99,6 +101,7 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
             Packet::Connect(*connect).encode(connect.version, out)
         }
         Input::Packet { packet, .. } => packet.encode(ProtocolVersion::V5, out),
+        Input::Publish(publish) => Packet::Publish(*publish).encode(ProtocolVersion::V5, out),
         Input::Closed { cause, .. } => {
             let (cause, reason) = match *cause {
                 CloseCause::NetworkLost => (1, ReasonCode::Success),
@@ -119,6 +122,8 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
                 limits.max_unreleased_messages,
                 limits.max_session_expiry_interval_s,
                 limits.max_subscriptions,
+                limits.max_retained_messages,
+                limits.max_retained_bytes,
                 limits.max_watched_keys,
                 limits.max_remembered_requests,
             ] {
@@ -153,6 +158,10 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
         OPENED => decode_opened(connection, &mut reader)?,
         PACKET => Input::Packet { connection, packet: reader.packet()? },
         CLOSED => Input::Closed { connection, cause: reader.close_cause()? },
+        PUBLISH => match reader.packet()? {
+            Packet::Publish(publish) => Input::Publish(publish),
+            _ => return Err(LogError::Value { field: "packet of the server itself", value: 0 }),
+        },
         TICK => Input::Tick,
         LIMITS => Input::Limits(reader.limits()?),
         RULES => {
@@ -256,6 +265,8 @@ impl<'a> Reader<'a> {
             max_unreleased_messages: self.u32()?,
             max_session_expiry_interval_s: self.u32()?,
             max_subscriptions: self.u32()?,
+            max_retained_messages: self.u32()?,
+            max_retained_bytes: self.u32()?,
             max_watched_keys: self.u32()?,
             max_remembered_requests: self.u32()?,
         })

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mayfly_wire::{Connect, Delivery, Packet, ReasonCode};
+use mayfly_wire::{Connect, Delivery, Packet, Publish, ReasonCode};
 
 use crate::authorization::Rules;
 use crate::identity::Identity;
@@ -82,6 +82,10 @@ pub enum Input<'a> {
         /// Why.
         cause: CloseCause,
     },
+    /// A message of the server itself, as those below `$SYS/`. Goes to its subscribers and is retained if it says so, as
+    /// far as the limits allow. Its packet identifier, which QoS 1 and 2 want, and its subscription identifiers mean
+    /// nothing; one without a topic is ignored.
+    Publish(Publish<'a>),
     /// Time has passed.
     Tick,
     /// New limits apply from now on.

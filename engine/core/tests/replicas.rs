@@ -10,11 +10,18 @@ use mayfly_core::{
     AttributeList, Broker, BrokerConfig, BrokerResource, CloseCause, ConnectionId, Identity, Input, Limits,
     Monotonic, Now, Principals, Rule, RuleSet, StateMachine, WallClock, log,
 };
-use mayfly_wire::{Connect, ConnectProperties, Packet, ProtocolVersion, ReasonCode};
+use mayfly_wire::{
+    Connect, ConnectProperties, Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode,
+};
 use proptest::prelude::*;
 
 fn broker(hash_seed: u64) -> Broker {
-    let limits = Limits { max_queued_messages: 4, max_remembered_requests: 8, ..Limits::default() };
+    let limits = Limits {
+        max_queued_messages: 4,
+        max_remembered_requests: 8,
+        max_retained_messages: 3,
+        ..Limits::default()
+    };
     Broker::new(BrokerConfig { limits, hash_seed })
 }
 
@@ -113,6 +120,15 @@ fn every_kind_of_input_reads_back() {
         Rule { principals: everyone, broker_resources: vec![connect_all], state_store_resources: Vec::new() };
     let rules = RuleSet::new([("plant".into(), vec![rule])].into());
     let no_rules = RuleSet::default();
+    let own = Publish {
+        dup: false,
+        qos: QoS::AtMostOnce,
+        retain: true,
+        topic: "$SYS/broker/uptime",
+        packet_id: None,
+        properties: PublishProperties::default(),
+        payload: b"1 s",
+    };
     let mut inputs = vec![
         Input::Rules(rules.as_rules()),
         Input::Rules(no_rules.as_rules()),
@@ -121,6 +137,7 @@ fn every_kind_of_input_reads_back() {
         opened(Some("someone")),
         Input::Packet { connection: CONNECTION, packet: Packet::PingReq },
         Input::Tick,
+        Input::Publish(own),
         Input::Limits(Limits { max_watched_keys: 7, max_subscriptions: 8, ..Limits::default() }),
         Input::NodeDown { node: u64::MAX },
     ];

@@ -46,9 +46,12 @@ impl Snapshot {
             sessions,
             connections,
             messages,
+            retained_messages,
+            retained_bytes,
             dropped_queue_full,
             dropped_too_large,
             dropped_expired,
+            retained_refused,
             requests_refused,
             requests_replayed,
             denied_connections,
@@ -61,7 +64,14 @@ impl Snapshot {
         page.size("store_keys", "Keys in the store", keys)?;
         page.size("sessions", "Sessions, of connected clients and of those away", sessions)?;
         page.size("connections_open", "Open connections", connections)?;
-        page.size("messages_held", "Messages in memory: in flight, queued, wills", messages)?;
+        page.size("messages_held", "Messages in memory: in flight, queued, retained, wills", messages)?;
+        page.size("retained_messages", "Retained messages", retained_messages)?;
+        page.size("retained_bytes", "What retained messages occupy in bytes, nearly", retained_bytes)?;
+        page.counter(
+            "retained_refused",
+            "Messages that were not retained since that would have exceeded the bounds",
+            retained_refused,
+        )?;
         page.counters(
             "messages_dropped",
             "Messages that a receiver did not get, by cause",

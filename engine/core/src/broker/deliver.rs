@@ -19,6 +19,10 @@ impl Broker {
         let goes_at_once = is_connected
             && match (qos, kind) {
                 // QoS 0 does not wait for the window, but the store's answers keep their order.
+                (QoS::AtMostOnce, Kind::Published) if session.awaited.is_some() => {
+                    self.send_behind_retained(key, message);
+                    return;
+                }
                 (QoS::AtMostOnce, Kind::Published) => true,
                 (QoS::AtMostOnce, _) => !session.has_backlog(),
                 _ => !session.has_backlog() && session.may_send(),
@@ -56,7 +60,7 @@ impl Broker {
     }
 
     /// Puts out a message that the caller holds a reference to; the reference goes with it.
-    fn send(&mut self, key: SessionKey, Queued { message, qos, kind }: Queued) {
+    pub(super) fn send(&mut self, key: SessionKey, Queued { message, qos, kind }: Queued) {
         // The size does not depend on which identifier it gets, only on whether it gets one.
         let placeholder = if qos > QoS::AtMostOnce { PacketId::new(1) } else { None };
         let envelope = Envelope { qos, packet_id: placeholder, dup: false };
@@ -79,7 +83,7 @@ impl Broker {
     }
 
     /// Sends what waits, as far as the client's Receive Maximum allows: first again what was in flight on an earlier
-    /// connection, in the order of first sending [MQTT-4.6.0-1], then the queue.
+    /// connection, in the order of first sending [MQTT-4.6.0-1], then retained messages, then the queue.
     pub(super) fn pump(&mut self, key: SessionKey) {
         loop {
             let session = &mut self.sessions[key.index()];
@@ -93,6 +97,10 @@ impl Broker {
                 self.resend(key, packet_id);
                 continue;
             }
+            if !self.send_retained(key) {
+                return;
+            }
+            let session = &mut self.sessions[key.index()];
             let Some(&queued) = session.queue.front() else { return };
             if queued.qos > QoS::AtMostOnce && !session.may_send() {
                 return;

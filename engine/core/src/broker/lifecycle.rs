@@ -100,9 +100,7 @@ impl Broker {
     /// Why a CONNECT is not accepted.
     fn refusal(connect: &Connect<'_>) -> Option<ReasonCode> {
         let will = connect.will.as_ref();
-        if will.is_some_and(|will| will.retain) {
-            Some(ReasonCode::RetainNotSupported)
-        } else if will.is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
+        if will.is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
             Some(ReasonCode::NotAuthorized)
         } else {
             None
@@ -144,7 +142,14 @@ impl Broker {
         let message = self.messages.hold_will(will);
         let delay = Duration::from_secs(u64::from(will.properties.delay_interval_s.unwrap_or(0)));
         let expiry_interval_s = will.properties.message_expiry_interval_s;
-        Some(HeldWill { topic: will.topic.as_str().into(), message, qos: will.qos, delay, expiry_interval_s })
+        Some(HeldWill {
+            topic: will.topic.as_str().into(),
+            message,
+            qos: will.qos,
+            retain: will.retain,
+            delay,
+            expiry_interval_s,
+        })
     }
 
     pub(super) fn disconnect(
@@ -193,6 +198,7 @@ impl Broker {
         for watched in &connection.watched_keys {
             self.unregister(watched, key);
         }
+        self.interrupt_retained(key);
         let Session { queue, queued_bytes, .. } = &mut self.sessions[key.index()];
         let messages = &mut self.messages;
         queue.retain(|queued| {
@@ -244,12 +250,15 @@ impl Broker {
                 self.messages.start_expiry(will.message, self.now.wall, interval_s);
             }
             if self.may(key, Operation::Publish(&will.topic)) {
+                if will.retain {
+                    self.retain(Some(key), will.message, will.qos);
+                }
                 self.route(Publication {
                     publisher: Some(key),
                     topic: &will.topic,
                     message: will.message,
                     qos: will.qos,
-                    retain: false,
+                    retain: will.retain,
                     kind: Kind::Published,
                 });
             } else {
@@ -274,7 +283,7 @@ impl Broker {
         self.publish_will(key);
         let mut session = self.sessions.remove(key.index());
         assert!(session.connection.is_none(), "a session ends after its connection");
-        self.directory.by_client_id.swap_remove(&session.client_id);
+        self.directory.by_client_id.swap_remove(&*session.client_id);
         for filter in &session.filters {
             self.subscriptions.remove_text(filter, key);
         }

@@ -220,6 +220,27 @@ impl Messages {
         self.message(id).bytes.len()
     }
 
+    pub(super) fn topic(&self, id: MessageId) -> &str {
+        let message = self.message(id);
+        std::str::from_utf8(&message.bytes[..message.topic_len]).expect("a topic is held as it was validated")
+    }
+
+    pub(super) fn has_payload(&self, id: MessageId) -> bool {
+        let message = self.message(id);
+        message.bytes.len() > message.topic_len + message.properties_len
+    }
+
+    pub(super) fn expires_at(&self, id: MessageId) -> Option<WallClock> {
+        self.message(id).expires_at
+    }
+
+    /// Gives back what a message's buffer has to spare: one that was used before can be much larger.
+    pub(super) fn shrink(&mut self, id: MessageId) {
+        if let Form::Message(message) = &mut self.held[id.0 as usize].form {
+            message.bytes.shrink_to_fit();
+        }
+    }
+
     /// How many messages are held.
     pub(super) fn len(&self) -> usize {
         self.held.len()

@@ -7,9 +7,10 @@
 //! - `deliver`: from a message to one session: the window, the queue, sending again.
 //! - `exchange`: the acknowledgements that follow a PUBLISH, both ways.
 //! - `routing`: from a message to the sessions it is for.
+//! - `retained_delivery`: from a new subscription to the retained messages it brings.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
-//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `filter_index`, `replay`, `outbox`: the data
+//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `filter_index`, `retained`, `replay`, `outbox`: the data
 //!   these work on.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
@@ -25,6 +26,8 @@ mod outbox;
 mod permissions;
 mod publish;
 mod replay;
+mod retained;
+mod retained_delivery;
 mod routing;
 mod session;
 mod state_store;
@@ -36,6 +39,7 @@ mod window;
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use indexmap::{IndexMap, IndexSet};
@@ -47,16 +51,20 @@ use crate::authorization::RuleSet;
 use crate::limits::Limits;
 use crate::machine::{ConnectionId, Input, Output, StateMachine};
 use crate::store::Store;
-use crate::time::{Monotonic, Now};
+use crate::time::{Monotonic, Now, WallClock};
 use messages::Messages;
 use outbox::{Item, Outbox};
 use replay::ReplayMemory;
+use retained::Retained;
 use session::{Directory, Session, SessionKey};
 use subscriptions::{Matches, Subscriptions};
 
 /// At most this many deadlines of one kind are served per input, so that a crowd of them does not hold up the packets
 /// behind. The rest is due at once again.
 const MAX_DUE_PER_INPUT: usize = 256;
+
+/// At most so many sessions are sent a piece of the retained messages that they wait for, per input.
+const MAX_RETAINED_PIECES_PER_INPUT: usize = 4;
 
 /// What a broker is created with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -77,14 +85,20 @@ pub struct Statistics {
     pub sessions: usize,
     /// Open connections.
     pub connections: usize,
-    /// Messages in memory: in flight, queued, wills.
+    /// Messages in memory: in flight, queued, retained, wills.
     pub messages: usize,
+    /// Retained messages.
+    pub retained_messages: usize,
+    /// What they occupy in bytes, nearly.
+    pub retained_bytes: usize,
     /// Dropped since a session's queue was full.
     pub dropped_queue_full: u64,
     /// Dropped since they exceed the client's Maximum Packet Size.
     pub dropped_too_large: u64,
-    /// Dropped since their Message Expiry Interval had passed.
+    /// Dropped since their Message Expiry Interval had passed; retained ones too.
     pub dropped_expired: u64,
+    /// Not retained since that would have exceeded the bounds.
+    pub retained_refused: u64,
     /// Requests to the store that were not executed: QoS 0, MQTT 3.1.1, expired, or without what a response needs.
     pub requests_refused: u64,
     /// Requests that were answered from memory.
@@ -108,6 +122,7 @@ pub struct Statistics {
 enum Timer {
     PublishWill,
     ExpireSession,
+    SendRetained,
 }
 
 /// The broker and its state store. See [`StateMachine`] for how to drive it.
@@ -120,6 +135,7 @@ pub struct Broker {
     directory: Directory,
     subscriptions: Subscriptions,
     messages: Messages,
+    retained: Retained,
     outbox: Outbox,
     timers: BTreeSet<(Monotonic, SessionKey, Timer)>,
     store: Store,
@@ -148,6 +164,7 @@ impl Broker {
             directory: Directory::new(hash_state.clone()),
             subscriptions: Subscriptions::new(config.hash_seed),
             messages: Messages::default(),
+            retained: Retained::default(),
             outbox: Outbox::default(),
             timers: BTreeSet::new(),
             store: Store::new(config.hash_seed),
@@ -168,6 +185,8 @@ impl Broker {
             sessions: self.sessions.len(),
             connections: self.directory.by_connection.len(),
             messages: self.messages.len(),
+            retained_messages: self.retained.len(),
+            retained_bytes: self.retained.bytes(),
             ..self.counters
         }
     }
@@ -185,6 +204,7 @@ impl Broker {
             let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
             self.subscriptions.hash_session(key, &session.filters, &mut state);
         }
+        self.retained.hash_state(&self.messages, &mut state);
         self.timers.hash(&mut state);
         self.store.hash(&mut state);
         for (key, watchers) in &self.watchers {
@@ -228,14 +248,25 @@ impl Broker {
             self.notify(&key, None, version);
         }
         for _ in 0..MAX_DUE_PER_INPUT {
+            if !self.retained.expire_next(&mut self.messages, self.now.wall) {
+                break;
+            }
+            self.counters.dropped_expired += 1;
+        }
+        let mut pieces = 0;
+        for _ in 0..MAX_DUE_PER_INPUT {
             let Some(&timer @ (due_at, session, kind)) = self.timers.first() else { break };
-            if due_at > self.now.monotonic {
+            if due_at > self.now.monotonic || pieces == MAX_RETAINED_PIECES_PER_INPUT {
                 break;
             }
             self.timers.remove(&timer);
             match kind {
                 Timer::PublishWill => self.publish_will(session),
                 Timer::ExpireSession => self.end_session(session),
+                Timer::SendRetained => {
+                    self.resume_retained(session);
+                    pieces += 1;
+                }
             }
         }
     }
@@ -267,6 +298,7 @@ impl StateMachine for Broker {
             }
             Input::Packet { connection, packet } => self.packet(*connection, packet),
             Input::Closed { connection, cause: _ } => self.closed(*connection),
+            Input::Publish(publish) => self.publish_own(publish),
             Input::Tick => {}
             Input::Limits(limits) => self.limits = *limits,
             Input::Rules(rules) => self.replace_rules(*rules),
@@ -281,6 +313,11 @@ impl StateMachine for Broker {
 
     fn next_deadline(&self) -> Option<Monotonic> {
         let timer = self.timers.first().map(|&(due_at, ..)| due_at);
-        [timer, self.store.next_expiry()].into_iter().flatten().min()
+        // The wall clock can step; then this is looked at again.
+        let left_ms =
+            |expires_at: WallClock| expires_at.as_millis().saturating_sub(self.now.wall.as_millis());
+        let expiry = self.retained.next_expiry().map(left_ms);
+        let expiry = expiry.map(|left_ms| self.now.monotonic.after(Duration::from_millis(left_ms)));
+        [timer, self.store.next_expiry(), expiry].into_iter().flatten().min()
     }
 }

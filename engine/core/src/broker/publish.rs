@@ -10,6 +10,9 @@ use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 use crate::store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
 
+/// The root of what a server tells about itself [MQTT 5, section 4.7.2].
+const SYSTEM_TOPIC: &str = "$SYS";
+
 impl Broker {
     pub(super) fn publish(&mut self, key: SessionKey, connection: ConnectionId, publish: &Publish<'_>) {
         if self.is_known_identifier(key, connection, publish) {
@@ -24,30 +27,47 @@ impl Broker {
             return;
         }
         self.identifier_used(key, publish.packet_id, None);
-        let reason = if is_reserved_topic(publish.topic) {
-            ReasonCode::NotAuthorized
-        } else if !self.may(key, Operation::Publish(publish.topic)) {
+        if is_reserved_topic(publish.topic) {
+            self.answer_publish(key, connection, publish, ReasonCode::NotAuthorized);
+            return;
+        }
+        if !self.may(key, Operation::Publish(publish.topic)) {
             self.counters.denied_publications += 1;
-            ReasonCode::NotAuthorized
+            self.answer_publish(key, connection, publish, ReasonCode::NotAuthorized);
+            return;
+        }
+        match self.take_message(Some(key), publish) {
+            ReasonCode::QuotaExceeded => {
+                self.refuse_publish(key, connection, publish, ReasonCode::QuotaExceeded);
+            }
+            reason => self.answer_publish(key, connection, publish, reason),
+        }
+    }
+
+    /// Publishes a message of the server itself.
+    pub(super) fn publish_own(&mut self, publish: &Publish<'_>) {
+        if !publish.topic.is_empty() {
+            self.take_message(None, publish);
+        }
+    }
+
+    /// Retains a message if it says so, and hands it to its subscribers. Where there is no room for it, and its publisher
+    /// can be told so, it is not handed on either.
+    fn take_message(&mut self, publisher: Option<SessionKey>, publish: &Publish<'_>) -> ReasonCode {
+        let Publish { topic, qos, retain, .. } = *publish;
+        let message =
+            self.messages.hold_published(topic, &publish.properties, publish.payload, self.now.wall);
+        let is_told = publisher.is_some() && qos > QoS::AtMostOnce;
+        let is_refused = retain && !self.retain(publisher, message, qos) && is_told;
+        let reason = if is_refused {
+            ReasonCode::QuotaExceeded
         } else {
-            let message = self.messages.hold_published(
-                publish.topic,
-                &publish.properties,
-                publish.payload,
-                self.now.wall,
-            );
-            let receivers = self.route(Publication {
-                publisher: Some(key),
-                topic: publish.topic,
-                message,
-                qos: publish.qos,
-                retain: publish.retain,
-                kind: Kind::Published,
-            });
-            self.messages.release(message);
+            let kind = Kind::Published;
+            let receivers = self.route(Publication { publisher, topic, message, qos, retain, kind });
             if receivers == 0 { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
         };
-        self.answer_publish(key, connection, publish, reason);
+        self.messages.release(message);
+        reason
     }
 
     /// Answers a PUBLISH whose Packet Identifier a QoS 2 message still has, or that can't get one, and says whether it
@@ -117,17 +137,11 @@ impl Broker {
 
 /// What this broker said in CONNACK that it does not take, and what no [`Connection`](crate::Connection) hands on.
 fn forbidden(publish: &Publish<'_>) -> Option<ReasonCode> {
-    if publish.topic.is_empty() {
-        Some(ReasonCode::TopicAliasInvalid)
-    } else if publish.retain {
-        Some(ReasonCode::RetainNotSupported)
-    } else {
-        None
-    }
+    if publish.topic.is_empty() { Some(ReasonCode::TopicAliasInvalid) } else { None }
 }
 
-/// Whether only the store itself publishes to `topic`, or reads from it.
+/// Whether only the store or the server itself publishes to `topic`.
 pub(super) fn is_reserved_topic(topic: &str) -> bool {
-    let below = topic.strip_prefix(NOTIFY_TOPIC_PREFIX);
-    topic == REQUEST_TOPIC || below.is_some_and(|rest| rest.starts_with('/'))
+    let is_below = |prefix: &str| topic.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
+    topic == REQUEST_TOPIC || is_below(NOTIFY_TOPIC_PREFIX) || topic == SYSTEM_TOPIC || is_below(SYSTEM_TOPIC)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
@@ -11,6 +12,7 @@ use mayfly_wire::{PacketId, ProtocolVersion, QoS};
 use super::messages::{MessageId, Messages};
 use super::permissions::Subject;
 use super::replay::RequestId;
+use super::retained_delivery::Awaited;
 use super::unreleased::Unreleased;
 use super::window::Window;
 use crate::machine::ConnectionId;
@@ -36,7 +38,8 @@ pub(super) const NEVER: u32 = u32::MAX;
 /// A client's session.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) client_id: Box<str>,
+    /// Shared with the retained messages that it publishes.
+    pub(super) client_id: Arc<str>,
     /// Who its client is under the rules, or was when it was last here; `None`: it may do everything.
     pub(super) subject: Option<Box<Subject>>,
     /// The connection in use; `None` while the client is away.
@@ -47,6 +50,8 @@ pub(super) struct Session {
     pub(super) expires_at: Option<Monotonic>,
     /// Filters, so that they can be taken out of the index with the session.
     pub(super) filters: IndexSet<Box<str>, FixedState>,
+    /// Retained messages that its latest subscriptions have still to bring.
+    pub(super) awaited: Option<Box<Awaited>>,
     pub(super) window: Window,
     pub(super) queue: VecDeque<Queued>,
     /// The bytes of the messages in `queue`.
@@ -105,6 +110,7 @@ pub(super) struct HeldWill {
     pub(super) topic: Box<str>,
     pub(super) message: MessageId,
     pub(super) qos: QoS,
+    pub(super) retain: bool,
     pub(super) delay: Duration,
     /// Its Message Expiry Interval in seconds, counted from the publication.
     pub(super) expiry_interval_s: Option<u32>,
@@ -119,6 +125,7 @@ impl Session {
             expiry_interval_s: 0,
             expires_at: None,
             filters: IndexSet::with_hasher(hash_state.clone()),
+            awaited: None,
             window: Window::default(),
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -145,7 +152,7 @@ impl Session {
 
     /// Whether something waits that the next message has to stay behind.
     pub(super) fn has_backlog(&self) -> bool {
-        !self.queue.is_empty() || self.has_resends()
+        !self.queue.is_empty() || self.has_resends() || self.awaited.is_some()
     }
 
     /// Whether a new QoS 1 message may be sent: behind all that is to be sent again, and with an identifier of its own.
@@ -158,6 +165,10 @@ impl Session {
         (&self.client_id, &self.subject, &self.connection, self.expiry_interval_s, self.expires_at)
             .hash(state);
         self.filters.len().hash(state);
+        self.awaited.is_some().hash(state);
+        if let Some(awaited) = &self.awaited {
+            awaited.hash_state(messages, state);
+        }
         self.window.position().hash(state);
         for (id, message) in self.window.iter() {
             id.hash(state);
@@ -171,7 +182,8 @@ impl Session {
         self.unreleased.hash(state);
         self.unsettled_requests.as_slice().hash(state);
         if let Some(will) = &self.will {
-            (&will.topic, will.qos, will.delay, will.expiry_interval_s, self.will_due_at).hash(state);
+            (&will.topic, will.qos, will.retain, will.delay, will.expiry_interval_s, self.will_due_at)
+                .hash(state);
             messages.hash_content(will.message, state);
         }
     }

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU32;
 
-use mayfly_wire::{ProtocolVersion, QoS, ReasonCode, Subscribe, Subscription, TopicFilter, Unsubscribe};
+use mayfly_wire::{
+    ProtocolVersion, QoS, ReasonCode, RetainHandling, Subscribe, Subscription, TopicFilter, Unsubscribe,
+};
 
 use super::Broker;
 use super::filter_index::is_exact;
@@ -36,6 +38,8 @@ impl Broker {
         }
         let reasons = self.outbox.push_reasons(answers.into_iter());
         self.outbox.push(connection, Item::SubAck { packet_id: subscribe.packet_id, reasons });
+        // Retained messages come after it.
+        self.pump(key);
     }
 
     fn add_subscription(
@@ -58,7 +62,8 @@ impl Broker {
         }
         let max_subscriptions = self.limits.max_subscriptions as usize;
         let session = self.session(key);
-        if !session.filters.contains(text) {
+        let is_new = !session.filters.contains(text);
+        if is_new {
             if session.filters.len() >= max_subscriptions {
                 return Err(ReasonCode::QuotaExceeded);
             }
@@ -74,6 +79,15 @@ impl Broker {
             retain_as_published: options.retain_as_published,
         };
         self.subscriptions.insert(subscription.filter, subscriber);
+        // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11].
+        let wants_retained = match options.retain_handling {
+            RetainHandling::SendAtSubscribe => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if wants_retained {
+            self.await_retained(key, subscription.filter, &subscriber);
+        }
         Ok(qos)
     }
 
@@ -94,6 +108,8 @@ impl Broker {
         }
         let reasons = self.outbox.push_reasons(answers.into_iter());
         self.outbox.push(connection, Item::UnsubAck { packet_id: unsubscribe.packet_id, reasons });
+        // What waited behind the retained messages of an ended subscription.
+        self.pump(key);
     }
 
     /// Ends a session's subscription. Returns whether there was one.
@@ -101,6 +117,7 @@ impl Broker {
         let existed = self.session(key).filters.swap_remove(filter.as_str());
         if existed {
             self.subscriptions.remove(filter, key);
+            self.forget_retained(key, filter.as_str());
         }
         existed
     }

@@ -88,6 +88,11 @@ pub(crate) fn pub_comp(packet_id: PacketId, reason: ReasonCode) -> Packet<'stati
     Packet::PubComp(PubComp { packet_id, reason, properties: AckProperties::default() })
 }
 
+/// This message, to be retained.
+pub(crate) fn retained(message: Publish<'_>) -> Publish<'_> {
+    Publish { retain: true, ..message }
+}
+
 pub(crate) fn subscription(text: &str, qos: QoS) -> Subscription<'_> {
     let options = SubscriptionOptions {
         qos,

@@ -47,6 +47,8 @@ enum Action {
         filter: &'static str,
         qos: QoS,
         no_local: bool,
+        retain_as_published: bool,
+        retain_handling: RetainHandling,
         identifier: Option<u32>,
     },
     Unsubscribe {
@@ -55,6 +57,8 @@ enum Action {
     Publish {
         topic: &'static str,
         qos: QoS,
+        retain: bool,
+        payload: &'static [u8],
         packet_id: u16,
         expiry_s: Option<u32>,
     },
@@ -143,11 +147,23 @@ fn actions() -> impl Strategy<Value = Action> {
             Action::Connect { policy, version, clean_start, expiry_s, receive_maximum, will_delay_s }
         });
     let identifier = prop::option::of(select(vec![1, 2, 268_435_455]));
-    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>(), identifier).prop_map(
-        |(filter, qos, no_local, identifier)| Action::Subscribe { filter, qos, no_local, identifier },
+    let handling =
+        select(vec![RetainHandling::SendAtSubscribe, RetainHandling::SendIfNew, RetainHandling::DoNotSend]);
+    let subscribe = (select(FILTERS.to_vec()), qos(), any::<bool>(), any::<bool>(), handling, identifier)
+        .prop_map(|(filter, qos, no_local, retain_as_published, retain_handling, identifier)| {
+            Action::Subscribe { filter, qos, no_local, retain_as_published, retain_handling, identifier }
+        });
+    let payload = prop_oneof![4 => Just(&b"payload"[..]), 1 => Just(&b""[..])];
+    let publish = (select(TOPICS.to_vec()), qos(), any::<bool>(), payload, 1_u16..9, seconds()).prop_map(
+        |(topic, qos, retain, payload, packet_id, expiry_s)| Action::Publish {
+            topic,
+            qos,
+            retain,
+            payload,
+            packet_id,
+            expiry_s,
+        },
     );
-    let publish = (select(TOPICS.to_vec()), qos(), 1_u16..9, seconds())
-        .prop_map(|(topic, qos, packet_id, expiry_s)| Action::Publish { topic, qos, packet_id, expiry_s });
     let request = (commands(), 1_u16..9, 0_u8..6, any::<bool>(), seconds()).prop_map(
         |(command, packet_id, correlation, fenced, expiry_s)| Action::Request {
             command,
@@ -300,7 +316,7 @@ impl Writer {
             WillProperties { delay_interval_s: will_delay_s.filter(|_| is_v5), ..WillProperties::default() };
         let will = Will {
             qos: QoS::AtLeastOnce,
-            retain: false,
+            retain: will_delay_s.is_some_and(|delay_s| delay_s > 0),
             topic: TopicName::parse("w").unwrap(),
             payload: b"gone",
             properties: will_properties,
@@ -327,11 +343,9 @@ impl Writer {
     fn send(&mut self, connection: ConnectionId, action: &Action) {
         let id = |id: u16| PacketId::new(id).unwrap();
         match *action {
-            Action::Subscribe { filter, qos, no_local, identifier } => {
+            Action::Subscribe { filter, qos, no_local, retain_as_published, retain_handling, identifier } => {
                 let no_local = no_local && !filter.starts_with("$share");
-                let retain_handling = RetainHandling::DoNotSend;
-                let options =
-                    SubscriptionOptions { qos, no_local, retain_as_published: true, retain_handling };
+                let options = SubscriptionOptions { qos, no_local, retain_as_published, retain_handling };
                 let filters = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
                 let properties = SubscribeProperties {
                     subscription_identifier: identifier,
@@ -350,14 +364,17 @@ impl Writer {
                 let unsubscribe = Unsubscribe { packet_id: id(1), properties, filters };
                 self.packet(connection, Packet::Unsubscribe(unsubscribe));
             }
-            Action::Publish { topic, qos, packet_id, expiry_s } => {
+            Action::Publish { topic, qos, retain, payload, packet_id, expiry_s } => {
                 let properties =
                     PublishProperties { message_expiry_interval_s: expiry_s, ..PublishProperties::default() };
                 let packet_id = (qos > QoS::AtMostOnce).then(|| id(packet_id));
-                let payload = b"payload";
-                let (dup, retain) = (false, false);
-                let publish = Publish { dup, qos, retain, topic, packet_id, properties, payload };
-                self.packet(connection, Packet::Publish(publish));
+                let publish = Publish { dup: false, qos, retain, topic, packet_id, properties, payload };
+                // Now and then the server's own.
+                if connection.sequence.is_multiple_of(8) {
+                    self.append(&Input::Publish(publish));
+                } else {
+                    self.packet(connection, Packet::Publish(publish));
+                }
             }
             Action::Request { ref command, packet_id, correlation, fenced, expiry_s } => {
                 let mut payload = Vec::new();
