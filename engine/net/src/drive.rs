@@ -140,7 +140,10 @@ where
                 Phase::Open => {
                     let written = self.poll_write(cx)?;
                     if self.is_closing() {
-                        ready!(written);
+                        // What waits within the stream itself (TLS, WebSocket) has the time of shutting down.
+                        if self.has_outgoing() {
+                            ready!(written);
+                        }
                         self.phase = Phase::ShuttingDown;
                         self.timer.as_mut().reset(Instant::now() + LINGER);
                         continue;

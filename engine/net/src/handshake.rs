@@ -2,6 +2,9 @@
 
 use std::io;
 
+use crate::proxy::ProxyError;
+use crate::websocket::RequestError;
+
 /// Why an accepted connection never came to its first MQTT packet. Its text says what the client did.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,4 +15,16 @@ pub enum HandshakeError {
     /// The connection ended or failed before the handshake was done.
     #[error("the connection was lost during the handshake: {0}")]
     Lost(#[from] io::Error),
+    /// TLS failed, or the client certificate is not trusted.
+    #[error("TLS: {0}")]
+    Tls(rustls::Error),
+    /// The subject of a trusted client certificate cannot be read.
+    #[error("the subject of the client certificate cannot be read: {0}")]
+    CertificateSubject(String),
+    /// The request for a WebSocket is not served.
+    #[error("WebSocket: {0}")]
+    WebSocket(#[from] RequestError),
+    /// There is no usable PROXY header.
+    #[error("{0}")]
+    Proxy(#[from] ProxyError),
 }

@@ -8,6 +8,7 @@
 //! - [`Node`]: the broker with its connections.
 //! - [`serve`]: accepts connections on [`Listeners`] until it is told to stop.
 //! - [`Listener`] and [`Incoming`]: where connections come from, and what precedes their first packet.
+//! - [`tls`], [`websocket`], [`proxy`]: adapters on a listener, each a listener itself, so that they can be stacked.
 //! - [`Endpoint`]: a listener's settings, which can be replaced while it runs.
 //! - [`Clock`]: where time comes from. On real sockets [`SystemClock`]; a simulator brings its own, as it brings its
 //!   own [`Listener`].
@@ -20,7 +21,10 @@ mod endpoint;
 mod handshake;
 mod listener;
 mod node;
+pub mod proxy;
 mod serve;
+pub mod tls;
+pub mod websocket;
 
 pub use clock::{Clock, SystemClock};
 pub use endpoint::{Endpoint, ListenerSettings};

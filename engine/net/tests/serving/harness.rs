@@ -8,9 +8,11 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use mayfly_auth::Peer;
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, StateMachine};
 use mayfly_net::{
-    Endpoint, Established, Listener, ListenerSettings, Listeners, Node, NodeConfig, SystemClock, serve,
+    Endpoint, Established, HandshakeError, Incoming, Listener, ListenerSettings, Listeners, Node, NodeConfig,
+    SystemClock, serve,
 };
 use mayfly_wire::{
     Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
@@ -58,16 +60,25 @@ impl Server {
     pub(crate) fn with(config: ConnectionConfig) -> Self {
         Self::of(Broker::new(BrokerConfig::default()), config)
     }
+
+    /// A server whose streams go through the adapters that `wrap` adds.
+    pub(crate) fn behind<L: Listener>(settings: ListenerSettings, wrap: impl FnOnce(Accepted) -> L) -> Self {
+        Self::build(Broker::new(BrokerConfig::default()), settings, wrap)
+    }
 }
 
 impl<M: StateMachine + 'static> Server<M> {
     pub(crate) fn of(machine: M, config: ConnectionConfig) -> Self {
+        let settings = ListenerSettings { connection: config.into(), ..ListenerSettings::default() };
+        Self::build(machine, settings, |accepted| accepted)
+    }
+
+    fn build<L: Listener>(machine: M, settings: ListenerSettings, wrap: impl FnOnce(Accepted) -> L) -> Self {
         let node = node(machine);
         let (accept, accepted) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { drop(stopped.await) };
-        let settings = ListenerSettings { connection: config.into(), ..ListenerSettings::default() };
-        let listeners = Listeners::one(Endpoint::new(settings), Accepted(accepted));
+        let listeners = Listeners::one(Endpoint::new(settings), wrap(Accepted(accepted)));
         let task = tokio::task::spawn_local(serve(Rc::clone(&node), listeners, stopped));
         Self { node, reads: Rc::default(), accept, stop: Some(stop), task }
     }
@@ -94,7 +105,8 @@ impl<M: StateMachine + 'static> Server<M> {
     }
 }
 
-struct Accepted(mpsc::UnboundedReceiver<io::Result<Counted>>);
+/// The streams that a test hands in.
+pub(crate) struct Accepted(mpsc::UnboundedReceiver<io::Result<Counted>>);
 
 impl Listener for Accepted {
     type Incoming = Established<Counted>;
@@ -248,3 +260,29 @@ pub(crate) fn message<'a>(topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
         payload,
     })
 }
+
+/// A listener with one stream.
+pub(crate) struct One(Option<DuplexStream>);
+
+impl Listener for One {
+    type Incoming = Established<DuplexStream>;
+
+    async fn accept(&mut self) -> io::Result<Self::Incoming> {
+        let stream = self.0.take().expect("one stream is accepted");
+        Ok(Established { stream, address: Some(PROXY_ADDRESS.parse().unwrap()) })
+    }
+}
+
+/// Where the stream of [`One`] comes from.
+pub(crate) const PROXY_ADDRESS: &str = "10.0.0.1:4711";
+
+/// A stream whose other end goes through the handshake of the adapters that `wrap` adds, in a task of its own.
+pub(crate) async fn handshake<L: Listener>(
+    wrap: impl FnOnce(One) -> L,
+) -> (DuplexStream, JoinHandle<Handshake<<L::Incoming as Incoming>::Stream>>) {
+    let (client, server) = tokio::io::duplex(64 * 1024);
+    let incoming = wrap(One(Some(server))).accept().await.unwrap();
+    (client, tokio::task::spawn_local(incoming.establish()))
+}
+
+pub(crate) type Handshake<S> = Result<(S, Peer), HandshakeError>;

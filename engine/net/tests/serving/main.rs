@@ -2,11 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::large_types_passed_by_value, reason = "tests build a packet where they send it")]
+#![allow(clippy::large_futures, reason = "a test runs once")]
 
+mod certificates;
 mod harness;
 
 mod back_pressure;
 mod framing;
+mod hostile;
 mod loopback;
+mod proxy;
 mod stopping;
 mod timing;
+mod tls;
+mod tls_files;
+mod websocket;
+mod websocket_requests;
