@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use mayfly_core::Monotonic;
 use mayfly_sim::scenario::Scenario;
-use mayfly_sim::scenario::model::{Client, Workload};
+use mayfly_sim::scenario::model::Client;
+use mayfly_sim::workload::WorkloadKind;
 
 use crate::client::Settings;
 
@@ -58,7 +59,7 @@ impl<'s> Plan<'s> {
         }
         let Some(bench) = &scenario.bench else { return Err(PlanError::NoBench(scenario.name.clone())) };
         for group in &scenario.clients {
-            let Workload::Register(workload) = &group.workload;
+            let WorkloadKind::Register(workload) = &group.workload;
             if workload.pause.max > Duration::ZERO {
                 return Err(PlanError::Pause(group.name.clone()));
             }
@@ -83,7 +84,7 @@ impl<'s> Plan<'s> {
         let in_flight: Vec<_> = clients
             .iter()
             .map(|client| {
-                let Workload::Register(workload) = &client.group.workload;
+                let WorkloadKind::Register(workload) = &client.group.workload;
                 workload.in_flight
             })
             .collect();

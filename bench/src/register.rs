@@ -3,8 +3,9 @@
 
 use mayfly_core::{Monotonic, Now};
 use mayfly_sim::history::Call;
-use mayfly_sim::scenario::model::{Client as ScenarioClient, RegisterWorkload, Workload};
-use mayfly_sim::workload::register::Choices;
+use mayfly_sim::scenario::model::Client as ScenarioClient;
+use mayfly_sim::workload::WorkloadKind;
+use mayfly_sim::workload::register::{Choices, RegisterWorkload};
 use mayfly_sim::world::RandomStream;
 use mayfly_wire::resp3::Reply;
 
@@ -39,7 +40,7 @@ struct Open {
 impl RegisterClient {
     /// The client with this index in the scenario; `client` is its connection.
     pub fn new(client: Client, index: usize, scenario_client: &ScenarioClient<'_>, seed: u64) -> Self {
-        let Workload::Register(workload) = &scenario_client.group.workload;
+        let WorkloadKind::Register(workload) = &scenario_client.group.workload;
         let worker = |number| {
             // There is one life of each client: nothing crashes in a benchmark.
             let stream = RandomStream::Client { client: index, incarnation: 0, worker: number };

@@ -8,6 +8,8 @@
 
 use std::fmt;
 
+use crate::scenario::Vocabulary;
+
 /// Everything that one run recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct History {
@@ -341,6 +343,29 @@ impl Call {
             Self::Del { .. } => "DEL",
             Self::Vdel { .. } => "VDEL",
         }
+    }
+}
+
+/// The keys of `[expect.operations]`: the verbs in lower case, with underscores.
+#[derive(Debug)]
+pub struct Operations;
+
+impl Operations {
+    const WORDS: [&'static str; 6] = ["get", "set", "set_nx", "set_nex", "del", "vdel"];
+    const VERBS: [&'static str; 6] = ["GET", "SET", "SET NX", "SET NEX", "DEL", "VDEL"];
+
+    /// The [`verb`](Call::verb) of a key.
+    pub fn verb(word: &str) -> &'static str {
+        let place = Self::WORDS.iter().position(|known| *known == word);
+        place.map_or("", |place| Self::VERBS[place])
+    }
+}
+
+impl Vocabulary for Operations {
+    const NAME: &'static str = "OperationFloor";
+
+    fn words() -> &'static [&'static str] {
+        &Self::WORDS
     }
 }
 

@@ -5,7 +5,8 @@
 //! - [`history`]: what the clients of a run asked and were told
 //! - [`check`]: judges a history
 //! - [`world`]: the hosts, the network and time; [`workload`]: what the clients do; [`sabotage`]: brokers that lie
-//! - [`nemesis`]: carries out the faults; [`recorder`], [`trace`]: what a run leaves behind
+//! - [`fault`]: what can go wrong; [`nemesis`]: carries it out; [`recorder`], [`trace`]: what a run leaves behind
+//! - `plug_in`: the registration tables of workloads, faults, checkers and lying brokers
 //! - [`run`]: one run from scenario to [`report`]; [`judge`]: what the scenario demanded of it
 
 #[cfg(not(tokio_unstable))]
@@ -18,9 +19,11 @@ compile_error!(
 
 pub mod check;
 pub mod cli;
+pub mod fault;
 pub mod history;
 pub mod judge;
 pub mod nemesis;
+mod plug_in;
 pub mod recorder;
 pub mod report;
 pub mod run;

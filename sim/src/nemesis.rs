@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::fault::{FaultKind, Targets};
 use crate::history::ClientIndex;
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
-use crate::scenario::model::{Fault, PartitionMode};
 use crate::trace::EventKind;
-use crate::world::{BROKER, World, nanos};
+use crate::world::{World, nanos};
 
 /// What became of one fault of the scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,18 +22,19 @@ pub struct FaultRecord {
     pub killed_ends: usize,
 }
 
-/// A fault's beginning or end.
+/// A fault's beginning or end, or what it does in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Moment {
     // At one and the same time an end comes before a beginning: the faults of one client do not overlap.
     End,
+    Again,
     Begin,
 }
 
 /// Carries out faults.
 #[derive(Debug)]
 pub struct Nemesis<'a> {
-    faults: &'a [Fault],
+    faults: &'a [FaultKind],
     names: Vec<String>,
     records: Vec<FaultRecord>,
     /// What is still to do, the last first.
@@ -47,13 +48,14 @@ impl<'a> Nemesis<'a> {
         let mut plan = Vec::new();
         for (index, fault) in scenario.faults.iter().enumerate() {
             plan.push((fault.at(), Moment::Begin, index));
-            plan.extend(end(fault).map(|end| (end, Moment::End, index)));
+            plan.extend(fault.again_at().into_iter().map(|at| (at, Moment::Again, index)));
+            plan.extend(fault.lasts().map(|(_, lasts)| (fault.at() + lasts, Moment::End, index)));
         }
         plan.sort_unstable_by(|a, b| b.cmp(a));
         let records = scenario
             .faults
             .iter()
-            .map(|fault| FaultRecord { clients: targets(scenario, fault), ..FaultRecord::default() });
+            .map(|fault| FaultRecord { clients: fault.targets(scenario), ..FaultRecord::default() });
         Self {
             faults: &scenario.faults,
             names: scenario.clients().into_iter().map(|client| client.name).collect(),
@@ -75,18 +77,24 @@ impl<'a> Nemesis<'a> {
             self.recorder.trace(
                 nanos(now),
                 EventKind::Fault,
-                kind(fault),
+                fault.kind(),
                 format!("{moment:?} {index}").as_bytes(),
             );
-            match moment {
+            let targets = self.targets(index);
+            let killed_ends = match moment {
                 Moment::Begin => {
-                    self.begin(world, fault, index);
-                    self.records[index].fired_ns = Some(nanos(now));
+                    fault.begin(world, &targets);
+                    0
                 }
-                Moment::End => {
-                    self.end(world, fault, index);
-                    self.records[index].healed_ns = Some(nanos(now));
-                }
+                Moment::Again => fault.again(world, &targets),
+                Moment::End => fault.end(world, &targets),
+            };
+            let record = &mut self.records[index];
+            record.killed_ends += killed_ends;
+            match moment {
+                Moment::Begin => record.fired_ns = Some(nanos(now)),
+                Moment::Again => {}
+                Moment::End => record.healed_ns = Some(nanos(now)),
             }
         }
     }
@@ -96,71 +104,10 @@ impl<'a> Nemesis<'a> {
         &self.records
     }
 
-    fn begin(&self, world: &mut World<'_>, fault: &Fault, index: usize) {
-        match fault {
-            Fault::Partition(_) => self.clients(index).for_each(|(_, name)| world.hold(name)),
-            Fault::Restart(_) => world.crash_broker(),
-            Fault::Crash(crash) if crash.target == BROKER => world.crash_broker(),
-            Fault::Crash(_) => {
-                self.clients(index).for_each(|(client, name)| world.crash_client(client, name));
-            }
-        }
+    fn targets(&self, fault: usize) -> Targets<'_> {
+        let clients = &self.records[fault].clients;
+        Targets(clients.iter().map(|client| (*client, self.names[client.0].as_str())).collect())
     }
-
-    fn end(&mut self, world: &mut World<'_>, fault: &Fault, index: usize) {
-        let mut killed_ends = 0;
-        match fault {
-            Fault::Partition(partition) => {
-                for (_, name) in self.clients(index) {
-                    // Killed first: what was held back is released to connections that are no longer there.
-                    if partition.mode == PartitionMode::Disconnect {
-                        killed_ends += world.kill_connections(name);
-                    }
-                    world.release(name);
-                }
-            }
-            Fault::Restart(_) => world.start_broker(),
-            Fault::Crash(crash) if crash.target == BROKER => world.start_broker(),
-            Fault::Crash(_) => self.clients(index).for_each(|(_, name)| world.start_client(name)),
-        }
-        self.records[index].killed_ends = killed_ends;
-    }
-
-    fn clients(&self, fault: usize) -> impl Iterator<Item = (ClientIndex, &str)> {
-        self.records[fault].clients.iter().map(|client| (*client, self.names[client.0].as_str()))
-    }
-}
-
-/// The scenario's word for a fault.
-pub fn kind(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Partition(_) => "partition",
-        Fault::Restart(_) => "restart",
-        Fault::Crash(_) => "crash",
-    }
-}
-
-/// When a fault ends, if it does.
-fn end(fault: &Fault) -> Option<Duration> {
-    match fault {
-        Fault::Partition(partition) => Some(partition.at + partition.duration),
-        Fault::Restart(restart) => Some(restart.at + restart.down_for),
-        Fault::Crash(crash) => crash.duration.map(|duration| crash.at + duration),
-    }
-}
-
-/// The clients that a fault is aimed at; for one of the broker, all of them.
-fn targets(scenario: &Scenario, fault: &Fault) -> Vec<ClientIndex> {
-    let mut targets: Vec<usize> = match fault {
-        Fault::Partition(partition) => {
-            partition.clients.iter().flat_map(|name| scenario.resolve(name)).collect()
-        }
-        Fault::Crash(crash) if crash.target != BROKER => scenario.resolve(&crash.target),
-        Fault::Restart(_) | Fault::Crash(_) => (0..scenario.clients().len()).collect(),
-    };
-    targets.sort_unstable();
-    targets.dedup();
-    targets.into_iter().map(ClientIndex).collect()
 }
 
 #[cfg(test)]

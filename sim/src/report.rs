@@ -11,11 +11,12 @@ use mayfly_reports::{
 };
 
 use crate::check::{self, CheckReport};
+use crate::fault::{FLOORS, FaultKind};
 use crate::history::{self, BrokerChange, Call, Condition, History, Reply, UnknownReason};
 use crate::judge;
-use crate::nemesis::{FaultRecord, kind};
+use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
-use crate::scenario::{FOLDERS, Scenario, model};
+use crate::scenario::{FOLDERS, Scenario};
 use crate::world::{BROKER, nanos};
 
 /// A run that took place.
@@ -164,36 +165,15 @@ fn session_events(records: &Records) -> Vec<SessionEvent> {
 
 fn fault_row(
     history: &History,
-    fault: &model::Fault,
+    fault: &FaultKind,
     record: &FaultRecord,
     judged: judge::JudgedFault,
 ) -> Fault {
     let names: Vec<_> = record.clients.iter().map(|client| history.client_name(*client)).collect();
-    let (kind, target, effect) = match fault {
-        model::Fault::Partition(partition) => {
-            let (kind, effect) = match partition.mode {
-                model::PartitionMode::Delay => (
-                    "partition (delay)",
-                    "held back all traffic in both directions; delivered it, late, when healed".to_owned(),
-                ),
-                model::PartitionMode::Disconnect => (
-                    "partition (disconnect)",
-                    format!(
-                        "held back all traffic in both directions; {} ends of connections died when healed",
-                        record.killed_ends
-                    ),
-                ),
-            };
-            (kind, format!("{} | {BROKER}", names.join(", ")), effect)
-        }
-        model::Fault::Restart(_) => {
-            let effect = "killed the process, and with it all that it held in memory; started it anew";
-            ("restart", BROKER.to_owned(), effect.to_owned())
-        }
-        model::Fault::Crash(crash) => (kind(fault), crash.target.clone(), "killed the process".to_owned()),
-    };
+    let floor = FLOORS.iter().find(|(word, _)| *word == fault.floor());
+    let (target, effect) = (fault.target(&names), fault.effect(record));
     Fault {
-        kind: kind.to_owned(),
+        kind: floor.map_or(fault.kind(), |(_, words)| words).to_owned(),
         target,
         planned_ns: nanos(fault.at()),
         fired_ns: record.fired_ns,

@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::register::{Action, Answer, NEVER, State, ValueId, VersionId};
-use super::report::{Anomaly, CheckReport, CheckerName, CounterExample, Verdict};
+use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::search::{BLAMED_STATES, Blame, Found, Optional, Problem, Required, search};
 use super::timeline::Timeline;
 use super::words;
+use super::{Checker, CheckerName};
 use crate::history::{Call, History, Operation, Outcome, Reply, Version};
 
 /// Steps for a whole history where the caller names no other limit. A valid history takes some ten steps an operation;
@@ -27,6 +28,16 @@ pub const DEFAULT_STEPS: u64 = 10_000_000;
 
 /// Operations shown around a violation.
 const SHOWN_OPERATIONS: usize = 8;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Linearizability;
+
+impl Checker for Linearizability {
+    fn check(&self, history: &History) -> CheckReport {
+        check(history, DEFAULT_STEPS)
+    }
+}
 
 /// Checks every key, with at most `steps` steps for all of them.
 pub fn check(history: &History, mut steps: u64) -> CheckReport {

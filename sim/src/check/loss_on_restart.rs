@@ -7,11 +7,28 @@
 use std::collections::BTreeSet;
 
 use super::findings::Findings;
-use super::report::{Anomaly, CheckReport, CheckerName, CounterExample, Verdict};
+use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::session::first_connects_after;
 use super::timeline::{RestartSpan, Timeline};
 use super::words;
+use super::{Checker, CheckerName};
 use crate::history::{Call, History, Operation, Outcome, Reply};
+use crate::scenario::Scenario;
+
+/// See the module.
+#[derive(Debug)]
+pub struct LossOnRestart;
+
+impl Checker for LossOnRestart {
+    fn check(&self, history: &History) -> CheckReport {
+        check(history)
+    }
+
+    fn missing_in(&self, scenario: &Scenario) -> Option<String> {
+        let missing = "`loss-on-restart` needs a restart to judge; add a fault with `kind = \"restart\"`";
+        (!scenario.restarts()).then(|| missing.to_owned())
+    }
+}
 
 /// Checks every restart of the history. Undecided unless each had something to lose and somebody looked after it.
 pub fn check(history: &History) -> CheckReport {

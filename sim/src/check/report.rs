@@ -1,53 +1,37 @@
 //! What a checker says: its verdict, and for a violation what happened, in words.
 
-use std::fmt;
-
-use serde::Deserialize;
-
+use super::CheckerName;
 use crate::history::OperationId;
+use crate::plug_in::names;
 
-/// A checker, by the name that a scenario gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckerName {
-    /// Versions are unique, grow with real time, belong to their values, and no read goes back.
-    VersionOrder,
-    /// Each key behaves as if its operations happened one at a time, each between its call and its return.
-    Linearizability,
-    /// A restarted broker knows nothing of the time before: no value, no session, no key.
-    LossOnRestart,
-    /// A session outlives its connection, and only a restart of the broker ends it early.
-    Session,
-}
-
-/// What a store did wrong, in the words of the field.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Anomaly {
-    /// A reply showed a state older than one that was acknowledged or shown before the request was made.
-    StaleRead,
-    /// A write was acknowledged and is in no later reply; the state before it is.
-    LostWrite,
-    /// A reply showed a value that nobody had written by then.
-    PhantomValue,
-    /// A write got a version that is not above one that was given before the request was made.
-    VersionRegression,
-    /// Two writes got the same version.
-    DuplicateVersion,
-    /// A value was shown with a version that belongs to another value.
-    VersionMismatch,
-    /// A reply showed contents from before a restart of the broker.
-    ResurrectedValue,
-    /// The outcome of a conditional write or a deletion contradicts the key's state.
-    ImpossibleReply,
-    /// No order of the operations explains the replies.
-    NotLinearizable,
-    /// After a restart the broker held keys that nobody could have written since.
-    KeysSurvived,
-    /// After a restart the broker still had a session.
-    SessionSurvived,
-    /// The broker lost a session that had not expired, without a restart.
-    SessionLost,
+names! {
+    /// What a broker did wrong, in the words of the field.
+    Anomaly {
+        /// A reply showed a state older than one that was acknowledged or shown before the request was made.
+        StaleRead = "stale-read",
+        /// A write was acknowledged and is in no later reply; the state before it is.
+        LostWrite = "lost-write",
+        /// A reply showed a value that nobody had written by then.
+        PhantomValue = "phantom-value",
+        /// A write got a version that is not above one that was given before the request was made.
+        VersionRegression = "version-regression",
+        /// Two writes got the same version.
+        DuplicateVersion = "duplicate-version",
+        /// A value was shown with a version that belongs to another value.
+        VersionMismatch = "version-mismatch",
+        /// A reply showed contents from before a restart of the broker.
+        ResurrectedValue = "resurrected-value",
+        /// The outcome of a conditional write or a deletion contradicts the key's state.
+        ImpossibleReply = "impossible-reply",
+        /// No order of the operations explains the replies.
+        NotLinearizable = "not-linearizable",
+        /// After a restart the broker held keys that nobody could have written since.
+        KeysSurvived = "keys-survived",
+        /// After a restart the broker still had a session.
+        SessionSurvived = "session-survived",
+        /// The broker lost a session that had not expired, without a restart.
+        SessionLost = "session-lost",
+    }
 }
 
 /// A checker's finding.
@@ -107,53 +91,5 @@ impl CheckReport {
     ) -> Self {
         counter_examples.truncate(MAX_COUNTER_EXAMPLES);
         Self { checker, verdict, summary, notes: Vec::new(), counter_examples }
-    }
-}
-
-impl CheckerName {
-    /// Every checker, cheapest first.
-    pub const ALL: [Self; 4] =
-        [Self::VersionOrder, Self::LossOnRestart, Self::Session, Self::Linearizability];
-
-    /// The name as scenarios and reports write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::VersionOrder => "version-order",
-            Self::Linearizability => "linearizability",
-            Self::LossOnRestart => "loss-on-restart",
-            Self::Session => "session",
-        }
-    }
-}
-
-impl Anomaly {
-    /// The name as scenarios write it, such as `stale-read`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StaleRead => "stale-read",
-            Self::LostWrite => "lost-write",
-            Self::PhantomValue => "phantom-value",
-            Self::VersionRegression => "version-regression",
-            Self::DuplicateVersion => "duplicate-version",
-            Self::VersionMismatch => "version-mismatch",
-            Self::ResurrectedValue => "resurrected-value",
-            Self::ImpossibleReply => "impossible-reply",
-            Self::NotLinearizable => "not-linearizable",
-            Self::KeysSurvived => "keys-survived",
-            Self::SessionSurvived => "session-survived",
-            Self::SessionLost => "session-lost",
-        }
-    }
-}
-
-impl fmt::Display for CheckerName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Display for Anomaly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }

@@ -5,9 +5,10 @@
 //! Speaks only where the truth is certain: not where the broker may have stopped between the attempt and the answer,
 //! nor where the session may have expired.
 
-use super::report::{Anomaly, CheckReport, CheckerName, CounterExample, Verdict};
+use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::timeline::{RestartSpan, Timeline};
 use super::words;
+use super::{Checker, CheckerName};
 use crate::history::{ClientIndex, History, SessionChange};
 
 /// A connect that succeeded.
@@ -16,6 +17,16 @@ struct Connect {
     attempted_ns: u64,
     at_ns: u64,
     session_present: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session;
+
+impl Checker for Session {
+    fn check(&self, history: &History) -> CheckReport {
+        check(history)
+    }
 }
 
 /// Checks every connect of every client.

@@ -4,9 +4,20 @@
 //! that are too long for it. The rules are in `findings`.
 
 use super::findings::Findings;
-use super::report::{CheckReport, CheckerName, CounterExample, Verdict};
+use super::report::{CheckReport, CounterExample, Verdict};
 use super::timeline::Timeline;
+use super::{Checker, CheckerName};
 use crate::history::History;
+
+/// See the module.
+#[derive(Debug)]
+pub struct VersionOrder;
+
+impl Checker for VersionOrder {
+    fn check(&self, history: &History) -> CheckReport {
+        check(history)
+    }
+}
 
 /// Checks the whole history.
 pub fn check(history: &History) -> CheckReport {

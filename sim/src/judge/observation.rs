@@ -1,40 +1,43 @@
 //! What the clients saw of each fault, and which fault a sighting is put down to.
 //!
-//! A sighting is evidence for a fault only where no later fault of the same client explains it better. Owns that rule
-//! and the kinds of sightings; what the scenario demands of a fault is not looked at here.
+//! A sighting is evidence for a fault only where no later fault of the same client explains it better. Owns that rule,
+//! the kinds of sightings and what can be counted of a fault; what a scenario demands of it the fault says itself.
 
 use mayfly_reports::Observation;
 
+use crate::fault::FaultKind;
 use crate::history::{ClientIndex, History, Operation, Outcome, SessionChange, SessionEvent, UnknownReason};
 use crate::nemesis::FaultRecord;
-use crate::scenario::model::Fault;
-use crate::world::BROKER;
 
 /// How long after a fault's end what a client sees is still put down to it.
 const AFTERMATH_NS: u64 = 5_000_000_000;
 
 /// What a client saw: when, who, what.
-type Sighting = (u64, ClientIndex, String);
+pub type Sighting = (u64, ClientIndex, String);
 
 /// A fault's time, and what happened in it.
-pub(super) struct Span<'a> {
-    pub(super) history: &'a History,
-    pub(super) record: &'a FaultRecord,
-    pub(super) fired_ns: u64,
+pub struct Span<'a> {
+    /// What the run's clients did and saw.
+    pub history: &'a History,
+    /// What became of the fault.
+    pub record: &'a FaultRecord,
+    /// When it struck.
+    pub fired_ns: u64,
     /// `u64::MAX` for a fault that was never taken back.
-    pub(super) healed_ns: u64,
+    pub healed_ns: u64,
     /// Every fault of the run, this one among them.
     others: &'a [FaultRecord],
 }
 
 impl<'a> Span<'a> {
     /// The span of one of a run's faults; `None` if it never fired.
-    pub(super) fn new(history: &'a History, record: &'a FaultRecord, all: &'a [FaultRecord]) -> Option<Self> {
+    pub fn new(history: &'a History, record: &'a FaultRecord, all: &'a [FaultRecord]) -> Option<Self> {
         let healed_ns = record.healed_ns.unwrap_or(u64::MAX);
         Some(Self { history, record, fired_ns: record.fired_ns?, healed_ns, others: all })
     }
 
-    pub(super) fn contains(&self, at_ns: u64) -> bool {
+    /// Whether the fault lasts at this time.
+    pub fn contains(&self, at_ns: u64) -> bool {
         (self.fired_ns..=self.healed_ns).contains(&at_ns)
     }
 
@@ -55,21 +58,17 @@ impl<'a> Span<'a> {
         })
     }
 
-    pub(super) fn is_target(&self, client: ClientIndex) -> bool {
+    /// Whether the fault was aimed at this client.
+    pub fn is_target(&self, client: ClientIndex) -> bool {
         self.record.clients.contains(&client)
     }
 
     /// What the fault's targets saw of it.
-    pub(super) fn observations(&self, fault: &Fault) -> Vec<Observation> {
+    pub fn observations(&self, fault: &FaultKind) -> Vec<Observation> {
         let mut seen = self.lost_operations();
-        if let Fault::Partition(_) = fault {
-            seen.extend(self.delayed_operations());
-        }
+        seen.extend(fault.sightings(self));
         seen.extend(self.lost_connections());
         seen.extend(self.vain_attempts());
-        if matches!(fault, Fault::Crash(crash) if crash.target != BROKER) {
-            seen.extend(self.killed_clients());
-        }
         seen.retain(|(at_ns, client, _)| self.is_target(*client) && !self.is_anothers(*at_ns, *client));
         seen.sort();
         let observation = |(at_ns, client, what)| Observation {
@@ -112,7 +111,7 @@ impl<'a> Span<'a> {
     }
 
     /// Operations whose reply waited for the end of the fault, longer than any reply took before it.
-    fn delayed_operations(&self) -> Vec<Sighting> {
+    pub fn delayed_operations(&self) -> Vec<Sighting> {
         let targets = || {
             let of_targets = self.operations().filter(|operation| self.is_target(operation.client));
             of_targets.filter_map(|operation| Some((operation, completed_ns(operation)?)))
@@ -153,7 +152,7 @@ impl<'a> Span<'a> {
     }
 
     /// Clients that were killed while they were connected.
-    fn killed_clients(&self) -> Vec<Sighting> {
+    pub fn killed_clients(&self) -> Vec<Sighting> {
         let was_connected = |client: &ClientIndex| {
             let is_earlier = |event: &&SessionEvent| event.client == *client && event.at_ns <= self.fired_ns;
             let last = self.history.sessions.iter().rfind(is_earlier);
@@ -165,12 +164,64 @@ impl<'a> Span<'a> {
             .collect()
     }
 
-    pub(super) fn operations(&self) -> impl Iterator<Item = &'a Operation> {
+    /// Every operation of the run.
+    pub fn operations(&self) -> impl Iterator<Item = &'a Operation> {
         self.history.operations.iter()
     }
 }
 
+impl Span<'_> {
+    /// The clients that the fault was aimed at.
+    pub fn targets(&self) -> impl Iterator<Item = ClientIndex> {
+        self.record.clients.iter().copied()
+    }
+
+    /// Whether a client's first connect after the fault found no session.
+    pub fn session_was_absent(&self, client: ClientIndex) -> bool {
+        let mut connects = self.history.sessions.iter().filter_map(|event| match event.change {
+            SessionChange::Connected { session_present, .. } if event.client == client => {
+                Some((event.at_ns, session_present))
+            }
+            _ => None,
+        });
+        connects
+            .find(|(at_ns, _)| *at_ns > self.fired_ns)
+            .is_some_and(|(_, session_present)| !session_present)
+    }
+
+    /// Operations that were open at the fault, sent again after it, and answered.
+    pub fn sent_again(&self) -> u64 {
+        self.count(|operation| {
+            operation.invoked_ns <= self.fired_ns
+                && operation.sent_again_ns.iter().any(|at_ns| *at_ns >= self.healed_ns)
+                && completed_ns(operation).is_some()
+        })
+    }
+
+    /// Operations that the targets invoked and completed after healing.
+    pub fn completed_after_heal(&self) -> u64 {
+        self.count(|operation| self.is_target(operation.client) && self.is_after_heal(operation))
+    }
+
+    /// The smallest number of operations that a target completed after healing.
+    pub fn least_after_heal(&self) -> u64 {
+        let completed = |client: &ClientIndex| {
+            self.count(|operation| operation.client == *client && self.is_after_heal(operation))
+        };
+        self.record.clients.iter().map(completed).min().unwrap_or(0)
+    }
+
+    fn is_after_heal(&self, operation: &Operation) -> bool {
+        operation.invoked_ns >= self.healed_ns && completed_ns(operation).is_some()
+    }
+
+    /// How many operations are so.
+    pub fn count(&self, matches: impl Fn(&Operation) -> bool) -> u64 {
+        self.operations().filter(|operation| matches(operation)).count() as u64
+    }
+}
+
 /// When an operation's reply arrived, if it did.
-pub(super) fn completed_ns(operation: &Operation) -> Option<u64> {
+pub fn completed_ns(operation: &Operation) -> Option<u64> {
     operation.reply().map(|(_, completed_ns)| completed_ns)
 }

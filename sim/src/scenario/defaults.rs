@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::model::{
-    Bench, ClientGroup, DurationRange, Expect, ExpectedVerdict, FaultFloor, Network, OperationFloor,
-    RegisterWorkload, Restart, Run, SizeRange,
-};
+use super::floor::Floor;
+use super::model::{Bench, ClientGroup, DurationRange, Expect, ExpectedVerdict, Network, Run};
 use crate::check::CheckerName;
 
 impl Run {
@@ -50,38 +48,14 @@ impl ClientGroup {
     }
 }
 
-impl RegisterWorkload {
-    pub(super) fn default_keys() -> u32 {
-        4
-    }
-
-    pub(super) fn default_value_size() -> SizeRange {
-        SizeRange { min: 16, max: 64 }
-    }
-
-    pub(super) fn default_pause() -> DurationRange {
-        DurationRange { min: Duration::from_millis(5), max: Duration::from_millis(50) }
-    }
-
-    pub(super) fn default_in_flight() -> u32 {
-        1
-    }
-}
-
-impl Restart {
-    pub(super) fn default_down_for() -> Duration {
-        Duration::from_secs(1)
-    }
-}
-
 impl Default for Expect {
     fn default() -> Self {
         Self {
             verdict: ExpectedVerdict::Pass,
             checkers: vec![CheckerName::VersionOrder, CheckerName::Linearizability],
             caught_by: Vec::new(),
-            operations: OperationFloor::default(),
-            faults: FaultFloor::default(),
+            operations: Floor::default(),
+            faults: Floor::default(),
         }
     }
 }

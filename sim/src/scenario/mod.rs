@@ -8,12 +8,16 @@
 mod defaults;
 mod error;
 mod find;
+mod floor;
 pub mod model;
 mod parse;
+mod place;
 #[cfg(test)]
 mod tests;
 mod validate;
 
 pub use error::ScenarioError;
 pub use find::{FOLDERS, Found, all_in, find, find_in, scenarios_folder};
+pub use floor::{Floor, Vocabulary};
 pub use model::Scenario;
+pub use place::{Checked, Place};

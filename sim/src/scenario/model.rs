@@ -4,14 +4,20 @@
 //! except those of `[bench]`. Names of clients are group names, which stand for every client of the group, or
 //! the name of a single client. A key that this module does not know is an error.
 //!
-//! The enums that `kind` tells apart look externally tagged to serde: the reader moves the `kind` outward, see `parse`.
+//! What `kind` tells apart is registered elsewhere, each with its own keys: [`WorkloadKind`] and [`FaultKind`]. These enums
+//! look externally tagged to serde: the reader moves the `kind` outward, see `parse`.
 
 use std::time::Duration;
 
 use mayfly_settings::duration;
 use serde::Deserialize;
 
+use super::floor::Floor;
 use crate::check::{Anomaly, CheckerName};
+use crate::fault::{FaultKind, Faults};
+use crate::history::Operations;
+use crate::sabotage::Sabotage;
+use crate::workload::WorkloadKind;
 
 /// A scenario file.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -34,7 +40,7 @@ pub struct Scenario {
     pub clients: Vec<ClientGroup>,
     /// What goes wrong, and when.
     #[serde(default)]
-    pub faults: Vec<Fault>,
+    pub faults: Vec<FaultKind>,
     /// What the run must show to pass.
     #[serde(default)]
     pub expect: Expect,
@@ -78,18 +84,6 @@ pub struct Broker {
     pub sabotage: Option<Sabotage>,
 }
 
-/// How a lying broker lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Sabotage {
-    /// Answers some GETs with the value that the key had before.
-    StaleGet,
-    /// Acknowledges some SETs without storing anything.
-    DropAcknowledgedSet,
-    /// Still has its contents after a restart.
-    KeepContents,
-}
-
 /// `[[clients]]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,60 +110,7 @@ pub struct ClientGroup {
     #[serde(default, rename = "clock_offset", deserialize_with = "duration::deserialize_signed_ms")]
     pub clock_offset_ms: i64,
     /// What the clients do. Required.
-    pub workload: Workload,
-}
-
-/// `[clients.workload]`, told apart by `kind`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Workload {
-    /// `kind = "register"`
-    Register(RegisterWorkload),
-}
-
-/// Reads and writes of a few keys that all clients share, each written value unique.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RegisterWorkload {
-    /// How many keys, 1 to 10000: `register-0`, `register-1`, … shared by all groups. Default 4.
-    #[serde(default = "RegisterWorkload::default_keys")]
-    pub keys: u32,
-    /// Length of the written values in bytes, 1 to 65000. A value is never cut below the text that makes it unique.
-    /// Default `{ min = 16, max = 64 }`.
-    #[serde(default = "RegisterWorkload::default_value_size")]
-    pub value_size: SizeRange,
-    /// How often each operation is chosen. Default `{ get = 50, set = 40, del = 5, vdel = 5 }`.
-    #[serde(default = "Mix::balanced")]
-    pub mix: Mix,
-    /// Pause of a client between a reply and its next operation. Default `{ min = "5ms", max = "50ms" }`.
-    #[serde(default = "RegisterWorkload::default_pause")]
-    pub pause: DurationRange,
-    /// Operations that a client has open at once, 1 to 16. Default 1.
-    #[serde(default = "RegisterWorkload::default_in_flight")]
-    pub in_flight: u32,
-    /// Whether a request is sent again, with the same key, value and condition, when the broker turns out to have lost
-    /// the session with it. It stays one operation: its outcome is that of the last sending, and its time-out counts
-    /// from the first. Default false.
-    #[serde(default)]
-    pub resend: bool,
-}
-
-/// Weights of the operations; a key left out weighs 0, and the sum is above 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Mix {
-    /// GET.
-    pub get: u32,
-    /// SET.
-    pub set: u32,
-    /// SET NX.
-    pub set_nx: u32,
-    /// SET NEX.
-    pub set_nex: u32,
-    /// DEL.
-    pub del: u32,
-    /// VDEL with the value that the client last saw or wrote.
-    pub vdel: u32,
+    pub workload: WorkloadKind,
 }
 
 /// `{ min = "…", max = "…" }`, both inclusive.
@@ -194,115 +135,6 @@ pub struct SizeRange {
     pub max: u32,
 }
 
-/// `[[faults]]`, told apart by `kind`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// `kind = "partition"`
-    Partition(Partition),
-    /// `kind = "restart"`
-    Restart(Restart),
-    /// `kind = "crash"`
-    Crash(Crash),
-}
-
-/// Some clients cannot reach the broker for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Partition {
-    /// When it begins. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
-    pub at: Duration,
-    /// How long it lasts; heals before the run's `duration` ends. Required, above 0.
-    #[serde(rename = "for", deserialize_with = "duration::deserialize")]
-    pub duration: Duration,
-    /// The clients that are cut off; at least one, and not all. Required.
-    pub clients: Vec<String>,
-    /// What becomes of the connections that cross it. Required.
-    pub mode: PartitionMode,
-    /// What must be seen of it.
-    #[serde(default)]
-    pub expect: PartitionExpect,
-}
-
-/// What becomes of the connections that cross a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartitionMode {
-    /// A short outage: what was sent is delivered when the partition heals, and the connections live on.
-    Delay,
-    /// A long outage: when the partition heals, the connections that crossed it are dead on both ends.
-    Disconnect,
-}
-
-/// `expect` of a partition: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct PartitionExpect {
-    /// Operations of the clients that are cut off whose time-out falls into the partition.
-    pub unknown_outcomes: u32,
-    /// Operations that the other clients complete during the partition, on keys that the cut-off clients use.
-    pub completed_by_others: u32,
-    /// Operations that the cut-off clients invoke and complete after healing, each of them.
-    pub completed_after_heal: u32,
-}
-
-/// The broker's process is killed and started anew, empty.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Restart {
-    /// When the process is killed. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
-    pub at: Duration,
-    /// How long until it runs again; above 0. Default `"1s"`.
-    #[serde(default = "Restart::default_down_for", deserialize_with = "duration::deserialize")]
-    pub down_for: Duration,
-    /// What must be seen of it.
-    #[serde(default)]
-    pub expect: RestartExpect,
-}
-
-/// `expect` of a restart: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RestartExpect {
-    /// Writes acknowledged before it.
-    pub acknowledged_before: u32,
-    /// Sessions that clients find absent when they first connect after it.
-    pub sessions_absent: u32,
-    /// Operations invoked and completed after it.
-    pub completed_after: u32,
-    /// Requests that were sent again after it and answered; needs a workload with `resend`.
-    pub sent_again: u32,
-}
-
-/// A process is killed and loses what it had in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Crash {
-    /// `broker`, or a client. Required.
-    pub target: String,
-    /// When it is killed. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
-    pub at: Duration,
-    /// How long until it runs again, above 0. Required for the broker; a client without it stays away.
-    #[serde(default, rename = "for", deserialize_with = "duration::deserialize_some")]
-    pub duration: Option<Duration>,
-    /// What must be seen of it.
-    #[serde(default)]
-    pub expect: CrashExpect,
-}
-
-/// `expect` of a crash: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct CrashExpect {
-    /// Operations of unknown outcome that were in flight when it struck.
-    pub unknown_outcomes: u32,
-    /// Operations that the target (for the broker: all clients) invokes and completes once it is back.
-    pub completed_after: u32,
-}
-
 /// `[expect]`
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -314,10 +146,10 @@ pub struct Expect {
     /// For `verdict = "violation"`, and required there: which checker must find what. At least one.
     pub caught_by: Vec<CaughtBy>,
     /// Least numbers of operations that complete with a reply.
-    pub operations: OperationFloor,
+    pub operations: Floor<Operations>,
     /// Least numbers of faults that bite. What a scenario is about stands here too, so that the run fails when the
     /// fault itself is missing.
-    pub faults: FaultFloor,
+    pub faults: Floor<Faults>,
 }
 
 /// What the checkers must say for the scenario to pass.
@@ -339,38 +171,6 @@ pub struct CaughtBy {
     pub checker: CheckerName,
     /// What it must call the violation.
     pub anomaly: Anomaly,
-}
-
-/// `[expect.operations]`: a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OperationFloor {
-    /// GET.
-    pub get: u64,
-    /// SET, without condition.
-    pub set: u64,
-    /// SET NX.
-    pub set_nx: u64,
-    /// SET NEX.
-    pub set_nex: u64,
-    /// DEL.
-    pub del: u64,
-    /// VDEL.
-    pub vdel: u64,
-}
-
-/// `[expect.faults]`: a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct FaultFloor {
-    /// Partitions of mode `delay`.
-    pub partition_delay: u32,
-    /// Partitions of mode `disconnect`.
-    pub partition_disconnect: u32,
-    /// Restarts of the broker.
-    pub restart: u32,
-    /// Crashes.
-    pub crash: u32,
 }
 
 /// `[bench]`: wall time.
@@ -403,6 +203,11 @@ impl Scenario {
             .collect()
     }
 
+    /// Whether the broker's process ends and starts anew in it.
+    pub fn restarts(&self) -> bool {
+        self.faults.iter().any(|fault| fault.restarts_broker())
+    }
+
     /// The indices into [`clients`](Self::clients) that a group's or a client's name stands for; empty for an
     /// unknown name.
     pub fn resolve(&self, name: &str) -> Vec<usize> {
@@ -417,28 +222,5 @@ impl ClientGroup {
     pub fn members(&self) -> impl Iterator<Item = String> {
         (1..=self.count)
             .map(|number| if self.count == 1 { self.name.clone() } else { format!("{}-{number}", self.name) })
-    }
-}
-
-impl Mix {
-    /// The default mix: mostly reads and plain writes, some deletions.
-    pub fn balanced() -> Self {
-        Self { get: 50, set: 40, del: 5, vdel: 5, ..Self::default() }
-    }
-
-    /// The sum of the weights.
-    pub fn total(self) -> u64 {
-        [self.get, self.set, self.set_nx, self.set_nex, self.del, self.vdel].map(u64::from).iter().sum()
-    }
-}
-
-impl Fault {
-    /// When it strikes.
-    pub fn at(&self) -> Duration {
-        match self {
-            Self::Partition(partition) => partition.at,
-            Self::Restart(restart) => restart.at,
-            Self::Crash(crash) => crash.at,
-        }
     }
 }

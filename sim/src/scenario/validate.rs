@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mayfly_settings::duration::written;
-use mayfly_settings::{Document, Invalid, did_you_mean, list};
+use mayfly_settings::{Document, list};
 
-use super::model::{
-    ClientGroup, DurationRange, ExpectedVerdict, Fault, Mix, RegisterWorkload, Sabotage, Scenario, Workload,
-};
+use super::model::{ClientGroup, ExpectedVerdict, Scenario};
+use super::place::{Checked, Place};
 use crate::check::CheckerName;
+use crate::fault::FaultKind;
 
 const HOUR: Duration = Duration::from_hours(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -18,7 +18,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const BROKER: &str = "broker";
 
 /// Checks everything, and reports the first thing that is wrong.
-pub(super) fn validate(scenario: &Scenario, source: &Document<'_>) -> Result<(), Invalid> {
+pub(super) fn validate(scenario: &Scenario, source: &Document<'_>) -> Checked {
     let checks = Validation { scenario, source };
     checks.run()?;
     checks.clients()?;
@@ -34,8 +34,6 @@ struct Validation<'s> {
     scenario: &'s Scenario,
     source: &'s Document<'s>,
 }
-
-type Checked = Result<(), Invalid>;
 
 impl Validation<'_> {
     fn require(&self, holds: bool, path: &str, message: impl FnOnce() -> String) -> Checked {
@@ -61,7 +59,7 @@ impl Validation<'_> {
             )
         })?;
         let latency = self.scenario.network.latency;
-        self.duration_range("network.latency", latency)?;
+        self.place("network".to_owned()).duration_range("latency", latency)?;
         self.require(whole_ms(latency.min) && whole_ms(latency.max), "network.latency", || {
             "`latency` must be in whole milliseconds; the simulated network knows no finer".to_owned()
         })
@@ -128,40 +126,7 @@ impl Validation<'_> {
         self.require(group.clock_offset_ms.unsigned_abs() <= 86_400_000, &key("clock_offset"), || {
             "`clock_offset` is more than a day".to_owned()
         })?;
-        let Workload::Register(register) = &group.workload;
-        self.register(&key("workload"), register)
-    }
-
-    fn register(&self, path: &str, workload: &RegisterWorkload) -> Checked {
-        let key = |name: &str| format!("{path}.{name}");
-        self.require((1..=10_000).contains(&workload.keys), &key("keys"), || {
-            format!("`keys` is {}, but must be from 1 to 10000", workload.keys)
-        })?;
-        let size = workload.value_size;
-        self.require(size.min >= 1 && size.max <= 65_000, &key("value_size"), || {
-            format!("`value_size` is from {} to {}, but must be within 1 to 65000 bytes", size.min, size.max)
-        })?;
-        self.require(size.min <= size.max, &key("value_size"), || {
-            format!("`min` ({}) is greater than `max` ({}); exchange them", size.min, size.max)
-        })?;
-        self.require(workload.mix.total() > 0, &key("mix"), || {
-            "every weight in `mix` is 0, so there is nothing to do; give one a weight, such as `get = 1`"
-                .to_owned()
-        })?;
-        self.duration_range(&key("pause"), workload.pause)?;
-        self.require((1..=16).contains(&workload.in_flight), &key("in_flight"), || {
-            format!("`in_flight` is {}, but must be from 1 to 16", workload.in_flight)
-        })
-    }
-
-    fn duration_range(&self, path: &str, range: DurationRange) -> Checked {
-        self.require(range.min <= range.max, path, || {
-            format!(
-                "`min` ({}) is greater than `max` ({}); exchange them",
-                written(range.min),
-                written(range.max)
-            )
-        })
+        group.workload.validate(&self.place(key("workload")))
     }
 
     fn fault_times(&self) -> Checked {
@@ -175,7 +140,7 @@ impl Validation<'_> {
                     written(end)
                 )
             })?;
-            let Some((key, lasts)) = lasting(fault) else { continue };
+            let Some((key, lasts)) = fault.lasts() else { continue };
             let path = format!("faults.{index}.{key}");
             self.require(lasts > Duration::ZERO, &path, || format!("`{key}` is 0, but must be above 0"))?;
             self.require(fault.at() + lasts < end, &path, || {
@@ -189,55 +154,8 @@ impl Validation<'_> {
     }
 
     fn fault_targets(&self) -> Checked {
-        let all = self.scenario.clients().len();
-        for (index, fault) in self.scenario.faults.iter().enumerate() {
-            match fault {
-                Fault::Partition(partition) => {
-                    let path = format!("faults.{index}.clients");
-                    self.require(!partition.clients.is_empty(), &path, || {
-                        "`clients` is empty; name the clients that are cut off".to_owned()
-                    })?;
-                    let mut cut_off = Vec::new();
-                    for (place, name) in partition.clients.iter().enumerate() {
-                        let path = format!("{path}.{place}");
-                        for client in self.known_clients(name, &path)? {
-                            self.require(!cut_off.contains(&client), &path, || {
-                                format!("`{name}` is cut off twice; name each client once")
-                            })?;
-                            cut_off.push(client);
-                        }
-                    }
-                    self.require(cut_off.len() < all, &path, || {
-                        "every client is cut off; leave at least one on the broker's side".to_owned()
-                    })?;
-                }
-                Fault::Crash(crash) if crash.target == BROKER => {
-                    self.require(crash.duration.is_some(), &format!("faults.{index}"), || {
-                        "a crash of the broker needs `for`, the time until it runs again".to_owned()
-                    })?;
-                }
-                Fault::Crash(crash) => {
-                    self.known_clients(&crash.target, &format!("faults.{index}.target"))?;
-                }
-                Fault::Restart(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// The clients of a name, which must exist.
-    fn known_clients(&self, name: &str, path: &str) -> Result<Vec<usize>, Invalid> {
-        let clients = self.scenario.resolve(name);
-        if !clients.is_empty() {
-            return Ok(clients);
-        }
-        let known = self.scenario.clients.iter().map(|group| group.name.as_str());
-        let message = format!(
-            "there is no client `{name}`{} (clients: {})",
-            did_you_mean(name, known.clone()),
-            known.collect::<Vec<_>>().join(", ")
-        );
-        Err(self.source.error_in(path, message))
+        let mut each = self.scenario.faults.iter().enumerate();
+        each.try_for_each(|(index, fault)| fault.validate(&self.place(format!("faults.{index}"))))
     }
 
     /// Two faults that strike the same host at once cannot be told apart in what they cause.
@@ -257,21 +175,9 @@ impl Validation<'_> {
     }
 
     /// A host that both faults strike. A partition strikes the clients that it cuts off.
-    fn shared_host(&self, one: &Fault, other: &Fault) -> Option<String> {
-        let others = self.struck(other);
-        self.struck(one).into_iter().find(|host| others.contains(host))
-    }
-
-    fn struck(&self, fault: &Fault) -> Vec<String> {
-        let clients = self.scenario.clients();
-        let names = |target: &str| -> Vec<String> {
-            self.scenario.resolve(target).into_iter().map(|index| clients[index].name.clone()).collect()
-        };
-        match fault {
-            Fault::Partition(partition) => partition.clients.iter().flat_map(|name| names(name)).collect(),
-            Fault::Crash(crash) if crash.target != BROKER => names(&crash.target),
-            Fault::Crash(_) | Fault::Restart(_) => vec![BROKER.to_owned()],
-        }
+    fn shared_host(&self, one: &FaultKind, other: &FaultKind) -> Option<String> {
+        let others = other.struck(self.scenario);
+        one.struck(self.scenario).into_iter().find(|host| others.contains(host))
     }
 
     fn sabotage(&self) -> Checked {
@@ -284,9 +190,9 @@ impl Validation<'_> {
             "a violation is expected of an honest broker; add `sabotage` to [broker], or expect \"pass\""
                 .to_owned()
         })?;
-        self.require(lies != Some(Sabotage::KeepContents) || self.restarts(), "broker.sabotage", || {
-            "\"keep-contents\" shows only when the broker restarts; add a fault with `kind = \"restart\"`"
-                .to_owned()
+        let shows = lies.is_none_or(|lies| !lies.needs_restart() || self.scenario.restarts());
+        self.require(shows, "broker.sabotage", || {
+            "this lie shows only when the broker restarts; add a fault with `kind = \"restart\"`".to_owned()
         })
     }
 
@@ -295,7 +201,7 @@ impl Validation<'_> {
         self.require(!expect.checkers.is_empty(), "expect.checkers", || {
             format!(
                 "`checkers` is empty; name at least one of {}",
-                list(CheckerName::ALL.map(CheckerName::as_str))
+                list(CheckerName::ALL.iter().map(|checker| checker.as_str()))
             )
         })?;
         for (index, checker) in expect.checkers.iter().enumerate() {
@@ -303,9 +209,9 @@ impl Validation<'_> {
             self.require(!expect.checkers[..index].contains(checker), &path, || {
                 format!("the checker `{checker}` is named twice")
             })?;
-            self.require(*checker != CheckerName::LossOnRestart || self.restarts(), &path, || {
-                "`loss-on-restart` needs a restart to judge; add a fault with `kind = \"restart\"`".to_owned()
-            })?;
+            if let Some(missing) = checker.checker().missing_in(self.scenario) {
+                return Err(self.source.error_in(&path, missing));
+            }
         }
         let violation = expect.verdict == ExpectedVerdict::Violation;
         self.require(violation || expect.caught_by.is_empty(), "expect.caught_by", || {
@@ -325,24 +231,10 @@ impl Validation<'_> {
 
     /// A floor under an operation that no workload invokes can never be met.
     fn floors(&self) -> Checked {
-        let floor = self.scenario.expect.operations;
-        let weight = |of: fn(&Mix) -> u32| {
-            self.scenario.clients.iter().any(|group| {
-                let Workload::Register(register) = &group.workload;
-                of(&register.mix) > 0
-            })
-        };
-        let floors: [(&str, u64, bool); 6] = [
-            ("get", floor.get, weight(|mix| mix.get)),
-            ("set", floor.set, weight(|mix| mix.set)),
-            ("set_nx", floor.set_nx, weight(|mix| mix.set_nx)),
-            ("set_nex", floor.set_nex, weight(|mix| mix.set_nex)),
-            ("del", floor.del, weight(|mix| mix.del)),
-            ("vdel", floor.vdel, weight(|mix| mix.vdel)),
-        ];
-        for (name, least, invoked) in floors {
-            self.require(least == 0 || invoked, &format!("expect.operations.{name}"), || {
-                format!("{least} `{name}` are expected, but no client's `mix` gives `{name}` a weight")
+        for (word, least) in self.scenario.expect.operations.demands() {
+            let invoked = self.scenario.clients.iter().any(|group| group.workload.invokes(word));
+            self.require(invoked, &format!("expect.operations.{word}"), || {
+                format!("{least} `{word}` are expected, but no client's `mix` gives `{word}` a weight")
             })?;
         }
         Ok(())
@@ -360,26 +252,13 @@ impl Validation<'_> {
         })
     }
 
-    fn restarts(&self) -> bool {
-        self.scenario.faults.iter().any(|fault| match fault {
-            Fault::Restart(_) => true,
-            Fault::Crash(crash) => crash.target == BROKER,
-            Fault::Partition(_) => false,
-        })
+    fn place(&self, path: String) -> Place<'_> {
+        Place { scenario: self.scenario, source: self.source, path }
     }
 }
 
-/// How long the fault lasts, and the key that says so; `None` for a client that stays away.
-fn lasting(fault: &Fault) -> Option<(&'static str, Duration)> {
-    match fault {
-        Fault::Partition(partition) => Some(("for", partition.duration)),
-        Fault::Restart(restart) => Some(("down_for", restart.down_for)),
-        Fault::Crash(crash) => crash.duration.map(|duration| ("for", duration)),
-    }
-}
-
-fn ends(fault: &Fault) -> Duration {
-    lasting(fault).map_or(Duration::MAX, |(_, lasts)| fault.at() + lasts)
+fn ends(fault: &FaultKind) -> Duration {
+    fault.lasts().map_or(Duration::MAX, |(_, lasts)| fault.at() + lasts)
 }
 
 fn whole_ms(duration: Duration) -> bool {

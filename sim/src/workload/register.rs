@@ -3,6 +3,9 @@
 //! Each written value is unique: it names the client, its life and the operation. A client's workers each have one
 //! operation open at a time.
 
+mod connection;
+mod parameters;
+
 use std::time::Duration;
 
 use mayfly_client::{
@@ -12,14 +15,37 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinSet;
 
-use super::ClientSettings;
+pub use parameters::{Mix, RegisterWorkload};
+
+use super::{ClientSettings, Life, Running, Workload};
 use crate::history::{Call, Condition, OperationId, Reply, UnknownReason, Version};
 use crate::recorder::Recorder;
-use crate::scenario::model::{DurationRange, Mix, RegisterWorkload};
+use crate::scenario::model::DurationRange;
+use crate::scenario::{Checked, Place};
 use crate::world::{RandomStream, now_ns};
 
+impl Workload for RegisterWorkload {
+    fn validate(&self, place: &Place<'_>) -> Checked {
+        self.check(place)
+    }
+
+    fn invokes(&self, operation: &str) -> bool {
+        self.mix.weight(operation) > 0
+    }
+
+    fn run<'a>(&'a self, life: Life<'a>) -> Running<'a> {
+        Box::pin(async move {
+            let (store, driver) = connection::open(&life, self.in_flight)?;
+            tokio::task::spawn_local(driver.run());
+            run(life.settings, self, life.incarnation, &store, life.recorder).await;
+            // The connection stays: a client that has nothing to ask is still there when a fault strikes.
+            std::future::pending().await
+        })
+    }
+}
+
 /// Runs a client's workers until the workload ends.
-pub(super) async fn run(
+async fn run(
     settings: &ClientSettings,
     workload: &RegisterWorkload,
     incarnation: u64,

@@ -11,8 +11,7 @@ use super::RandomStream;
 use super::clock::{SimClock, now_ns};
 use super::network::Network;
 use crate::recorder::Recorder;
-use crate::sabotage::{Afterlife, DropAcknowledgedSet, KeepContents, StaleGet};
-use crate::scenario::model::Sabotage;
+use crate::sabotage::{Afterlife, Sabotage};
 
 /// What a simulated broker host runs: the engine, or a wrapper around it that can still be counted.
 pub trait Machine: StateMachine {
@@ -112,9 +111,7 @@ impl BrokerHost {
         let rng = RandomStream::Sabotage.rng(self.seed);
         match self.sabotage {
             None => Box::new(broker),
-            Some(Sabotage::StaleGet) => Box::new(StaleGet::new(broker, rng)),
-            Some(Sabotage::DropAcknowledgedSet) => Box::new(DropAcknowledgedSet::new(broker, rng)),
-            Some(Sabotage::KeepContents) => Box::new(KeepContents::new(broker, Rc::clone(&self.afterlife))),
+            Some(sabotage) => sabotage.wrap(broker, rng, &self.afterlife),
         }
     }
 }
