@@ -9,6 +9,7 @@ use super::outbox::{ConnAckDetails, Item};
 use super::publish::is_reserved_topic;
 use super::routing::Publication;
 use super::session::{HeldWill, Kind, NEVER, OpenConnection, Session, SessionKey};
+use super::subscribe::parsed;
 use super::{Broker, Timer};
 use crate::authorization::Operation;
 use crate::identity::Identity;
@@ -285,16 +286,18 @@ impl Broker {
         assert!(session.connection.is_none(), "a session ends after its connection");
         self.directory.by_client_id.swap_remove(&*session.client_id);
         for filter in &session.filters {
-            self.subscriptions.remove_text(filter, key);
+            self.end_subscription(key, parsed(filter));
         }
         if let Some(expires_at) = session.expires_at {
             self.timers.remove(&(expires_at, key, Timer::ExpireSession));
         }
         session.unsettled_requests.values().for_each(|request| self.replays.settle(*request));
         let in_flight = session.window.iter().map(|(_, message)| message);
-        let queued = session.queue.iter().map(|queued| queued.message);
-        in_flight.chain(queued).for_each(|message| self.messages.release(message));
-        session.queue.clear();
+        let queued = session.queue.drain(..).map(|queued| queued.message);
+        for message in in_flight.chain(queued) {
+            self.pass_on(message);
+            self.messages.release(message);
+        }
     }
 }
 

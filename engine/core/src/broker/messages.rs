@@ -11,7 +11,7 @@ use std::hash::{Hash, Hasher};
 use mayfly_wire::{Delivery, PacketId, PublishProperties, QoS, Will};
 use slab::Slab;
 
-use super::view::Terms;
+use super::view::{Share, Terms};
 use crate::time::WallClock;
 
 /// A larger buffer is given back to the allocator with its message, so that one big message does not stay in memory.
@@ -164,6 +164,11 @@ impl Messages {
             Form::Message(_) => id,
             Form::View { of, .. } => of,
         }
+    }
+
+    /// The shared subscription for a member of which this is.
+    pub(super) fn share(&self, id: MessageId) -> Option<Share> {
+        self.message_and_terms(id).1?.share
     }
 
     fn message(&self, id: MessageId) -> &Message {

@@ -10,7 +10,7 @@
 //! - `retained_delivery`: from a new subscription to the retained messages it brings.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
-//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `filter_index`, `retained`, `replay`, `outbox`: the data
+//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `retained`, `replay`, `outbox`: the data
 //!   these work on.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
@@ -30,6 +30,7 @@ mod retained;
 mod retained_delivery;
 mod routing;
 mod session;
+mod shared;
 mod state_store;
 mod subscribe;
 mod subscriptions;
@@ -57,6 +58,7 @@ use outbox::{Item, Outbox};
 use replay::ReplayMemory;
 use retained::Retained;
 use session::{Directory, Session, SessionKey};
+use shared::{ShareId, Shares};
 use subscriptions::{Matches, Subscriptions};
 
 /// At most this many deadlines of one kind are served per input, so that a crowd of them does not hold up the packets
@@ -134,6 +136,7 @@ pub struct Broker {
     sessions: Slab<Session>,
     directory: Directory,
     subscriptions: Subscriptions,
+    shares: Shares,
     messages: Messages,
     retained: Retained,
     outbox: Outbox,
@@ -146,6 +149,8 @@ pub struct Broker {
     condemned: Vec<(ConnectionId, ReasonCode)>,
     /// Reused by every routed message.
     matches: Matches,
+    /// Reused by every routed message: the shared subscriptions that match.
+    shared_matches: Vec<ShareId>,
     /// Reused by every response: the text of a version.
     version_text: Vec<u8>,
     now: Now,
@@ -163,6 +168,7 @@ impl Broker {
             sessions: Slab::new(),
             directory: Directory::new(hash_state.clone()),
             subscriptions: Subscriptions::new(config.hash_seed),
+            shares: Shares::new(config.hash_seed),
             messages: Messages::default(),
             retained: Retained::default(),
             outbox: Outbox::default(),
@@ -172,6 +178,7 @@ impl Broker {
             replays: ReplayMemory::new(config.hash_seed),
             condemned: Vec::new(),
             matches: Matches::default(),
+            shared_matches: Vec::new(),
             version_text: Vec::new(),
             now: Now::default(),
             counters: Statistics::default(),
@@ -202,8 +209,11 @@ impl Broker {
             index.hash(&mut state);
             session.hash_state(&self.messages, &mut state);
             let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
-            self.subscriptions.hash_session(key, &session.filters, &mut state);
+            for filter in &session.filters {
+                (filter, self.subscription(key, filter)).hash(&mut state);
+            }
         }
+        self.shares.hash_state(&mut state);
         self.retained.hash_state(&self.messages, &mut state);
         self.timers.hash(&mut state);
         self.store.hash(&mut state);

@@ -108,8 +108,6 @@ fn conn_ack(session_present: bool, reason: ReasonCode, details: Option<&ConnAckD
     if let Some(details) = details {
         properties.assigned_client_identifier = details.assigned_client_id.as_deref();
         properties.session_expiry_interval_s = details.session_expiry_interval_s;
-        // What this broker does not do is said, so that a client need not find out.
-        properties.shared_subscription_available = Some(false);
     }
     ConnAck { session_present, reason, properties }
 }

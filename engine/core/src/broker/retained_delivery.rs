@@ -168,7 +168,9 @@ impl Broker {
                         .identifier
                         .map_or(Identifiers::None, |identifier| Identifiers::One(identifier.get()));
                     // Marked as retained, for all who ask [MQTT-3.3.1-8].
-                    let message = self.messages.hold_view(kept.message, Terms { retain: true, identifiers });
+                    let message = self
+                        .messages
+                        .hold_view(kept.message, Terms { retain: true, identifiers, share: None });
                     self.send(key, Queued { message, qos, kind: Kind::Published });
                 }
             }

@@ -14,9 +14,6 @@ use super::subscriptions::Subscriber;
 use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 
-/// The prefix of a shared subscription [MQTT-4.8.2-1].
-const SHARED: &str = "$share/";
-
 /// A filter with wildcards has at most this many levels: each is a node of the index, a hundred times as large as the
 /// byte that makes it.
 const MAX_WILDCARD_LEVELS: usize = 128;
@@ -53,9 +50,6 @@ impl Broker {
             self.counters.denied_subscriptions += 1;
             return Err(ReasonCode::NotAuthorized);
         }
-        if text.starts_with(SHARED) {
-            return Err(ReasonCode::SharedSubscriptionsNotSupported);
-        }
         let is_deep = subscription.filter.levels().nth(MAX_WILDCARD_LEVELS).is_some();
         if is_deep && !is_exact(subscription.filter) {
             return Err(ReasonCode::QuotaExceeded);
@@ -78,6 +72,11 @@ impl Broker {
             no_local: options.no_local,
             retain_as_published: options.retain_as_published,
         };
+        if subscription.filter.share_name().is_some() {
+            // It brings no retained messages, whatever it says [MQTT 5, section 3.3.1.3].
+            self.shares.insert(subscription.filter, subscriber);
+            return Ok(qos);
+        }
         self.subscriptions.insert(subscription.filter, subscriber);
         // [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11].
         let wants_retained = match options.retain_handling {
@@ -116,10 +115,29 @@ impl Broker {
     pub(super) fn remove_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
         let existed = self.session(key).filters.swap_remove(filter.as_str());
         if existed {
-            self.subscriptions.remove(filter, key);
+            self.end_subscription(key, filter);
             self.forget_retained(key, filter.as_str());
         }
         existed
+    }
+
+    /// Takes a subscription out of its index.
+    pub(super) fn end_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) {
+        if filter.share_name().is_some() {
+            self.shares.remove(filter, key);
+        } else {
+            self.subscriptions.remove(filter, key);
+        }
+    }
+
+    /// A session's subscription under one of its filters.
+    pub(super) fn subscription(&self, key: SessionKey, filter: &str) -> Option<&Subscriber> {
+        let filter = parsed(filter);
+        if filter.share_name().is_some() {
+            self.shares.get(filter, key)
+        } else {
+            self.subscriptions.get(filter, key)
+        }
     }
 
     /// The version that a session's connection speaks.
@@ -127,4 +145,9 @@ impl Broker {
         let connection = self.sessions[key.index()].connection.as_ref();
         connection.expect("packets come from connected sessions").version
     }
+}
+
+/// A filter that a session has.
+pub(super) fn parsed(filter: &str) -> TopicFilter<'_> {
+    TopicFilter::parse(filter).expect("a filter is kept as it was validated")
 }

@@ -2,12 +2,9 @@
 //!
 //! Results come in the order of the sessions' numbers, so nothing depends on hashing or on the order of subscribing.
 
-use std::hash::{Hash, Hasher};
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-use foldhash::fast::FixedState;
-use indexmap::IndexSet;
 use mayfly_wire::{QoS, TopicFilter};
 
 use super::filter_index::{Entry, FilterIndex};
@@ -75,22 +72,9 @@ impl Subscriptions {
         self.index.remove(filter, session);
     }
 
-    /// Ends a subscription under a filter that was inserted before.
-    pub(super) fn remove_text(&mut self, filter: &str, session: SessionKey) {
-        self.remove(parsed(filter), session);
-    }
-
-    /// Feeds a session's subscriptions to the state hash.
-    pub(super) fn hash_session<H: Hasher>(
-        &self,
-        key: SessionKey,
-        filters: &IndexSet<Box<str>, FixedState>,
-        state: &mut H,
-    ) {
-        for filter in filters {
-            filter.hash(state);
-            self.index.get(parsed(filter), key).hash(state);
-        }
+    /// A session's subscription under exactly this filter.
+    pub(super) fn get(&self, filter: TopicFilter<'_>, session: SessionKey) -> Option<&Subscriber> {
+        self.index.get(filter, session)
     }
 
     /// Finds the sessions that `topic` concerns. `publisher` is left out where it asked for No Local.
@@ -143,10 +127,6 @@ impl Matches {
             }
         }
     }
-}
-
-fn parsed(filter: &str) -> TopicFilter<'_> {
-    TopicFilter::parse(filter).expect("a filter is kept as it was validated")
 }
 
 #[cfg(test)]

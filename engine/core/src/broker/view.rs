@@ -3,12 +3,28 @@
 //! Content and lifetime stay with the message; see [`Messages`](super::messages::Messages). Most receivers get a message
 //! as it is and need no view.
 
+use mayfly_wire::QoS;
+
+use super::shared::ShareId;
+
 /// What differs from the message itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Terms {
     /// The RETAIN flag.
     pub(super) retain: bool,
     pub(super) identifiers: Identifiers,
+    /// Where it is for one member of a shared subscription: for which, so that it can be passed on.
+    pub(super) share: Option<Share>,
+}
+
+/// The shared subscription that a message is for, and how it was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Share {
+    pub(super) id: ShareId,
+    /// The next member may have been granted more than this one.
+    pub(super) qos: QoS,
+    /// The next member may want the mark that this one did not.
+    pub(super) retain: bool,
 }
 
 /// The identifiers of the receiver's matching subscriptions. One is the usual number and needs no allocation.

@@ -26,7 +26,6 @@ fn conn_ack_says_what_this_broker_does_not_do() {
         maximum_packet_size: NonZeroU32::new(1024 * 1024),
         receive_maximum: NonZeroU16::new(1024),
         topic_alias_maximum: Some(16),
-        shared_subscription_available: Some(false),
         ..ConnAckProperties::default()
     };
     assert_eq!((ack.session_present, ack.properties), (false, expected));

@@ -27,6 +27,7 @@ mod retaining;
 mod robustness;
 mod server_messages;
 mod sessions;
+mod shared_subscriptions;
 mod store_commands;
 mod store_replays;
 mod store_requests;

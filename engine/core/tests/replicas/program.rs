@@ -17,7 +17,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 const CLIENT_IDS: [&str; 5] = ["alpha", "beta", "gamma", "delta", ""];
-const FILTERS: [&str; 8] = ["a/b", "a/+", "a/#", "#", "+/b", "responses", "$share/g/a/b", "w"];
+const FILTERS: [&str; 10] =
+    ["a/b", "a/+", "a/#", "#", "+/b", "responses", "$share/g/a/b", "$share/g/a/+", "$share/h/#", "w"];
 const TOPICS: [&str; 5] = ["a/b", "a", "a/b/c", "responses", "w"];
 const KEYS: [&[u8]; 5] = [b"k", b"l", b"\x00\xff", b"lock", b""];
 const NODES: u64 = 2;
