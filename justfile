@@ -34,7 +34,7 @@ slow:
     cargo sim regression --seeds 100
     cargo sim negative --seeds 100
 
-# Fuzz a target of the wire crate (packet or resp3); needs `cargo install cargo-fuzz --locked`
+# Fuzz a target of the engine (packet, resp3, broker, log); needs `cargo install cargo-fuzz --locked`
 fuzz target seconds="60":
-    mkdir -p engine/wire/fuzz/finds/{{target}}
-    cd engine/wire && RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} fuzz/finds/{{target}} fuzz/corpus/{{target}} -- -max_total_time={{seconds}}
+    mkdir -p engine/fuzz/finds/{{target}}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir engine/fuzz {{target}} engine/fuzz/finds/{{target}} engine/fuzz/corpus/{{target}} -- -max_total_time={{seconds}}
