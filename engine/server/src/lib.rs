@@ -6,14 +6,18 @@
 //! - [`config`]: the configuration file.
 //! - [`serve`]: everything that a configuration asks for, on the current thread.
 //! - [`embedded`]: a broker on a thread of its own, for tests and examples.
-//! - [`logging`], `http`, `metrics`: what an operator sees.
+//! - [`resources`]: the files that a configuration names.
+//! - [`logging`], `http`, `metrics`, `sys_topics`: what an operator sees.
 
 pub mod address;
 pub mod config;
 pub mod embedded;
 mod http;
+mod listeners;
 pub mod logging;
 mod metrics;
 pub mod open_files;
 mod reload;
+pub mod resources;
 pub mod serve;
+mod sys_topics;

@@ -2,12 +2,14 @@
 
 use std::rc::Rc;
 
-use mayfly_core::Input;
+use mayfly_core::{Input, RuleSet};
 use mayfly_net::Endpoint;
-use tracing::{info, warn};
+use mayfly_net::tls::TlsIdentity;
+use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::config::model::Listener;
+use crate::resources::{ListenerResources, Resources};
 use crate::serve::SystemNode;
 
 /// What of a running server can change.
@@ -15,41 +17,79 @@ use crate::serve::SystemNode;
 pub(crate) struct Reloading {
     node: Rc<SystemNode>,
     config: Config,
-    /// Of the listeners, in the order of the configuration.
-    endpoints: Vec<Rc<Endpoint>>,
+    rules: RuleSet,
+    /// In the order of the configuration.
+    listeners: Vec<Running>,
+}
+
+/// A listener that runs.
+#[derive(Debug)]
+struct Running {
+    endpoint: Rc<Endpoint>,
+    tls: Option<Rc<TlsIdentity>>,
 }
 
 impl Reloading {
-    pub(crate) fn new(node: Rc<SystemNode>, config: Config) -> Self {
-        Self { node, config, endpoints: Vec::new() }
+    pub(crate) fn new(node: Rc<SystemNode>, config: Config, rules: RuleSet) -> Self {
+        Self { node, config, rules, listeners: Vec::new() }
     }
 
-    /// Adds the endpoint of the next listener.
-    pub(crate) fn watch(&mut self, endpoint: Rc<Endpoint>) {
-        self.endpoints.push(endpoint);
+    /// Adds the next listener of the configuration.
+    pub(crate) fn watch(&mut self, endpoint: Rc<Endpoint>, tls: Option<Rc<TlsIdentity>>) {
+        self.listeners.push(Running { endpoint, tls });
     }
 
-    /// Puts `config` in the place of the present configuration, and says what of it has to wait for a restart.
+    /// Puts `config` in the place of the present configuration, reads all files again that it names, and says what of it
+    /// has to wait for a restart. Where a file cannot be used, everything stays as it was.
     pub(crate) fn reload(&mut self, config: &Config) {
+        let resources = match Resources::load(config) {
+            Ok(resources) => resources,
+            Err(unusable) => {
+                error!("the configuration stays as it was: {unusable}");
+                return;
+            }
+        };
+        for warning in resources.warnings() {
+            warn!("{warning}");
+        }
         if config.limits != self.config.limits {
             self.node.handle(&Input::Limits(config.limits));
         }
-        for (present, endpoint) in self.config.listeners.iter().zip(&self.endpoints) {
-            match config.listeners.iter().find(|listener| listener.name == present.name) {
-                Some(listener) => {
-                    if is_elsewhere(present, listener) {
-                        wait_for_restart(&format!("where and how the listener `{}` listens", present.name));
-                    }
-                    endpoint.replace(listener.settings());
-                }
-                None => wait_for_restart(&format!("the end of the listener `{}`", present.name)),
+        self.listeners(config, resources.listeners);
+        if resources.rules != self.rules {
+            self.node.handle(&Input::Rules(resources.rules.as_rules()));
+        }
+        self.rules = resources.rules;
+        self.sections(config);
+        // What waits for a restart stays as it is: the next reload says so again.
+        self.config.limits = config.limits;
+        info!("configuration reloaded");
+    }
+
+    /// Gives each running listener the settings and files of the one of its name.
+    fn listeners(&self, config: &Config, files: Vec<ListenerResources>) {
+        let mut wanted: Vec<_> = config.listeners.iter().zip(files).collect();
+        for (present, running) in self.config.listeners.iter().zip(&self.listeners) {
+            let Some(position) = wanted.iter().position(|(listener, _)| listener.name == present.name) else {
+                wait_for_restart(&format!("the end of the listener `{}`", present.name));
+                continue;
+            };
+            let (listener, files) = wanted.remove(position);
+            if is_elsewhere(present, listener) {
+                wait_for_restart(&format!("where and how the listener `{}` listens", present.name));
+            }
+            running.endpoint.replace(listener.settings());
+            if let (Some(identity), Some(config)) = (&running.tls, files.tls) {
+                identity.replace(config);
             }
         }
-        let is_new =
-            |listener: &&Listener| !self.config.listeners.iter().any(|present| present.name == listener.name);
-        for listener in config.listeners.iter().filter(is_new) {
+        for (listener, _) in wanted {
             wait_for_restart(&format!("the new listener `{}`", listener.name));
         }
+    }
+
+    /// Sections that only a start reads.
+    fn sections(&self, config: &Config) {
         for (what, differs) in [
             ("[log]", config.log != self.config.log),
             ("[http]", config.http != self.config.http),
@@ -61,15 +101,12 @@ impl Reloading {
                 wait_for_restart(what);
             }
         }
-        // What waits for a restart stays as it is: the next reload says so again.
-        self.config.limits = config.limits;
-        info!("configuration reloaded");
     }
 }
 
 fn is_elsewhere(present: &Listener, wanted: &Listener) -> bool {
-    (&present.listen, present.transport, &present.path, present.proxy_protocol)
-        != (&wanted.listen, wanted.transport, &wanted.path, wanted.proxy_protocol)
+    (&present.listen, present.transport, &present.websocket, present.proxy_protocol)
+        != (&wanted.listen, wanted.transport, &wanted.websocket, wanted.proxy_protocol)
         || present.tls.is_some() != wanted.tls.is_some()
 }
 

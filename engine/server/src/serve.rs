@@ -10,18 +10,22 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use mayfly_core::{Broker, BrokerConfig};
+use mayfly_core::{Broker, BrokerConfig, Input};
+use mayfly_net::tls::TlsIdentity;
 use mayfly_net::{Endpoint, Listeners, Node, NodeConfig, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::config::model::Listener;
 use crate::http::{self, Facts};
+use crate::listeners::{Layers, SystemListeners};
 use crate::metrics::Snapshot;
 use crate::reload::Reloading;
+use crate::resources::{ListenerResources, ResourceError, Resources};
+use crate::sys_topics::SysTopics;
 
 /// The only node there is.
 const NODE_ID: u64 = 1;
@@ -44,6 +48,9 @@ pub enum ServeError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// A file that the configuration names cannot be used.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// The operating system gives no random bits, from which client identifiers are made.
     #[error("no random bits from the operating system: {0}")]
     Entropy(getrandom::Error),
@@ -53,10 +60,11 @@ pub enum ServeError {
 #[derive(Debug)]
 pub struct Server {
     node: Rc<SystemNode>,
-    listeners: Listeners<Broker, SystemClock>,
+    listeners: SystemListeners,
     bound: Vec<Bound>,
     http: Option<TcpListener>,
     reloading: Reloading,
+    sys_topics: SysTopics,
 }
 
 /// An open listener.
@@ -69,18 +77,24 @@ pub struct Bound {
 }
 
 impl Server {
-    /// Opens all listeners of a configuration.
+    /// Reads all files that a configuration names, and opens all its listeners.
     pub async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let resources = Resources::load(config)?;
+        for warning in resources.warnings() {
+            warn!("{warning}");
+        }
         // Also what tells of a machine without random bits at the start.
         let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
         let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
         let node = NodeConfig { node_id: NODE_ID, entropy: Box::new(random_bits) };
         let node = Node::new(broker, SystemClock::start(), node);
-        let reloading = Reloading::new(Rc::clone(&node), config.clone());
+        node.handle(&Input::Rules(resources.rules.as_rules()));
+        let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules);
         let (listeners, bound) = (Listeners::new(), Vec::new());
-        let mut server = Self { node, listeners, bound, http: None, reloading };
-        for listener in &config.listeners {
-            server.listen(listener).await?;
+        let sys_topics = SysTopics::new(Rc::clone(&node), config.sys_topics.interval);
+        let mut server = Self { node, listeners, bound, http: None, reloading, sys_topics };
+        for (listener, files) in config.listeners.iter().zip(resources.listeners) {
+            server.listen(listener, files).await?;
         }
         if let Some(http) = &config.http {
             server.http = Some(bind(&http.listen).await?);
@@ -88,13 +102,15 @@ impl Server {
         Ok(server)
     }
 
-    async fn listen(&mut self, listener: &Listener) -> Result<(), ServeError> {
+    async fn listen(&mut self, listener: &Listener, files: ListenerResources) -> Result<(), ServeError> {
         let socket = bind(&listener.listen).await?;
         let address = local_address(&socket, &listener.listen)?;
         self.bound.push(Bound { name: listener.name.clone(), address });
         let endpoint = Endpoint::new(listener.settings());
-        self.reloading.watch(Rc::clone(&endpoint));
-        self.listeners.add(endpoint, socket);
+        let tls = files.tls.map(TlsIdentity::new);
+        self.reloading.watch(Rc::clone(&endpoint), tls.clone());
+        let (proxy_protocol, websocket) = (listener.proxy_protocol, listener.websocket_settings());
+        Layers { proxy_protocol, tls, websocket }.add(&mut self.listeners, endpoint, socket);
         Ok(())
     }
 
@@ -113,7 +129,7 @@ impl Server {
     ///
     /// Must run on a current-thread runtime, or in a `block_on`: everything stays on this thread.
     pub async fn run(self, stop: impl Future<Output = ()>, mut reloads: UnboundedReceiver<Config>) {
-        let Self { node, listeners, http, mut reloading, .. } = self;
+        let Self { node, listeners, http, mut reloading, sys_topics, .. } = self;
         let vitals = Rc::new(Vitals { node: Rc::clone(&node), is_stopping: Cell::new(false) });
         let stop = async {
             stop.await;
@@ -139,6 +155,7 @@ impl Server {
                 () = broker => {}
                 () = facts => {}
                 () = reload => {}
+                () = sys_topics.publish() => {}
             }
         };
         LocalSet::new().run_until(all).await;

@@ -1,10 +1,11 @@
-//! `mayfly check-config`: says what is wrong with a configuration, without running it.
+//! `mayfly check-config`: says what is wrong with a configuration and the files that it names, without running it.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
 use mayfly::config::Config;
+use mayfly::resources::Resources;
 
 use super::Outcome;
 
@@ -16,8 +17,11 @@ pub(crate) struct CheckConfig {
 
 impl CheckConfig {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        let (_, warnings) = Config::load(&self.file)?;
+        let (config, warnings) = Config::load(&self.file)?;
         for warning in warnings {
+            eprintln!("mayfly: warning: {warning}");
+        }
+        for warning in Resources::load(&config)?.warnings() {
             eprintln!("mayfly: warning: {warning}");
         }
         // A closed standard output is no reason to find a valid file invalid.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mayfly_core::ConnectionConfig;
+use mayfly_net::ListenerSettings;
+use mayfly_net::websocket::WebSocketSettings;
 use mayfly_settings::duration;
 use serde::Deserialize;
 
@@ -64,9 +66,8 @@ pub struct Listener {
     /// `"tcp"` or `"websocket"`, both over TLS where there is a table `tls`. Default `"tcp"`.
     #[serde(default)]
     pub transport: Transport,
-    /// Path of the WebSocket, for `transport = "websocket"`. Default `"/mqtt"`.
-    #[serde(default = "Listener::default_path")]
-    pub path: String,
+    /// The WebSocket, for `transport = "websocket"`.
+    pub websocket: Option<Websocket>,
     /// TLS.
     pub tls: Option<Tls>,
     /// Whether connections come through a proxy that begins each with a header of the PROXY protocol, version 2. Such a
@@ -95,6 +96,16 @@ pub enum Transport {
     Tcp,
     /// MQTT in WebSocket frames [MQTT 5, section 6].
     Websocket,
+}
+
+/// `[listeners.websocket]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Websocket {
+    /// The path of the request. Default `"/mqtt"`.
+    pub path: String,
+    /// What the Origin header of a browser may say. Absent: anything.
+    pub origins: Option<Vec<String>>,
 }
 
 /// `[listeners.tls]`.
@@ -126,7 +137,7 @@ pub struct Authentication {
     pub attributes: Option<PathBuf>,
 }
 
-/// `[listeners.mqtt]`.
+/// `[listeners.mqtt]`. [`ConnectionConfig`] says what each does and what a client that exceeds it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mqtt {
@@ -134,19 +145,32 @@ pub struct Mqtt {
     pub max_packet_size_bytes: NonZeroU32,
     /// QoS 1 and 2 messages that a client may have unacknowledged. Default 1024.
     pub receive_maximum: NonZeroU16,
-    /// What happens to a client that has more of them: `"disconnect"` (0x93), or `"wait"` (it is not read from until it has
-    /// fewer; for clients known to ignore the maximum). Default `"disconnect"`.
+    /// What happens to a client that has more of them: `"disconnect"` (0x93), or `"wait"`: it is not read from until it has
+    /// fewer, for clients known to ignore the maximum. Default `"disconnect"`.
     pub receive_maximum_exceeded: Overrun,
-    /// Topic aliases that a client may set. Default 65535.
+    /// The highest topic alias that a client may use; 0 allows none. Default 16.
     pub topic_alias_maximum: u16,
-    /// The longest Keep Alive, which then also holds for a client that asks for none. Default `"0s"`: no bound.
+    /// The highest topic alias that is used towards a client that allows them. Default 64.
+    pub max_outgoing_topic_aliases: u16,
+    /// Bytes of the topics that have an alias, for each direction of a connection. Default 65536.
+    pub max_topic_alias_bytes: usize,
+    /// The longest Keep Alive, which then also holds for a client of MQTT 5 that asks for none. Default `"0s"`: no bound.
     #[serde(deserialize_with = "duration::deserialize")]
     pub max_keep_alive: Duration,
-    /// Whether the payload of a message whose Payload Format Indicator says UTF-8 is checked. Default false.
+    /// The longest client identifier, in bytes. Default 1024.
+    pub max_client_id_bytes: usize,
+    /// Levels that the topic of a message may have. Default 128.
+    pub max_topic_levels: usize,
+    /// Whether the payload of a message whose Payload Format Indicator says UTF-8 has to be UTF-8. Default false.
     pub check_payload_format: bool,
-    /// Levels of a topic name or filter. Default 128.
-    pub max_topic_levels: u16,
-    /// How long a client may take from connecting to a whole CONNECT, TLS and WebSocket included. Default `"10s"`.
+    /// Whether refusals carry a Reason String for people. Default true.
+    pub reason_strings: bool,
+    /// Response Information for clients that ask for it, as a base for their response topics. Absent: none.
+    pub response_information: Option<String>,
+    /// How long a client may take for TLS, WebSocket and PROXY header together. Default `"10s"`.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub handshake_timeout: Duration,
+    /// How long a client may take to send a whole CONNECT after that. Default `"10s"`.
     #[serde(deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
     /// How long a client may take nothing of what is written to it. Default `"30s"`.
@@ -207,17 +231,13 @@ pub struct Drain {
 }
 
 impl Listener {
-    fn default_path() -> String {
-        "/mqtt".to_owned()
-    }
-
     /// The listener of a configuration that has none: TCP on the loopback interface, for anybody.
     pub fn on(address: &str) -> Self {
         Self {
             name: "default".to_owned(),
             listen: address.to_owned(),
             transport: Transport::Tcp,
-            path: Self::default_path(),
+            websocket: None,
             tls: None,
             proxy_protocol: false,
             authentication: Authentication::default(),
@@ -234,17 +254,30 @@ impl Tls {
     }
 }
 
+impl Default for Websocket {
+    fn default() -> Self {
+        let WebSocketSettings { path, origins, .. } = WebSocketSettings::default();
+        Self { path, origins }
+    }
+}
+
 impl Default for Mqtt {
     fn default() -> Self {
         let connection = ConnectionConfig::default();
         Self {
             max_packet_size_bytes: connection.max_packet_size,
-            receive_maximum: NonZeroU16::new(1024).expect("1024 is not zero"),
+            receive_maximum: connection.receive_maximum,
             receive_maximum_exceeded: Overrun::Disconnect,
-            topic_alias_maximum: u16::MAX,
+            topic_alias_maximum: connection.topic_alias_maximum,
+            max_outgoing_topic_aliases: connection.max_outgoing_topic_aliases,
+            max_topic_alias_bytes: connection.max_topic_alias_bytes,
             max_keep_alive: Duration::ZERO,
-            check_payload_format: false,
-            max_topic_levels: 128,
+            max_client_id_bytes: connection.max_client_id_len,
+            max_topic_levels: connection.max_topic_levels,
+            check_payload_format: connection.checks_payload_format,
+            reason_strings: true,
+            response_information: None,
+            handshake_timeout: ListenerSettings::default().handshake_timeout,
             connect_timeout: connection.connect_timeout,
             write_timeout: connection.write_timeout,
             max_outgoing_bytes: connection.max_outgoing_bytes,

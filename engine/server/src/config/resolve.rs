@@ -1,34 +1,80 @@
 //! From the configuration's words to the settings of the shell.
 
+use std::num::NonZeroU16;
 use std::rc::Rc;
 
-use mayfly_core::ConnectionConfig;
+use mayfly_core::{ConnectionConfig, ReceiveExcess};
 use mayfly_net::ListenerSettings;
+use mayfly_net::tls::{ApplicationProtocol, ClientCertificates, TlsFiles};
+use mayfly_net::websocket::WebSocketSettings;
 
-use super::model::{Listener, Mqtt};
+use super::model::{Listener, Mqtt, Overrun, Transport};
 
 impl Listener {
     /// The settings of this listener's connections.
     pub(crate) fn settings(&self) -> ListenerSettings {
         ListenerSettings {
             name: Rc::from(self.name.as_str()),
-            connection: self.mqtt.connection().into(),
+            connection: Rc::new(self.mqtt.connection()),
             authenticator: None,
             policy: self.policy.as_deref().map(Rc::from),
-            ..ListenerSettings::default()
+            handshake_timeout: self.mqtt.handshake_timeout,
         }
+    }
+
+    /// The files of its TLS.
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
+        let tls = self.tls.as_ref()?;
+        let client_certificates = match tls.client_ca.clone() {
+            None => ClientCertificates::Off,
+            Some(authorities) if tls.require_client_certificate => {
+                ClientCertificates::Required { authorities }
+            }
+            Some(authorities) => ClientCertificates::Optional { authorities },
+        };
+        let protocol = match self.transport {
+            Transport::Tcp => ApplicationProtocol::Mqtt,
+            Transport::Websocket => ApplicationProtocol::Http,
+        };
+        let (certificates, key) = (tls.certificate.clone(), tls.key.clone());
+        Some(TlsFiles { certificates, key, client_certificates, protocol })
+    }
+
+    /// What its WebSocket takes.
+    pub(crate) fn websocket_settings(&self) -> Option<WebSocketSettings> {
+        if self.transport != Transport::Websocket {
+            return None;
+        }
+        let websocket = self.websocket.clone().unwrap_or_default();
+        // A message may hold a packet and the beginning of the next.
+        let max_message_bytes = 2 * self.mqtt.max_packet_size_bytes.get() as usize;
+        Some(WebSocketSettings { path: websocket.path, origins: websocket.origins, max_message_bytes })
     }
 }
 
 impl Mqtt {
     fn connection(&self) -> ConnectionConfig {
+        // Checked to be whole seconds within the range of Keep Alive; none of them is no bound.
+        let max_keep_alive_s = u16::try_from(self.max_keep_alive.as_secs()).ok().and_then(NonZeroU16::new);
         ConnectionConfig {
             max_packet_size: self.max_packet_size_bytes,
             connect_timeout: self.connect_timeout,
             write_timeout: self.write_timeout,
             max_outgoing_bytes: self.max_outgoing_bytes,
-            reason_strings: true,
-            ..ConnectionConfig::default()
+            max_keep_alive_s,
+            receive_maximum: self.receive_maximum,
+            receive_excess: match self.receive_maximum_exceeded {
+                Overrun::Disconnect => ReceiveExcess::Disconnect,
+                Overrun::Wait => ReceiveExcess::HoldBack,
+            },
+            topic_alias_maximum: self.topic_alias_maximum,
+            max_outgoing_topic_aliases: self.max_outgoing_topic_aliases,
+            max_topic_alias_bytes: self.max_topic_alias_bytes,
+            max_client_id_len: self.max_client_id_bytes,
+            max_topic_levels: self.max_topic_levels,
+            checks_payload_format: self.check_payload_format,
+            reason_strings: self.reason_strings,
+            response_information: self.response_information.as_deref().map(Box::from),
         }
     }
 }

@@ -31,10 +31,13 @@ fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
             "5:8: two listeners have the name `a`; each needs its own",
         ),
         ("[[listeners]]\nname = \"\"\nlisten = \"127.0.0.1:0\"\n", "2:8: `name` is empty"),
-        (&format!("{LISTENER}path = \"/x\"\n"), "4:8: `path` is for `transport = \"websocket\"` only"),
         (
-            &format!("{LISTENER}transport = \"websocket\"\npath = \"x\"\n"),
-            "5:8: `path` is `x`, but must begin with `/`",
+            &format!("{LISTENER}websocket = {{ path = \"/x\" }}\n"),
+            "4:13: `websocket` is for `transport = \"websocket\"` only",
+        ),
+        (
+            &format!("{LISTENER}transport = \"websocket\"\nwebsocket = {{ path = \"x\" }}\n"),
+            "5:22: `path` is `x`, but must begin with `/`",
         ),
         (
             &format!("{LISTENER}policy = \"floor\"\n"),

@@ -61,19 +61,15 @@ impl Checks<'_> {
 
     fn listener(&self, listener: &Listener, path: &str, warnings: &mut Vec<Warning>) -> Checked {
         self.address(&listener.listen, &format!("{path}.listen"))?;
-        let path_ok = listener.path.starts_with('/');
-        self.require(path_ok, &format!("{path}.path"), || {
-            format!("`path` is `{}`, but must begin with `/`", listener.path)
-        })?;
-        let is_default_path = listener.path == Listener::on("").path;
-        self.require(
-            is_default_path || listener.transport == Transport::Websocket,
-            &format!("{path}.path"),
-            || {
-                "`path` is for `transport = \"websocket\"` only; remove it, or change the transport"
+        if let Some(websocket) = &listener.websocket {
+            self.require(listener.transport == Transport::Websocket, &format!("{path}.websocket"), || {
+                "`websocket` is for `transport = \"websocket\"` only; remove it, or change the transport"
                     .to_owned()
-            },
-        )?;
+            })?;
+            self.require(websocket.path.starts_with('/'), &format!("{path}.websocket.path"), || {
+                format!("`path` is `{}`, but must begin with `/`", websocket.path)
+            })?;
+        }
         self.policy(listener, path)?;
         self.authentication(listener, path)?;
         let is_open = listener.lets_in_anybody() && listener.policy.is_none();
