@@ -51,6 +51,7 @@ impl Snapshot {
             dropped_queue_full,
             dropped_too_large,
             dropped_expired,
+            dropped_by_client,
             retained_refused,
             requests_refused,
             requests_replayed,
@@ -80,6 +81,7 @@ impl Snapshot {
                 ("queue_full", dropped_queue_full),
                 ("too_large", dropped_too_large),
                 ("expired", dropped_expired),
+                ("refused_by_client", dropped_by_client),
             ],
         )?;
         page.counters(

@@ -8,7 +8,8 @@ use mayfly_wire::{PacketId, QoS, ReasonCode};
 use super::Broker;
 use super::messages::{Envelope, MessageId, Messages};
 use super::outbox::Item;
-use super::session::{Kind, OpenConnection, Queued, SessionKey};
+use super::session::{Kind, OpenConnection, Queued, Session, SessionKey};
+use super::window::Stage;
 use crate::time::WallClock;
 
 impl Broker {
@@ -76,7 +77,7 @@ impl Broker {
         let packet_id = (qos > QoS::AtMostOnce).then(|| {
             self.messages.retain(message);
             connection.in_flight_bytes += self.messages.len_of(message);
-            session.window.send(message)
+            session.window.send(message, qos)
         });
         self.outbox
             .push(connection.id, Item::Deliver { message, envelope: Envelope { packet_id, ..envelope } });
@@ -87,14 +88,13 @@ impl Broker {
     pub(super) fn pump(&mut self, key: SessionKey) {
         loop {
             let session = &mut self.sessions[key.index()];
-            let has_quota = session.has_quota();
-            let Some(connection) = &mut session.connection else { return };
-            if let Some(&packet_id) = connection.to_resend.front() {
-                if !has_quota {
+            if session.connection.is_none() {
+                return;
+            }
+            if session.has_resends() {
+                if !self.resend_next(key) {
                     return;
                 }
-                connection.to_resend.pop_front();
-                self.resend(key, packet_id);
                 continue;
             }
             if !self.send_retained(key) {
@@ -116,21 +116,51 @@ impl Broker {
         }
     }
 
-    /// Sends again what was in flight on an earlier connection [MQTT-4.4.0-1], unless it is too large for this one.
-    fn resend(&mut self, key: SessionKey, packet_id: PacketId) {
+    /// Takes up what was in flight on an earlier connection [MQTT-4.4.0-1]: first each PUBREL, which takes no room
+    /// [MQTT-4.9.0-3], then what has no PUBREC yet.
+    pub(super) fn resume(&mut self, key: SessionKey) {
+        let Session { window, connection, .. } = &mut self.sessions[key.index()];
+        let connection = connection.as_mut().expect("a session is resumed with its connection");
+        connection.to_resend = window.len();
+        for packet_id in window.released() {
+            self.outbox.push(connection.id, Item::PubRel { packet_id, reason: ReasonCode::Success });
+        }
+        self.pump(key);
+    }
+
+    /// Sends the next message again. Returns false where it has to wait.
+    fn resend_next(&mut self, key: SessionKey) -> bool {
         let session = &mut self.sessions[key.index()];
-        let message = session.window.find(packet_id).expect("what waits to be sent again is in flight");
-        let envelope = Envelope { qos: QoS::AtLeastOnce, packet_id: Some(packet_id), dup: true };
+        let (has_quota, position) = (session.has_quota(), session.sent());
         let connection = session.connection.as_mut().expect("only a connected session is sent to");
+        let (packet_id, stage) = session.window.get(position).expect("what is to be sent again is in flight");
+        let Stage::Published { message, qos } = stage else {
+            connection.to_resend -= 1; // Its PUBREL was sent at once.
+            return true;
+        };
+        if !has_quota {
+            return false;
+        }
+        connection.to_resend -= 1;
+        // It may have expired meanwhile: a delivery that has begun is completed [MQTT-3.3.2-5].
+        let envelope = Envelope { qos, packet_id: Some(packet_id), dup: true };
         if fits(&self.messages, connection, message, envelope, self.now.wall) {
             self.messages.retain(message);
             connection.in_flight_bytes += self.messages.len_of(message);
             self.outbox.push(connection.id, Item::Deliver { message, envelope });
-        } else {
-            session.window.acknowledge(packet_id);
-            self.counters.dropped_too_large += 1;
-            self.messages.release(message);
+            return true;
         }
+        // Too large for this connection. Whether it arrived on the earlier one nobody knows: PUBREL makes a client that
+        // has its QoS 2 identifier give it up, before it stands for another message.
+        self.counters.dropped_too_large += 1;
+        self.messages.release(message);
+        if qos == QoS::ExactlyOnce {
+            session.window.release(position);
+            self.outbox.push(connection.id, Item::PubRel { packet_id, reason: ReasonCode::Success });
+        } else {
+            session.window.complete(position);
+        }
+        true
     }
 }
 

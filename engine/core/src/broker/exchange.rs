@@ -1,10 +1,15 @@
 //! Acknowledgements: the packets that follow a PUBLISH of QoS 1 or 2, in both directions [MQTT 5, section 4.3].
+//!
+//! An acknowledgement of what is in flight, but of the wrong kind, is a Protocol Error and changes nothing. One of what is
+//! not in flight may belong to an earlier connection; it changes nothing either, and where the client waits for an answer
+//! it gets one.
 
-use mayfly_wire::{PacketId, ReasonCode};
+use mayfly_wire::{PacketId, PubAck, PubRec, QoS, ReasonCode};
 
 use super::Broker;
 use super::outbox::Item;
-use super::session::{OpenConnection, Session, SessionKey};
+use super::session::SessionKey;
+use super::window::Stage;
 use crate::machine::ConnectionId;
 
 impl Broker {
@@ -16,21 +21,85 @@ impl Broker {
         self.outbox.push(connection, Item::PubComp { packet_id, reason });
     }
 
-    pub(super) fn acknowledged(&mut self, key: SessionKey, packet_id: PacketId) {
-        let Session { window, connection, .. } = &mut self.sessions[key.index()];
-        if let Some(OpenConnection { to_resend, in_flight_bytes, .. }) = connection {
-            // In the order of the window, as `pump` left it.
-            let distance = window.distance(packet_id);
-            if let Ok(position) = to_resend.binary_search_by_key(&distance, |id| window.distance(*id)) {
-                to_resend.remove(position);
-            } else if let Some(message) = window.find(packet_id) {
-                *in_flight_bytes -= self.messages.len_of(message);
+    /// A subscriber has a QoS 1 message.
+    pub(super) fn pub_ack(&mut self, key: SessionKey, connection: ConnectionId, ack: &PubAck<'_>) {
+        match self.in_flight(key, ack.packet_id) {
+            Some((position, Stage::Published { qos: QoS::AtLeastOnce, .. })) => {
+                self.counters.dropped_by_client += u64::from(ack.reason.is_error());
+                self.complete(key, position);
+            }
+            Some(_) => self.condemn(connection, ReasonCode::ProtocolError),
+            None => {}
+        }
+    }
+
+    /// A subscriber has a QoS 2 message, or refuses it, which ends the exchange [MQTT-4.3.3-4].
+    pub(super) fn pub_rec(&mut self, key: SessionKey, connection: ConnectionId, rec: &PubRec<'_>) {
+        let packet_id = rec.packet_id;
+        match self.in_flight(key, packet_id) {
+            Some((_, Stage::Published { qos: QoS::AtMostOnce | QoS::AtLeastOnce, .. })) => {
+                self.condemn(connection, ReasonCode::ProtocolError);
+            }
+            Some((position, stage)) if rec.reason.is_error() => {
+                self.counters.dropped_by_client += u64::from(stage != Stage::Released);
+                self.complete(key, position);
+            }
+            Some((position, stage)) => {
+                self.forget_message(key, position, stage);
+                self.session(key).window.release(position);
+                self.outbox.push(connection, Item::PubRel { packet_id, reason: ReasonCode::Success });
+                self.pump(key);
+            }
+            None if rec.reason.is_error() => {}
+            None => {
+                let reason = ReasonCode::PacketIdentifierNotFound;
+                self.outbox.push(connection, Item::PubRel { packet_id, reason });
             }
         }
-        // One that is not in flight was acknowledged before, on an earlier connection perhaps: nothing is left to do.
-        if let Some(message) = window.acknowledge(packet_id) {
-            self.messages.release(message);
-            self.pump(key);
+    }
+
+    /// A subscriber has forgotten a QoS 2 identifier, which is free again.
+    pub(super) fn pub_comp(&mut self, key: SessionKey, connection: ConnectionId, packet_id: PacketId) {
+        match self.in_flight(key, packet_id) {
+            Some((position, Stage::Released)) => self.complete(key, position),
+            Some((_, Stage::Published { .. })) => self.condemn(connection, ReasonCode::ProtocolError),
+            None => {}
         }
+    }
+
+    fn in_flight(&self, key: SessionKey, packet_id: PacketId) -> Option<(usize, Stage)> {
+        let window = &self.sessions[key.index()].window;
+        let position = window.position(packet_id)?;
+        window.get(position).map(|(_, stage)| (position, stage))
+    }
+
+    /// Ends an exchange: its identifier is free, and the next message may go out.
+    fn complete(&mut self, key: SessionKey, position: usize) {
+        let session = self.session(key);
+        let Some((_, stage)) = session.window.get(position) else { return };
+        let is_sent = self.forget_message(key, position, stage);
+        let session = self.session(key);
+        session.window.complete(position);
+        if let Some(connection) = &mut session.connection
+            && !is_sent
+        {
+            connection.to_resend -= 1;
+        }
+        self.pump(key);
+    }
+
+    /// Gives up the message of an exchange, if it still has one. Returns whether the client was sent it on this connection.
+    fn forget_message(&mut self, key: SessionKey, position: usize, stage: Stage) -> bool {
+        let session = &mut self.sessions[key.index()];
+        let is_sent = position < session.sent();
+        if let Stage::Published { message, .. } = stage {
+            if let Some(connection) = &mut session.connection
+                && is_sent
+            {
+                connection.in_flight_bytes -= self.messages.len_of(message);
+            }
+            self.messages.release(message);
+        }
+        is_sent
     }
 }

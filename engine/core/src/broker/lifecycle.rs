@@ -68,14 +68,13 @@ impl Broker {
         session.expiry_interval_s = granted_s;
         session.will = will;
         session.subject = subject;
-        let to_resend = session.window.iter().map(|(packet_id, _)| packet_id).collect();
         session.connection = Some(OpenConnection {
             id: connection,
             version: connect.version,
             receive_maximum,
             maximum_packet_size: (maximum_packet_size as usize).min(LONGEST_PACKET),
             watched_keys,
-            to_resend,
+            to_resend: 0,
             in_flight_bytes: 0,
             max_in_flight_bytes,
         });
@@ -90,7 +89,7 @@ impl Broker {
             self.revoke(key); // The client may be somebody else than the last time.
         }
         self.outbox.push(connection, Item::ConnAck { session_present, reason: ReasonCode::Success, details });
-        self.pump(key);
+        self.resume(key);
     }
 
     fn refuse_connection(&mut self, connection: ConnectionId, reason: ReasonCode) {
@@ -292,11 +291,16 @@ impl Broker {
             self.timers.remove(&(expires_at, key, Timer::ExpireSession));
         }
         session.unsettled_requests.values().for_each(|request| self.replays.settle(*request));
-        let in_flight = session.window.iter().map(|(_, message)| message);
-        let queued = session.queue.drain(..).map(|queued| queued.message);
-        for message in in_flight.chain(queued) {
-            self.pass_on(message);
+        for (message, qos) in session.window.messages() {
+            // What the client may have got with QoS 2 goes to nobody else [MQTT-4.8.2-5].
+            if qos < QoS::ExactlyOnce {
+                self.pass_on(message);
+            }
             self.messages.release(message);
+        }
+        for queued in session.queue.drain(..) {
+            self.pass_on(queued.message);
+            self.messages.release(queued.message);
         }
     }
 }

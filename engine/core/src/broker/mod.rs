@@ -101,6 +101,8 @@ pub struct Statistics {
     pub dropped_expired: u64,
     /// Not retained since that would have exceeded the bounds.
     pub retained_refused: u64,
+    /// Sent, and refused by the client with the reason code of its PUBACK or PUBREC.
+    pub dropped_by_client: u64,
     /// Requests to the store that were not executed: QoS 0, MQTT 3.1.1, expired, or without what a response needs.
     pub requests_refused: u64,
     /// Requests that were answered from memory.
@@ -233,15 +235,15 @@ impl Broker {
         let Some(&key) = self.directory.by_connection.get(&connection) else { return };
         match packet {
             Packet::Publish(publish) => self.publish(key, connection, publish),
-            Packet::PubAck(ack) => self.acknowledged(key, ack.packet_id),
+            Packet::PubAck(ack) => self.pub_ack(key, connection, ack),
+            Packet::PubRec(rec) => self.pub_rec(key, connection, rec),
             Packet::Subscribe(subscribe) => self.subscribe(key, connection, subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(key, connection, unsubscribe),
             Packet::Disconnect(disconnect) => self.disconnect(key, connection, disconnect),
             Packet::PubRel(rel) => self.pub_rel(key, connection, rel.packet_id),
-            // No message of QoS 2 is sent to a client; the rest only servers send.
-            Packet::PubRec(_)
-            | Packet::PubComp(_)
-            | Packet::Connect(_)
+            Packet::PubComp(comp) => self.pub_comp(key, connection, comp.packet_id),
+            // What `Connection` answers or refuses itself, and what only servers send.
+            Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::SubAck(_)
             | Packet::UnsubAck(_)

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use mayfly_wire::{
-    AckProperties, ConnAck, ConnAckProperties, Packet, PacketId, PubAck, PubComp, PubRec, ReasonCode, SubAck,
-    UnsubAck,
+    AckProperties, ConnAck, ConnAckProperties, Packet, PacketId, PubAck, PubComp, PubRec, PubRel, ReasonCode,
+    SubAck, UnsubAck,
 };
 
 use super::messages::{Envelope, MessageId, Messages};
@@ -18,6 +18,7 @@ pub(super) enum Item {
     ConnAck { session_present: bool, reason: ReasonCode, details: Option<Box<ConnAckDetails>> },
     PubAck { packet_id: PacketId, reason: ReasonCode },
     PubRec { packet_id: PacketId, reason: ReasonCode },
+    PubRel { packet_id: PacketId, reason: ReasonCode },
     PubComp { packet_id: PacketId, reason: ReasonCode },
     SubAck { packet_id: PacketId, reasons: Range<usize> },
     UnsubAck { packet_id: PacketId, reasons: Range<usize> },
@@ -75,6 +76,11 @@ impl Outbox {
                 properties: AckProperties::default(),
             })),
             Item::PubRec { packet_id, reason } => Action::Send(Packet::PubRec(PubRec {
+                packet_id: *packet_id,
+                reason: *reason,
+                properties: AckProperties::default(),
+            })),
+            Item::PubRel { packet_id, reason } => Action::Send(Packet::PubRel(PubRel {
                 packet_id: *packet_id,
                 reason: *reason,
                 properties: AckProperties::default(),

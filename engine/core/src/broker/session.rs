@@ -77,8 +77,8 @@ pub(super) struct OpenConnection {
     pub(super) maximum_packet_size: usize,
     /// Keys that the connection watches.
     pub(super) watched_keys: IndexSet<Box<[u8]>, FixedState>,
-    /// What was in flight when the client came back and is not yet sent again, in the order of first sending.
-    pub(super) to_resend: VecDeque<PacketId>,
+    /// So many messages at the end of the window were in flight when the client came back, and are not yet sent again.
+    pub(super) to_resend: usize,
     /// The bytes of what was sent on this connection and is not yet acknowledged.
     pub(super) in_flight_bytes: usize,
     /// At this many `in_flight_bytes` the next message waits.
@@ -136,18 +136,22 @@ impl Session {
         }
     }
 
-    /// Whether one more QoS 1 message may go out on this connection: within the client's Receive Maximum [MQTT-4.9.0-2],
-    /// and within what it may leave unacknowledged in bytes.
+    /// So many messages at the front of the window were sent on this connection; those behind are to be sent again.
+    pub(super) fn sent(&self) -> usize {
+        self.window.len() - self.connection.as_ref().map_or(0, |connection| connection.to_resend)
+    }
+
+    /// Whether one more message of QoS 1 or 2 may go out on this connection: within the client's Receive Maximum
+    /// [MQTT-4.9.0-2], and within what it may leave unacknowledged in bytes.
     pub(super) fn has_quota(&self) -> bool {
         let Some(connection) = &self.connection else { return false };
-        usize::from(self.window.in_flight()) - connection.to_resend.len()
-            < usize::from(connection.receive_maximum)
+        self.sent() < usize::from(connection.receive_maximum)
             && connection.in_flight_bytes < connection.max_in_flight_bytes
     }
 
     /// Whether the client still has to be sent again what was in flight on an earlier connection.
-    fn has_resends(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| !connection.to_resend.is_empty())
+    pub(super) fn has_resends(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.to_resend > 0)
     }
 
     /// Whether something waits that the next message has to stay behind.
@@ -155,7 +159,8 @@ impl Session {
         !self.queue.is_empty() || self.has_resends() || self.awaited.is_some()
     }
 
-    /// Whether a new QoS 1 message may be sent: behind all that is to be sent again, and with an identifier of its own.
+    /// Whether a new message of QoS 1 or 2 may be sent: behind all that is to be sent again, and with an identifier of its
+    /// own.
     pub(super) fn may_send(&self) -> bool {
         !self.has_resends() && self.has_quota() && !self.window.is_exhausted()
     }
@@ -169,11 +174,7 @@ impl Session {
         if let Some(awaited) = &self.awaited {
             awaited.hash_state(messages, state);
         }
-        self.window.position().hash(state);
-        for (id, message) in self.window.iter() {
-            id.hash(state);
-            messages.hash_content(message, state);
-        }
+        self.window.hash_state(messages, state);
         self.queue.len().hash(state);
         for queued in &self.queue {
             (queued.qos, queued.kind).hash(state);
@@ -194,8 +195,7 @@ impl Hash for OpenConnection {
         (self.id, self.version, self.receive_maximum, self.maximum_packet_size).hash(state);
         self.watched_keys.len().hash(state);
         self.watched_keys.iter().for_each(|key| key.hash(state));
-        self.to_resend.hash(state);
-        (self.in_flight_bytes, self.max_in_flight_bytes).hash(state);
+        (self.to_resend, self.in_flight_bytes, self.max_in_flight_bytes).hash(state);
     }
 }
 

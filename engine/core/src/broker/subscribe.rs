@@ -64,7 +64,7 @@ impl Broker {
             session.filters.insert(text.into());
         }
         let options = subscription.options;
-        let qos = options.qos.min(QoS::AtLeastOnce);
+        let qos = options.qos;
         let subscriber = Subscriber {
             session: key,
             identifier,

@@ -12,6 +12,8 @@ mod bounded_messages;
 mod changing_rules;
 mod connecting;
 mod delivering;
+mod delivering_qos_2;
+mod exactly_once;
 mod expiring_messages;
 mod fencing;
 mod flow_control;

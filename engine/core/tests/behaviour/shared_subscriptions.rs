@@ -237,3 +237,17 @@ fn what_is_no_shared_subscription_is_refused() {
         world.assert_disconnected(client, reason);
     }
 }
+
+#[test]
+fn what_was_sent_with_qos_2_goes_to_nobody_else() {
+    let mut world = World::new();
+    let first = member_with(&mut world, "a", 1, QoS::ExactlyOnce);
+    let publisher = world.connect("p");
+    for payload in ["1", "2"] {
+        world.publish(publisher, packets::qos_2("t", payload));
+    }
+    assert_eq!(world.payloads(first), ["1"]);
+    let second = member_with(&mut world, "b", 1, QoS::ExactlyOnce);
+    end(&mut world, first);
+    assert_eq!(world.payloads(second), ["2"], "1 may have arrived");
+}

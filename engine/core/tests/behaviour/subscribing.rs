@@ -37,7 +37,7 @@ fn each_filter_gets_a_reason_code_in_order() {
         subscription("c", QoS::ExactlyOnce),
     ];
     world.send(client, packets::subscribe(id(1), &filters));
-    assert_eq!(sub_ack(&world.only(client)), [0x00, 0x01, 0x01, 0x01]);
+    assert_eq!(sub_ack(&world.only(client)), [0x00, 0x01, 0x01, 0x02]);
 }
 
 #[test]

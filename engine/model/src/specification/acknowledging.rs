@@ -42,7 +42,9 @@ impl Model {
     }
 
     /// Whether a PUBREL is one that is sent again after a reconnect [MQTT-4.4.0-1], and not an answer to PUBREC. Their
-    /// order among each other, and among the PUBLISH packets that are sent again, is free.
+    /// order among each other, and among the PUBLISH packets that are sent again, is free. What was sent on an earlier
+    /// connection and is too large for this one counts as sent [MQTT-3.1.2-25]; a PUBREL for it makes a client that has
+    /// its identifier give it up.
     pub(super) fn resends_release(&mut self, number: ConnectionNumber, ack: Ack) -> bool {
         let connection = &self.connections[&number];
         let is_answer = connection
@@ -52,11 +54,13 @@ impl Model {
         if is_answer || !connection.replies.is_empty() || ack.reason != 0 {
             return false;
         }
+        let session = self.sessions.get_mut(&connection.client_id).expect("an open connection has a session");
         let is_due = |sent: &&mut super::session::InFlight| {
-            sent.packet_id == ack.packet_id && sent.is_released && sent.sent_on != number
+            let counts_as_sent = sent.owed.qos == 2 && connection.is_too_large(&sent.owed);
+            sent.packet_id == ack.packet_id && sent.sent_on != number && (sent.is_released || counts_as_sent)
         };
-        let Some(sent) = self.session_of(number).in_flight.iter_mut().find(is_due) else { return false };
-        sent.sent_on = number;
+        let Some(sent) = session.in_flight.iter_mut().find(is_due) else { return false };
+        (sent.is_released, sent.sent_on) = (true, number);
         true
     }
 

@@ -60,7 +60,7 @@ impl Connection {
         }
     }
 
-    fn is_too_large(&self, owed: &Owed) -> bool {
+    pub(super) fn is_too_large(&self, owed: &Owed) -> bool {
         owed.len(self.version) > self.maximum_packet_size
     }
 }
