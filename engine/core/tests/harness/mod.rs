@@ -46,6 +46,8 @@ struct Peer {
     /// Bytes from the core of a packet that is not whole.
     arrived: Vec<u8>,
     inbox: VecDeque<Packet<'static>>,
+    /// All bytes from the core since the last look.
+    raw: Vec<u8>,
     /// Whether the client takes what is written to it.
     reads: bool,
     is_gone: bool,
@@ -146,6 +148,7 @@ impl World {
             partial: Vec::new(),
             arrived: Vec::new(),
             inbox: VecDeque::new(),
+            raw: Vec::new(),
             reads: true,
             is_gone: false,
             next_id: 1,
@@ -250,6 +253,12 @@ impl World {
     pub(crate) fn is_closed(&self, client: Client) -> bool {
         let connection = self.connection(client);
         connection.is_closing() && connection.outgoing().is_empty()
+    }
+
+    /// All bytes that arrived since the last look at them.
+    #[allow(dead_code, reason = "only the exchanges of mayfly-conformance look at bytes")]
+    pub(crate) fn raw(&mut self, client: Client) -> Vec<u8> {
+        std::mem::take(&mut self.peers[client.0].raw)
     }
 
     /// All that arrived since the last look.
@@ -375,6 +384,7 @@ impl World {
 
 impl Peer {
     fn take(&mut self, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
         self.arrived.extend_from_slice(bytes);
         let arrived: &'static [u8] = Box::leak(std::mem::take(&mut self.arrived).into_boxed_slice());
         let mut rest = arrived;

@@ -1,0 +1,91 @@
+//! Exchanges of bytes between clients and the broker, as the files in `exchanges/` tell them: one file a packet or a
+//! subject. What the steps mean is documented in `tests/exchanges/script.rs`, which carries them out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::{FileError, read_toml, toml_files};
+
+/// One file of exchanges.
+#[derive(Debug)]
+pub struct ExchangeFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its name without `.toml`: the module of its exchanges.
+    pub name: String,
+    /// Its exchanges, as they stand in it.
+    pub exchanges: Vec<Exchange>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    /// Bytes that recur, by a name: `$name` in a step stands for them.
+    #[serde(default)]
+    bytes: BTreeMap<String, String>,
+    exchange: Vec<Exchange>,
+}
+
+/// One exchange: a world of its own, in which some clients do something and the broker answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// Unique in its file; the name of its test.
+    pub name: String,
+    /// What happens and what must come back, a step a line.
+    pub steps: String,
+    /// How the broker is configured, where the defaults don't serve.
+    #[serde(default)]
+    pub settings: Settings,
+    /// The feature that it waits for. It must fail until then.
+    pub pending: Option<String>,
+}
+
+/// The broker's configuration; what is absent has its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The longest packet that the broker takes, in bytes.
+    pub max_packet_size: Option<u32>,
+    /// Unacknowledged messages to one client.
+    pub max_in_flight: Option<u16>,
+    /// Unacknowledged messages from one client: the broker's Receive Maximum.
+    pub receive_maximum: Option<u16>,
+    /// Topic aliases that a client may define.
+    pub topic_alias_maximum: Option<u16>,
+    /// The longest Keep Alive in seconds.
+    pub max_keep_alive_s: Option<u16>,
+    /// The longest Session Expiry Interval in seconds.
+    pub max_session_expiry_interval_s: Option<u32>,
+    /// Subscriptions of one session.
+    pub max_subscriptions: Option<u32>,
+    /// Topic filters that nobody may subscribe to.
+    #[serde(default)]
+    pub denied_filters: Vec<String>,
+    /// Topic names that nobody may publish to.
+    #[serde(default)]
+    pub denied_topics: Vec<String>,
+}
+
+/// Reads the exchanges of `folder`.
+pub fn read_exchanges(folder: &Path) -> Result<Vec<ExchangeFile>, FileError> {
+    let read = |path: PathBuf| {
+        let Contents { bytes, exchange: mut exchanges } = read_toml(&path)?;
+        for exchange in &mut exchanges {
+            for (name, value) in &bytes {
+                exchange.steps = exchange.steps.replace(&format!("${name}"), value);
+            }
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let mut names: Vec<_> = exchanges.iter().map(|exchange| exchange.name.as_str()).collect();
+        names.sort_unstable();
+        if let Some([twice, ..]) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            let problem = format!("two exchanges are called {twice}: give each its own name");
+            return Err(FileError::new(&path, &problem));
+        }
+        Ok(ExchangeFile { path, name, exchanges })
+    };
+    toml_files(folder)?.into_iter().map(read).collect()
+}

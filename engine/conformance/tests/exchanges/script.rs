@@ -1,0 +1,118 @@
+//! The steps of an exchange, a line each; a line that begins with white space goes on with the one before.
+//!
+//! - `A > 10 {…}`: client A sends these bytes, on its network connection or, if it has none, on a new one
+//! - `A < 20 {…}`: these bytes have arrived at A. Everything that a step brings is written before the next step, in the
+//!   order of arrival at each client; what is left over fails the exchange
+//! - `A closed`: after those bytes the broker has closed A's connection, which must be said too
+//! - `A lost`: A's connection breaks
+//! - `A connects`: A sends a CONNECT of MQTT 5 with Clean Start, the client identifier `a` and nothing else, and is
+//!   accepted. Then what it is to differ in: `3.1.1`; `lasting`, for a session that outlives the connection by an hour;
+//!   `again`, for going on with such a session; `expecting` so many in flight at most, as `expecting 2`
+//! - `A reads`, `A stops reading`: whether A takes what is written to it
+//! - `wait 1500ms`, `wait 2s`: time passes
+//! - `# …`: a comment
+//!
+//! A client's name is a letter, then perhaps digits: `A` and `A2` are two connections with the client identifier `a`.
+
+use std::time::Duration;
+
+use crate::notation::bytes;
+
+/// A step, and the line it stands on.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) line: String,
+    pub(crate) deed: Deed,
+}
+
+/// What happens, or must have happened.
+#[derive(Debug)]
+pub(crate) enum Deed {
+    Sends(String, Vec<u8>),
+    Receives(String, Vec<u8>),
+    Closed(String),
+    Lost(String),
+    Connects(String, Manner),
+    Reads(String, bool),
+    Wait(Duration),
+}
+
+/// How a client connects.
+#[derive(Debug, Default)]
+pub(crate) struct Manner {
+    pub(crate) is_3_1_1: bool,
+    /// Its session outlives the connection.
+    pub(crate) lasting: bool,
+    /// There is a session to go on with.
+    pub(crate) again: bool,
+    pub(crate) receive_maximum: Option<u16>,
+}
+
+/// The steps of a script.
+pub(crate) fn steps(script: &str) -> Result<Vec<Step>, String> {
+    let mut lines: Vec<String> = Vec::new();
+    for line in script.lines() {
+        match lines.last_mut() {
+            Some(last) if line.starts_with(char::is_whitespace) => {
+                last.push('\n');
+                last.push_str(line);
+            }
+            _ if line.trim().is_empty() || line.starts_with('#') => {}
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    let step = |line: String| match deed(&line) {
+        Ok(deed) => Ok(Step { line, deed }),
+        Err(problem) => Err(format!("{line}: {problem}")),
+    };
+    lines.into_iter().map(step).collect()
+}
+
+fn deed(line: &str) -> Result<Deed, String> {
+    let (who, rest) = line.split_once(' ').ok_or("a step has a client and what it does")?;
+    let (verb, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let words = || rest.split('#').next().unwrap_or_default().split_whitespace();
+    if who == "wait" {
+        return duration(verb).map(Deed::Wait);
+    }
+    let is_letter = who.starts_with(|first: char| first.is_ascii_uppercase());
+    if !is_letter || !who[1..].chars().all(|digit| digit.is_ascii_digit()) {
+        return Err(format!("`{who}` is no client: write a capital letter"));
+    }
+    let who = who.to_owned();
+    match (verb, words().next()) {
+        (">", _) => Ok(Deed::Sends(who, bytes(rest)?)),
+        ("<", _) => Ok(Deed::Receives(who, bytes(rest)?)),
+        ("closed", None) => Ok(Deed::Closed(who)),
+        ("lost", None) => Ok(Deed::Lost(who)),
+        ("reads", None) => Ok(Deed::Reads(who, true)),
+        ("stops", Some("reading")) => Ok(Deed::Reads(who, false)),
+        ("connects", _) => Ok(Deed::Connects(who, manner(words())?)),
+        _ => Err(format!("`{verb}` is nothing that a client does")),
+    }
+}
+
+fn manner<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Manner, String> {
+    let mut manner = Manner::default();
+    while let Some(word) = words.next() {
+        match word {
+            "3.1.1" => manner.is_3_1_1 = true,
+            "lasting" => manner.lasting = true,
+            "again" => (manner.lasting, manner.again) = (true, true),
+            "expecting" => {
+                let count = words.next().and_then(|count| count.parse().ok());
+                manner.receive_maximum = Some(count.ok_or("`expecting` needs a number")?);
+            }
+            _ => return Err(format!("`{word}` is no manner of connecting")),
+        }
+    }
+    Ok(manner)
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = match text.strip_suffix("ms") {
+        Some(count) => count.parse().ok().map(Duration::from_millis),
+        None => text.strip_suffix('s').and_then(|count| count.parse().ok()).map(Duration::from_secs),
+    };
+    parsed.ok_or_else(|| format!("`{text}` is no duration: write 2s or 1500ms"))
+}
