@@ -22,9 +22,6 @@ pub struct ExchangeFile {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Contents {
-    /// Bytes that recur, by a name: `$name` in a step stands for them.
-    #[serde(default)]
-    bytes: BTreeMap<String, String>,
     exchange: Vec<Exchange>,
 }
 
@@ -61,20 +58,25 @@ pub struct Settings {
     pub max_session_expiry_interval_s: Option<u32>,
     /// Subscriptions of one session.
     pub max_subscriptions: Option<u32>,
-    /// Topic filters that nobody may subscribe to.
+    /// The only topic patterns that anybody may subscribe to, where they are given.
+    pub may_subscribe: Option<Vec<String>>,
+    /// The only topic patterns that anybody may publish to, where they are given.
+    pub may_publish: Option<Vec<String>>,
+    /// Whether a payload that says it is UTF-8 has to be.
     #[serde(default)]
-    pub denied_filters: Vec<String>,
-    /// Topic names that nobody may publish to.
-    #[serde(default)]
-    pub denied_topics: Vec<String>,
+    pub checks_payload_format: bool,
 }
+
+/// The file of the bytes that recur in all files.
+const NAMES: &str = "names.toml";
 
 /// Reads the exchanges of `folder`.
 pub fn read_exchanges(folder: &Path) -> Result<Vec<ExchangeFile>, FileError> {
+    let names: BTreeMap<String, String> = read_toml(&folder.join(NAMES))?;
     let read = |path: PathBuf| {
-        let Contents { bytes, exchange: mut exchanges } = read_toml(&path)?;
+        let Contents { exchange: mut exchanges } = read_toml(&path)?;
         for exchange in &mut exchanges {
-            for (name, value) in &bytes {
+            for (name, value) in &names {
                 exchange.steps = exchange.steps.replace(&format!("${name}"), value);
             }
         }
@@ -87,5 +89,5 @@ pub fn read_exchanges(folder: &Path) -> Result<Vec<ExchangeFile>, FileError> {
         }
         Ok(ExchangeFile { path, name, exchanges })
     };
-    toml_files(folder)?.into_iter().map(read).collect()
+    toml_files(folder)?.into_iter().filter(|path| !path.ends_with(NAMES)).map(read).collect()
 }

@@ -7,6 +7,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use mayfly_conformance::exchange::{Exchange, Settings};
 use mayfly_core::{ConnectionConfig, Limits};
 
+use crate::harness::rules::everyone;
 use crate::harness::{Client, World};
 use crate::script::{Deed, Manner, Step, steps};
 
@@ -149,6 +150,10 @@ fn connect(name: &str, manner: &Manner) -> Vec<u8> {
             properties.push(0x21);
             properties.extend(maximum.to_be_bytes());
         }
+        if let Some(maximum) = manner.topic_alias_maximum {
+            properties.push(0x22);
+            properties.extend(maximum.to_be_bytes());
+        }
         body.push(u8::try_from(properties.len()).unwrap());
         body.extend(properties);
     }
@@ -161,19 +166,30 @@ fn connect(name: &str, manner: &Manner) -> Vec<u8> {
 fn world(settings: &Settings) -> World {
     let mut config = ConnectionConfig::default();
     let mut limits = Limits::default();
-    if let Some(bytes) = settings.max_packet_size.and_then(NonZeroU32::new) {
-        config.max_packet_size = bytes;
+    set(&mut config.max_packet_size, settings.max_packet_size.and_then(NonZeroU32::new));
+    set(&mut config.receive_maximum, settings.receive_maximum.and_then(NonZeroU16::new));
+    set(&mut config.topic_alias_maximum, settings.topic_alias_maximum);
+    config.max_keep_alive_s = settings.max_keep_alive_s.and_then(NonZeroU16::new);
+    config.checks_payload_format = settings.checks_payload_format;
+    set(&mut limits.max_in_flight, settings.max_in_flight.and_then(NonZeroU16::new));
+    set(&mut limits.max_session_expiry_interval_s, settings.max_session_expiry_interval_s);
+    set(&mut limits.max_subscriptions, settings.max_subscriptions);
+    let mut world = World::with(config, limits);
+    if settings.may_subscribe.is_some() || settings.may_publish.is_some() {
+        let patterns = |given: &Option<Vec<String>>| given.clone().unwrap_or_else(|| vec!["#".to_owned()]);
+        let (subscribe, publish) = (patterns(&settings.may_subscribe), patterns(&settings.may_publish));
+        let subscribe: Vec<_> = subscribe.iter().map(String::as_str).collect();
+        let publish: Vec<_> = publish.iter().map(String::as_str).collect();
+        world.set_rules([everyone().connect().subscribe(&subscribe).publish(&publish)]);
+        world.come_as(None, &[]);
     }
-    if let Some(count) = settings.max_in_flight.and_then(NonZeroU16::new) {
-        limits.max_in_flight = count;
+    world
+}
+
+fn set<T>(value: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *value = given;
     }
-    if let Some(seconds) = settings.max_session_expiry_interval_s {
-        limits.max_session_expiry_interval_s = seconds;
-    }
-    if let Some(count) = settings.max_subscriptions {
-        limits.max_subscriptions = count;
-    }
-    World::with(config, limits)
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,10 +7,13 @@
 //! - `A lost`: A's connection breaks
 //! - `A connects`: A sends a CONNECT of MQTT 5 with Clean Start, the client identifier `a` and nothing else, and is
 //!   accepted. Then what it is to differ in: `3.1.1`; `lasting`, for a session that outlives the connection by an hour;
-//!   `again`, for going on with such a session; `expecting` so many in flight at most, as `expecting 2`
+//!   `again`, for going on with such a session; `expecting 2`, for two messages in flight at most; `aliases 1`, for one
+//!   topic alias at most
 //! - `A reads`, `A stops reading`: whether A takes what is written to it
 //! - `wait 1500ms`, `wait 2s`: time passes
 //! - `# …`: a comment
+//!
+//! `$accepted` stands for what `names.toml` says.
 //!
 //! A client's name is a letter, then perhaps digits: `A` and `A2` are two connections with the client identifier `a`.
 
@@ -46,6 +49,7 @@ pub(crate) struct Manner {
     /// There is a session to go on with.
     pub(crate) again: bool,
     pub(crate) receive_maximum: Option<u16>,
+    pub(crate) topic_alias_maximum: Option<u16>,
 }
 
 /// The steps of a script.
@@ -99,14 +103,16 @@ fn manner<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Manner, String
             "3.1.1" => manner.is_3_1_1 = true,
             "lasting" => manner.lasting = true,
             "again" => (manner.lasting, manner.again) = (true, true),
-            "expecting" => {
-                let count = words.next().and_then(|count| count.parse().ok());
-                manner.receive_maximum = Some(count.ok_or("`expecting` needs a number")?);
-            }
+            "expecting" => manner.receive_maximum = Some(number(word, words.next())?),
+            "aliases" => manner.topic_alias_maximum = Some(number(word, words.next())?),
             _ => return Err(format!("`{word}` is no manner of connecting")),
         }
     }
     Ok(manner)
+}
+
+fn number(word: &str, count: Option<&str>) -> Result<u16, String> {
+    count.and_then(|count| count.parse().ok()).ok_or_else(|| format!("`{word}` needs a number"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
