@@ -35,7 +35,7 @@ pub use authorization::{
 pub use broker::{Broker, BrokerConfig, Statistics};
 pub use connection::{Connection, ConnectionConfig, Event, ReceiveExcess, Received};
 pub use identity::{AttributeList, Attributes, Identity};
-pub use limits::Limits;
+pub use limits::{Limits, QueueOverflow};
 pub use machine::{Action, CloseCause, ConnectionId, Input, Output, StateMachine};
 pub use store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
 pub use time::{Monotonic, Now, WallClock};

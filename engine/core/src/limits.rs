@@ -14,11 +14,14 @@ pub struct Limits {
     /// Bytes of unacknowledged QoS 1 messages to one connection (topic, properties and payload). Beyond it the next one
     /// waits, so a client that takes nothing holds this much and one message more.
     pub max_in_flight_bytes: u32,
-    /// Messages that wait for one session, beyond those in flight. A further one is dropped and counted; a client
-    /// that watches keys is disconnected instead (0x97).
+    /// Messages that wait for one session, beyond those in flight. Beyond it `queue_overflow` decides, and each drop is
+    /// counted; a client that would miss a notification of a key is disconnected instead (0x97). QoS 0 does not wait for
+    /// a client that is away.
     pub max_queued_messages: u32,
     /// Bytes of the messages that wait for one session, with the same consequence.
     pub max_queued_bytes: u32,
+    /// What becomes of a message for a full queue.
+    pub queue_overflow: QueueOverflow,
     /// QoS 2 messages that one client has published and not yet released with PUBREL, over all its connections. A
     /// further one is refused (0x97); a client of MQTT 3.1.1, which can't be told, is disconnected.
     pub max_unreleased_messages: u32,
@@ -37,6 +40,18 @@ pub struct Limits {
     pub max_remembered_requests: u32,
 }
 
+/// What becomes of a message for a session whose queue is full. What has expired in it goes first in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueOverflow {
+    /// It is dropped. Where no receiver took it, its publisher is told so with 0x97 in PUBACK or PUBREC; a publisher of
+    /// MQTT 3.1.1, which has no word for it, has a plain acknowledgement.
+    #[default]
+    Refuse,
+    /// The oldest message that a subscription brought makes room for it.
+    DropOldest,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -44,6 +59,7 @@ impl Default for Limits {
             max_in_flight_bytes: 4 * 1024 * 1024,
             max_queued_messages: 10_000,
             max_queued_bytes: 64 * 1024 * 1024,
+            queue_overflow: QueueOverflow::Refuse,
             // MQTT 3.1.1 knows no Receive Maximum: as many as there are identifiers.
             max_unreleased_messages: 65_535,
             max_session_expiry_interval_s: u32::MAX,

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::authorization::Rules;
 use crate::identity::{Attributes, Identity};
-use crate::limits::Limits;
+use crate::limits::{Limits, QueueOverflow};
 use crate::machine::{CloseCause, ConnectionId, Input};
 use crate::time::{Monotonic, Now, WallClock};
 
@@ -115,6 +115,10 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
         }
         Input::Limits(limits) => {
             out.extend_from_slice(&limits.max_in_flight.get().to_le_bytes());
+            out.push(match limits.queue_overflow {
+                QueueOverflow::Refuse => 0,
+                QueueOverflow::DropOldest => 1,
+            });
             for limit in [
                 limits.max_in_flight_bytes,
                 limits.max_queued_messages,
@@ -257,11 +261,18 @@ impl<'a> Reader<'a> {
 
     fn limits(&mut self) -> Result<Limits, LogError> {
         let max_in_flight = NonZeroU16::new(u16::from_le_bytes(self.array()?));
+        let [queue_overflow] = self.array()?;
+        let queue_overflow = match queue_overflow {
+            0 => QueueOverflow::Refuse,
+            1 => QueueOverflow::DropOldest,
+            value => return Err(LogError::Value { field: "queue_overflow", value }),
+        };
         Ok(Limits {
             max_in_flight: max_in_flight.ok_or(LogError::Value { field: "max_in_flight", value: 0 })?,
             max_in_flight_bytes: self.u32()?,
             max_queued_messages: self.u32()?,
             max_queued_bytes: self.u32()?,
+            queue_overflow,
             max_unreleased_messages: self.u32()?,
             max_session_expiry_interval_s: self.u32()?,
             max_subscriptions: self.u32()?,

@@ -51,6 +51,8 @@ impl Snapshot {
             dropped_queue_full,
             dropped_too_large,
             dropped_expired,
+            dropped_oldest,
+            dropped_away,
             dropped_by_client,
             retained_refused,
             requests_refused,
@@ -81,6 +83,8 @@ impl Snapshot {
                 ("queue_full", dropped_queue_full),
                 ("too_large", dropped_too_large),
                 ("expired", dropped_expired),
+                ("oldest_of_full_queue", dropped_oldest),
+                ("qos_0_for_absent_client", dropped_away),
                 ("refused_by_client", dropped_by_client),
             ],
         )?;

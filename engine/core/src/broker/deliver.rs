@@ -10,11 +10,16 @@ use super::messages::{Envelope, MessageId, Messages};
 use super::outbox::Item;
 use super::session::{Kind, OpenConnection, Queued, Session, SessionKey};
 use super::window::Stage;
+use crate::limits::QueueOverflow;
 use crate::time::WallClock;
 
+/// Between two looks for what has expired in a full queue, in milliseconds.
+const SWEEP_INTERVAL_MS: u64 = 1000;
+
 impl Broker {
-    /// Sends a message to a session, or queues it.
-    pub(super) fn deliver(&mut self, key: SessionKey, message: MessageId, qos: QoS, kind: Kind) {
+    /// Sends a message to a session, or queues it. QoS 0 is not kept for a client that is away. Returns false where the
+    /// queue had no room for it.
+    pub(super) fn deliver(&mut self, key: SessionKey, message: MessageId, qos: QoS, kind: Kind) -> bool {
         let session = self.session(key);
         let is_connected = session.connection.is_some();
         let goes_at_once = is_connected
@@ -22,7 +27,7 @@ impl Broker {
                 // QoS 0 does not wait for the window, but the store's answers keep their order.
                 (QoS::AtMostOnce, Kind::Published) if session.awaited.is_some() => {
                     self.send_behind_retained(key, message);
-                    return;
+                    return true;
                 }
                 (QoS::AtMostOnce, Kind::Published) => true,
                 (QoS::AtMostOnce, _) => !session.has_backlog(),
@@ -31,25 +36,77 @@ impl Broker {
         if goes_at_once {
             self.messages.retain(message);
             self.send(key, Queued { message, qos, kind });
-        } else if qos > QoS::AtMostOnce || is_connected {
-            self.enqueue(key, Queued { message, qos, kind });
+            return true;
         }
+        if qos > QoS::AtMostOnce || is_connected {
+            return self.enqueue(key, Queued { message, qos, kind });
+        }
+        self.counters.dropped_away += 1;
+        true
     }
 
-    /// Queues a message within the session's bound.
-    fn enqueue(&mut self, key: SessionKey, queued: Queued) {
-        let max_queued_messages = self.limits.max_queued_messages as usize;
-        let max_queued_bytes = self.limits.max_queued_bytes as usize;
+    /// Queues a message within the session's bounds. Returns whether there was room.
+    fn enqueue(&mut self, key: SessionKey, queued: Queued) -> bool {
         let len = self.messages.len_of(queued.message);
-        let session = self.session(key);
-        if session.queue.len() < max_queued_messages && session.queued_bytes + len <= max_queued_bytes {
-            session.queue.push_back(queued);
-            session.queued_bytes += len;
-            self.messages.retain(queued.message);
-        } else {
+        if !self.make_room(key, len) {
             self.counters.dropped_queue_full += 1;
             self.skipped(key, queued.kind);
+            return false;
         }
+        let session = self.session(key);
+        session.queue.push_back(queued);
+        session.queued_bytes += len;
+        self.messages.retain(queued.message);
+        true
+    }
+
+    /// Makes room for `len` bytes in a session's queue, as far as [`QueueOverflow`] allows. Answers of the store and
+    /// notifications make room for nothing.
+    fn make_room(&mut self, key: SessionKey, len: usize) -> bool {
+        if self.has_room(key, len) {
+            return true;
+        }
+        self.drop_expired(key);
+        let is_possible = len <= self.limits.max_queued_bytes as usize;
+        while self.limits.queue_overflow == QueueOverflow::DropOldest
+            && is_possible
+            && !self.has_room(key, len)
+        {
+            let session = &mut self.sessions[key.index()];
+            let oldest = session.queue.iter().position(|queued| queued.kind == Kind::Published);
+            let Some(dropped) = oldest.and_then(|oldest| session.queue.remove(oldest)) else { break };
+            session.queued_bytes -= self.messages.len_of(dropped.message);
+            self.messages.release(dropped.message);
+            self.counters.dropped_oldest += 1;
+        }
+        self.has_room(key, len)
+    }
+
+    fn has_room(&self, key: SessionKey, len: usize) -> bool {
+        let session = &self.sessions[key.index()];
+        session.queue.len() < self.limits.max_queued_messages as usize
+            && session.queued_bytes + len <= self.limits.max_queued_bytes as usize
+    }
+
+    /// Takes what has expired out of a full queue, at most once a second: expiry is counted in seconds, and looking
+    /// through a queue for each message that meets it full would be slow.
+    fn drop_expired(&mut self, key: SessionKey) {
+        let now = self.now.wall;
+        let Session { queue, queued_bytes, swept_at, .. } = &mut self.sessions[key.index()];
+        if now.as_millis().abs_diff(swept_at.as_millis()) < SWEEP_INTERVAL_MS {
+            return;
+        }
+        *swept_at = now;
+        let (messages, counters) = (&mut self.messages, &mut self.counters);
+        queue.retain(|queued| {
+            let is_expired = messages.is_expired(queued.message, now);
+            if is_expired {
+                *queued_bytes -= messages.len_of(queued.message);
+                messages.release(queued.message);
+                counters.dropped_expired += 1;
+            }
+            !is_expired
+        });
     }
 
     /// A message to this session was dropped. A watcher must not miss a change without knowing.

@@ -101,6 +101,10 @@ pub struct Statistics {
     pub dropped_expired: u64,
     /// Not retained since that would have exceeded the bounds.
     pub retained_refused: u64,
+    /// Dropped for a newer one, since a session's queue was full.
+    pub dropped_oldest: u64,
+    /// QoS 0 for a client that is away.
+    pub dropped_away: u64,
     /// Sent, and refused by the client with the reason code of its PUBACK or PUBREC.
     pub dropped_by_client: u64,
     /// Requests to the store that were not executed: QoS 0, MQTT 3.1.1, expired, or without what a response needs.

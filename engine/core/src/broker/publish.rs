@@ -63,8 +63,16 @@ impl Broker {
             ReasonCode::QuotaExceeded
         } else {
             let kind = Kind::Published;
-            let receivers = self.route(Publication { publisher, topic, message, qos, retain, kind });
-            if receivers == 0 { ReasonCode::NoMatchingSubscribers } else { ReasonCode::Success }
+            let routed = self.route(Publication { publisher, topic, message, qos, retain, kind });
+            let is_v5 = |key| self.version(key) == ProtocolVersion::V5;
+            if routed.receivers == 0 {
+                ReasonCode::NoMatchingSubscribers
+            } else if routed.is_refused() && !retain && publisher.is_some_and(is_v5) {
+                // A publisher of MQTT 3.1.1 can't be told, and is not to suffer for those who don't read.
+                ReasonCode::QuotaExceeded
+            } else {
+                ReasonCode::Success
+            }
         };
         self.messages.release(message);
         reason

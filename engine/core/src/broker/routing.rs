@@ -22,43 +22,63 @@ pub(super) struct Publication<'a> {
     pub(super) kind: Kind,
 }
 
-impl Broker {
-    /// Hands a message to every session with a matching subscription and returns how many there are.
-    pub(super) fn route(&mut self, publication: Publication<'_>) -> usize {
-        let mut matches = std::mem::take(&mut self.matches);
-        self.subscriptions.find(publication.topic, publication.publisher, &mut matches);
-        for receiver in &matches.receivers {
-            self.route_to(publication, receiver, matches.identifiers(receiver));
-        }
-        let receivers = matches.receivers.len();
-        self.matches = matches;
-        receivers + self.route_shared(publication)
+/// What became of a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Routed {
+    /// Sessions and shared subscriptions that it was for.
+    pub(super) receivers: usize,
+    /// Those of them whose queue had no room.
+    refused: usize,
+}
+
+impl Routed {
+    /// Whether it was for somebody, and no queue had room for it.
+    pub(super) fn is_refused(self) -> bool {
+        self.receivers > 0 && self.refused == self.receivers
     }
 
-    /// Hands a message to one member of each shared subscription that matches, and returns how many there are.
-    fn route_shared(&mut self, publication: Publication<'_>) -> usize {
+    fn count(&mut self, is_taken: bool) {
+        self.receivers += 1;
+        self.refused += usize::from(!is_taken);
+    }
+}
+
+impl Broker {
+    /// Hands a message to every session with a matching subscription.
+    pub(super) fn route(&mut self, publication: Publication<'_>) -> Routed {
+        let mut matches = std::mem::take(&mut self.matches);
+        self.subscriptions.find(publication.topic, publication.publisher, &mut matches);
+        let mut routed = Routed::default();
+        for receiver in &matches.receivers {
+            routed.count(self.route_to(publication, receiver, matches.identifiers(receiver)));
+        }
+        self.matches = matches;
+        self.route_shared(publication, &mut routed);
+        routed
+    }
+
+    /// Hands a message to one member of each shared subscription that matches.
+    fn route_shared(&mut self, publication: Publication<'_>, routed: &mut Routed) {
         if self.shares.is_empty() {
-            return 0;
+            return;
         }
         let mut found = std::mem::take(&mut self.shared_matches);
         self.shares.find(publication.topic, &mut found);
         for &id in &found {
             let share = Share { id, qos: publication.qos, retain: publication.retain };
-            self.route_to_member(share, publication.message, publication.kind);
+            routed.count(self.route_to_member(share, publication.message, publication.kind));
         }
-        let receivers = found.len();
         self.shared_matches = found;
-        receivers
     }
 
-    fn route_to_member(&mut self, share: Share, message: MessageId, kind: Kind) {
+    fn route_to_member(&mut self, share: Share, message: MessageId, kind: Kind) -> bool {
         let sessions = &self.sessions;
         let readiness = |key: SessionKey| match &sessions[key.index()] {
             session if session.connection.is_none() => Readiness::Absent,
             session if session.has_backlog() || !session.may_send() => Readiness::Later,
             _ => Readiness::AtOnce,
         };
-        let Some(member) = self.shares.choose(share.id, readiness) else { return };
+        let Some(member) = self.shares.choose(share.id, readiness) else { return true };
         // [MQTT-4.8.2-3].
         let qos = share.qos.min(member.qos);
         let terms = Terms {
@@ -67,8 +87,9 @@ impl Broker {
             share: Some(share),
         };
         let view = self.messages.hold_view(message, terms);
-        self.deliver(member.session, view, qos, kind);
+        let is_taken = self.deliver(member.session, view, qos, kind);
         self.messages.release(view);
+        is_taken
     }
 
     /// Passes on to another member what a session that has ended did not acknowledge, if a shared subscription brought it
@@ -82,17 +103,17 @@ impl Broker {
         }
     }
 
-    fn route_to(&mut self, publication: Publication<'_>, receiver: &Receiver, identifiers: &[u32]) {
+    fn route_to(&mut self, publication: Publication<'_>, receiver: &Receiver, identifiers: &[u32]) -> bool {
         let qos = publication.qos.min(receiver.qos);
         // What goes out for an existing subscription is not marked, unless it asked for that [MQTT-3.3.1-12, 13].
         let retain = publication.retain && receiver.retain_as_published;
         if !retain && identifiers.is_empty() {
-            self.deliver(receiver.session, publication.message, qos, publication.kind);
-            return;
+            return self.deliver(receiver.session, publication.message, qos, publication.kind);
         }
         let terms = Terms { retain, identifiers: Identifiers::from(identifiers), share: None };
         let view = self.messages.hold_view(publication.message, terms);
-        self.deliver(receiver.session, view, qos, publication.kind);
+        let is_taken = self.deliver(receiver.session, view, qos, publication.kind);
         self.messages.release(view);
+        is_taken
     }
 }

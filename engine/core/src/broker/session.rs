@@ -16,7 +16,7 @@ use super::retained_delivery::Awaited;
 use super::unreleased::Unreleased;
 use super::window::Window;
 use crate::machine::ConnectionId;
-use crate::time::Monotonic;
+use crate::time::{Monotonic, WallClock};
 
 /// Names a session of this broker. Given again after the session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +56,8 @@ pub(super) struct Session {
     pub(super) queue: VecDeque<Queued>,
     /// The bytes of the messages in `queue`.
     pub(super) queued_bytes: usize,
+    /// When what had expired was last taken out of `queue`.
+    pub(super) swept_at: WallClock,
     /// QoS 2 messages from the client that it may send again.
     pub(super) unreleased: Unreleased,
     /// Executed requests to the store whose PUBACK the client may lack, by their packet identifier.
@@ -129,6 +131,7 @@ impl Session {
             window: Window::default(),
             queue: VecDeque::new(),
             queued_bytes: 0,
+            swept_at: WallClock::default(),
             unreleased: Unreleased::default(),
             unsettled_requests: IndexMap::with_hasher(hash_state),
             will: None,
@@ -175,7 +178,7 @@ impl Session {
             awaited.hash_state(messages, state);
         }
         self.window.hash_state(messages, state);
-        self.queue.len().hash(state);
+        (self.queue.len(), self.swept_at).hash(state);
         for queued in &self.queue {
             (queued.qos, queued.kind).hash(state);
             messages.hash_content(queued.message, state);

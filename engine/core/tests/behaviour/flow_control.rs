@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use mayfly_wire::{Connect, ProtocolVersion, QoS, ReasonCode};
+use mayfly_wire::{Connect, ProtocolVersion, QoS};
 
 use crate::harness::packets::{self, qos_0, qos_1};
 use crate::harness::{Client, World};
@@ -16,7 +16,7 @@ fn subscriber(world: &mut World, change: impl FnOnce(&mut Connect<'static>)) -> 
 fn publish_all(world: &mut World, payloads: &[&str]) {
     let publisher = world.connect("p");
     for payload in payloads {
-        assert_eq!(world.publish(publisher, qos_1("t", payload)), Some(ReasonCode::Success));
+        world.publish(publisher, qos_1("t", payload));
     }
 }
 

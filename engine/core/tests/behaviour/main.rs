@@ -22,6 +22,7 @@ mod keeping_alive;
 mod malformed_packets;
 mod notifications;
 mod problem_information;
+mod queueing;
 mod receiving_qos_2;
 mod refusing_the_unsupported;
 mod retained_in_pieces;

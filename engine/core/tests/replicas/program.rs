@@ -4,7 +4,8 @@ use std::num::NonZeroU16;
 
 use mayfly_core::{
     Access, BrokerResource, CloseCause, ConnectionId, Glob, Identity, Input, KeyPattern, Limits, Monotonic,
-    Now, Principals, REQUEST_TOPIC, Rule, RuleSet, StateStoreResource, TopicPattern, Topics, WallClock, log,
+    Now, Principals, QueueOverflow, REQUEST_TOPIC, Rule, RuleSet, StateStoreResource, TopicPattern, Topics,
+    WallClock, log,
 };
 use mayfly_wire::{
     AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Hlc, Packet, PacketId,
@@ -283,7 +284,13 @@ impl Writer {
             Action::Rules(rules) => self.append(&Input::Rules(rules.as_rules())),
             Action::NodeDown { node } => self.append(&Input::NodeDown { node: *node }),
             &Action::Limits { max_queued_messages, max_remembered_requests } => {
-                let limits = Limits { max_queued_messages, max_remembered_requests, ..Limits::default() };
+                let overflows = [QueueOverflow::Refuse, QueueOverflow::DropOldest];
+                let limits = Limits {
+                    max_queued_messages,
+                    queue_overflow: overflows[max_queued_messages as usize % 2],
+                    max_remembered_requests,
+                    ..Limits::default()
+                };
                 self.append(&Input::Limits(limits));
             }
             Action::Connect { .. } => self.connect(step.client, &step.action),
