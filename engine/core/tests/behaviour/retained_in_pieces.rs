@@ -124,6 +124,22 @@ fn what_is_published_meanwhile_comes_behind() {
 }
 
 #[test]
+fn it_comes_behind_also_where_the_window_has_room() {
+    let mut world = World::new();
+    let mut expected = store(&mut world, 3000, QoS::AtLeastOnce);
+    let client = narrow(&mut world, u16::MAX);
+    subscribe(&mut world, client, "t/#", QoS::AtLeastOnce);
+    let publisher = world.connect("p");
+    world.publish(publisher, qos_1("t/000000", "live"));
+    let mut came = drain(&mut world, client);
+    assert!(came.len() < 1024, "a pause came before the window was full");
+    world.advance(Duration::from_secs(1));
+    came.extend(drain(&mut world, client));
+    expected.push("live".to_owned());
+    assert_eq!(came, expected);
+}
+
+#[test]
 fn what_is_stored_or_deleted_meanwhile_comes_once_or_not_at_all() {
     let mut world = World::new();
     let mut expected = store(&mut world, 100, QoS::AtLeastOnce);

@@ -254,3 +254,14 @@ fn their_bytes_are_bounded() {
     assert_eq!(world.publish(client, retained(qos_1("u", &"x".repeat(100)))), refused);
     assert!(world.broker.statistics().retained_bytes <= 1000);
 }
+
+#[test]
+fn a_retained_message_is_state() {
+    let mut world = World::new();
+    let client = world.connect("a");
+    let before = world.broker.state_hash();
+    world.publish(client, retained(qos_0("t", "1")));
+    let stored = world.broker.state_hash();
+    world.publish(client, retained(qos_0("t", "2")));
+    assert!(before != stored && stored != world.broker.state_hash());
+}

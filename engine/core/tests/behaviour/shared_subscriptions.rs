@@ -105,6 +105,21 @@ fn a_member_that_is_busy_is_passed_over_while_another_is_not() {
 }
 
 #[test]
+fn a_busy_member_comes_before_an_absent_one() {
+    let mut world = World::new();
+    let a = member(&mut world, "a");
+    let b = member_with(&mut world, "b", 1, QoS::AtLeastOnce);
+    world.lose(a);
+    publish_all(&mut world, &["1", "2", "3"]);
+    let mut came = Vec::new();
+    while let [message] = world.messages(b)[..] {
+        came.push(message.payload);
+        world.ack(b, message.packet_id);
+    }
+    assert_eq!(came, [b"1", b"2", b"3"]);
+}
+
+#[test]
 fn what_a_session_leaves_goes_to_the_others_in_order() {
     let mut world = World::new();
     let a = member_with(&mut world, "a", 2, QoS::AtLeastOnce);
@@ -213,6 +228,22 @@ fn retained_messages_do_not_come_and_marks_and_identifiers_do() {
         let identifiers: Vec<_> = message.properties.subscription_identifiers.iter().collect();
         assert_eq!((message.retain, identifiers), (is_retained, vec![5]));
     }
+}
+
+#[test]
+fn whose_turn_it_is_is_state() {
+    let mut world = World::new();
+    let members = ["a", "b"].map(|client_id| world.connect(client_id));
+    for member in members {
+        world.subscribe(member, SHARED, QoS::AtMostOnce);
+    }
+    world.publish(members[0], qos_0("t", "1"));
+    let first = world.broker.state_hash();
+    world.publish(members[0], qos_0("t", "2"));
+    let second = world.broker.state_hash();
+    world.publish(members[0], qos_0("t", "3"));
+    assert_ne!(first, second);
+    assert_eq!(first, world.broker.state_hash());
 }
 
 #[test]
