@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use mayfly_wire::{Packet, Publish, QoS, ReasonCode, Subscription, SubscriptionOptions};
 
-use crate::harness::packets::{self, disconnect, id, lasting, pub_ack, qos_0, qos_1, retained, subscription};
+use crate::harness::packets::{
+    self, disconnect, id, lasting, pub_ack, qos_0, qos_1, qos_2, retained, subscription,
+};
 use crate::harness::{Client, World};
 
 const SHARED: &str = "$share/g/t";
@@ -166,6 +168,21 @@ fn a_clean_start_passes_on_what_the_old_session_had() {
 }
 
 #[test]
+fn a_qos_2_delivery_that_has_begun_is_not_passed_on() {
+    let mut world = World::new();
+    let a = member_with(&mut world, "a", 1, QoS::ExactlyOnce);
+    let publisher = world.connect("p");
+    for payload in ["begun", "queued"] {
+        world.publish(publisher, qos_2("t", payload));
+    }
+    assert_eq!(world.payloads(a), ["begun"]);
+    let b = member_with(&mut world, "b", 9, QoS::ExactlyOnce);
+    end(&mut world, a);
+    let message = world.message(b);
+    assert_eq!((message.payload, message.qos), (&b"queued"[..], QoS::ExactlyOnce));
+}
+
+#[test]
 fn what_a_member_refuses_is_discarded() {
     let mut world = World::new();
     let (a, b) = (member(&mut world, "a"), member(&mut world, "b"));
@@ -211,6 +228,21 @@ fn unsubscribing_ends_the_turns_and_completes_what_was_sent() {
     publish_all(&mut world, &["2", "3"]);
     world.ack(a, message.packet_id);
     assert_eq!((world.payloads(a), world.payloads(b)), (vec![], vec!["2", "3"]));
+}
+
+#[test]
+fn each_member_gets_its_own_qos_also_of_what_another_left() {
+    let mut world = World::new();
+    let a = member_with(&mut world, "a", 1, QoS::AtLeastOnce);
+    let publisher = world.connect("p");
+    world.publish(publisher, qos_2("t", "x"));
+    assert_eq!(world.message(a).qos, QoS::AtLeastOnce);
+    let b = member_with(&mut world, "b", 9, QoS::ExactlyOnce);
+    end(&mut world, a);
+    assert_eq!(world.message(b).qos, QoS::ExactlyOnce);
+    world.subscribe(b, SHARED, QoS::AtMostOnce);
+    world.publish(publisher, qos_2("t", "x"));
+    assert_eq!(world.message(b).qos, QoS::AtMostOnce, "subscribing again replaces the options");
 }
 
 #[test]
@@ -275,7 +307,7 @@ fn what_was_sent_with_qos_2_goes_to_nobody_else() {
     let first = member_with(&mut world, "a", 1, QoS::ExactlyOnce);
     let publisher = world.connect("p");
     for payload in ["1", "2"] {
-        world.publish(publisher, packets::qos_2("t", payload));
+        world.publish(publisher, qos_2("t", payload));
     }
     assert_eq!(world.payloads(first), ["1"]);
     let second = member_with(&mut world, "b", 1, QoS::ExactlyOnce);
