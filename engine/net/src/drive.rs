@@ -12,6 +12,7 @@ use mayfly_core::{ConnectionId, Monotonic, StateMachine};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::admission::Place;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
 use crate::node::Node;
@@ -51,8 +52,14 @@ where
     M: StateMachine + 'static,
     C: Clock,
 {
-    pub(crate) fn new(node: Rc<Node<M, C>>, endpoint: &Rc<Endpoint>, peer: Peer, stream: S) -> Self {
-        let id = node.open(endpoint, peer);
+    pub(crate) fn new(
+        node: Rc<Node<M, C>>,
+        endpoint: &Rc<Endpoint>,
+        peer: Peer,
+        place: Place,
+        stream: S,
+    ) -> Self {
+        let id = node.open(endpoint, peer, place);
         let timer = Box::pin(tokio::time::sleep(Duration::ZERO));
         Self { node, id, stream, partial: Vec::new(), timer, armed: None, phase: Phase::Open }
     }
@@ -61,6 +68,7 @@ where
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let now = self.node.clock().now().monotonic;
         let stream = &mut self.stream;
+        let traffic = self.node.traffic_counters();
         let written = self.node.connection(self.id, |connection| {
             while !connection.outgoing().is_empty() {
                 let count = ready!(Pin::new(&mut *stream).poll_write(cx, connection.outgoing()))?;
@@ -68,6 +76,7 @@ where
                     // A stream that takes nothing for ever is as good as closed.
                     return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero)));
                 }
+                traffic.written(count);
                 connection.written(now, count);
             }
             Poll::Ready(Ok(()))
@@ -86,6 +95,7 @@ where
         if fresh.is_empty() {
             return Poll::Ready(Ok(false));
         }
+        node.traffic_counters().read(fresh.len());
         if self.phase != Phase::Open {
             return Poll::Ready(Ok(true));
         }

@@ -1,6 +1,6 @@
-//! A listener as the node knows it: the settings that its connections share.
+//! A listener as the node knows it: the settings that its connections share, and what became of them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use mayfly_auth::Authenticator;
 use mayfly_core::ConnectionConfig;
+
+use crate::admission::Capacity;
+use crate::counters::Admissions;
+use crate::rate::ConnectionRate;
 
 /// What the connections of one listener have in common.
 #[derive(Clone)]
@@ -23,6 +27,13 @@ pub struct ListenerSettings {
     /// How long a handshake (PROXY header, TLS and WebSocket together) may take. CONNECT has its own time, which begins
     /// after it ([`ConnectionConfig::connect_timeout`]).
     pub handshake_timeout: Duration,
+    /// The most connections. A further one is refused with 0x97 (Quota exceeded).
+    pub max_connections: Option<usize>,
+    /// Whether its connections count against the node's maximum, and are refused with 0x89 (Server busy) beyond it. A
+    /// listener for operators may not.
+    pub counts_against_limits: bool,
+    /// How fast connections are accepted. `None`: as fast as they come.
+    pub connection_rate: Option<ConnectionRate>,
 }
 
 impl Default for ListenerSettings {
@@ -33,6 +44,9 @@ impl Default for ListenerSettings {
             authenticator: None,
             policy: None,
             handshake_timeout: Duration::from_secs(10),
+            max_connections: None,
+            counts_against_limits: true,
+            connection_rate: None,
         }
     }
 }
@@ -45,6 +59,9 @@ impl fmt::Debug for ListenerSettings {
             .field("authenticates", &self.authenticator.is_some())
             .field("policy", &self.policy)
             .field("handshake_timeout", &self.handshake_timeout)
+            .field("max_connections", &self.max_connections)
+            .field("counts_against_limits", &self.counts_against_limits)
+            .field("connection_rate", &self.connection_rate)
             .finish()
     }
 }
@@ -53,12 +70,15 @@ impl fmt::Debug for ListenerSettings {
 #[derive(Debug)]
 pub struct Endpoint {
     settings: RefCell<Rc<ListenerSettings>>,
+    capacity: Rc<Capacity>,
+    admissions: Cell<Admissions>,
 }
 
 impl Endpoint {
     /// An endpoint with its first settings.
     pub fn new(settings: ListenerSettings) -> Rc<Self> {
-        Rc::new(Self { settings: RefCell::new(Rc::new(settings)) })
+        let capacity = Capacity::new(settings.max_connections.unwrap_or(usize::MAX));
+        Rc::new(Self { settings: RefCell::new(Rc::new(settings)), capacity, admissions: Cell::default() })
     }
 
     /// The settings that apply now.
@@ -69,6 +89,27 @@ impl Endpoint {
     /// Replaces the settings. Open connections keep their bounds; whoever authenticates from now on, on an open
     /// connection too, meets the new authenticator and policy.
     pub fn replace(&self, settings: ListenerSettings) {
+        self.capacity.set_maximum(settings.max_connections.unwrap_or(usize::MAX));
         *self.settings.borrow_mut() = Rc::new(settings);
+    }
+
+    /// How many connections are open that were let in.
+    pub fn open_connections(&self) -> usize {
+        self.capacity.admitted()
+    }
+
+    /// What became of its connections.
+    pub fn admissions(&self) -> Admissions {
+        self.admissions.get()
+    }
+
+    pub(crate) fn capacity(&self) -> &Rc<Capacity> {
+        &self.capacity
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Admissions)) {
+        let mut admissions = self.admissions.get();
+        change(&mut admissions);
+        self.admissions.set(admissions);
     }
 }

@@ -10,25 +10,35 @@
 //! - [`Listener`] and [`Incoming`]: where connections come from, and what precedes their first packet.
 //! - [`tls`], [`websocket`], [`proxy`]: adapters on a listener, each a listener itself, so that they can be stacked.
 //! - [`Endpoint`]: a listener's settings, which can be replaced while it runs.
+//! - [`Traffic`], [`Admissions`], [`Report`]: what it counts, and what it tells its owner.
 //! - [`Clock`]: where time comes from. On real sockets [`SystemClock`]; a simulator brings its own, as it brings its
 //!   own [`Listener`].
 //!
 //! Everything here runs on a current-thread runtime inside a `LocalSet`.
 
+mod admission;
 mod clock;
+mod counters;
+mod drain;
 mod drive;
 mod endpoint;
 mod handshake;
 mod listener;
 mod node;
 pub mod proxy;
+mod rate;
+mod report;
 mod serve;
 pub mod tls;
 pub mod websocket;
 
 pub use clock::{Clock, SystemClock};
+pub use counters::{Admissions, Traffic};
+pub use drain::Drain;
 pub use endpoint::{Endpoint, ListenerSettings};
 pub use handshake::HandshakeError;
 pub use listener::{Established, Incoming, Listener};
 pub use node::{Node, NodeConfig};
+pub use rate::ConnectionRate;
+pub use report::Report;
 pub use serve::{Listeners, serve};

@@ -1,7 +1,9 @@
 //! The broker with its connections, shared by the tasks of one thread.
 
 use std::cell::{RefCell, RefMut};
+use std::convert::Infallible;
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
 
@@ -9,13 +11,16 @@ use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use mayfly_auth::Peer;
 use mayfly_core::{
-    CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, StateMachine,
+    Action, CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, StateMachine,
 };
-use mayfly_wire::ReasonCode;
+use mayfly_wire::{ConnAck, ConnAckProperties, Packet, ReasonCode};
 use tokio::sync::Notify;
 
+use crate::admission::{Capacity, Place};
 use crate::clock::Clock;
+use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
+use crate::report::Report;
 
 /// As much is read from a stream at once. The buffer is shared by all connections.
 const READ_CHUNK: usize = 64 * 1024;
@@ -27,6 +32,17 @@ pub struct NodeConfig {
     /// Draws random bits, for what the broker must not draw itself. From the operating system, or seeded in a
     /// simulation.
     pub entropy: Box<dyn FnMut() -> u128>,
+    /// The most connections of all listeners that count. A further one is refused with 0x89 (Server busy).
+    pub max_connections: usize,
+    /// Is told what happens to connections before they are any.
+    pub report: Box<dyn Fn(&Report<'_>)>,
+}
+
+impl NodeConfig {
+    /// A node without a maximum of connections, whose reports nobody hears.
+    pub fn new(node_id: u64, entropy: impl FnMut() -> u128 + 'static) -> Self {
+        Self { node_id, entropy: Box::new(entropy), max_connections: usize::MAX, report: Box::new(|_| {}) }
+    }
 }
 
 impl fmt::Debug for NodeConfig {
@@ -36,9 +52,11 @@ impl fmt::Debug for NodeConfig {
 }
 
 /// A broker, or what stands in its place, with its connections.
-#[derive(Debug)]
 pub struct Node<M, C> {
     clock: C,
+    capacity: Rc<Capacity>,
+    traffic: TrafficCounters,
+    report: Box<dyn Fn(&Report<'_>)>,
     state: RefCell<State<M>>,
     /// Holds what one read brought, until it is handed on.
     scratch: RefCell<Box<[u8]>>,
@@ -48,7 +66,6 @@ pub struct Node<M, C> {
     connection_gone: Notify,
 }
 
-#[derive(Debug)]
 struct State<M> {
     machine: M,
     connections: IndexMap<ConnectionId, Slot, FixedState>,
@@ -57,7 +74,8 @@ struct State<M> {
     dropped: u64,
     /// The deadline that the ticker sleeps for.
     armed: Option<Monotonic>,
-    config: NodeConfig,
+    node_id: u64,
+    entropy: Box<dyn FnMut() -> u128>,
 }
 
 #[derive(Debug)]
@@ -65,6 +83,7 @@ struct Slot {
     connection: Connection,
     /// The listener that it came from.
     endpoint: Rc<Endpoint>,
+    place: Place,
     #[expect(dead_code, reason = "for the authenticator")]
     peer: Peer,
     /// Wakes the connection's task. Kept from turn to turn, since it is nearly always the same.
@@ -76,16 +95,21 @@ struct Slot {
 impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     /// A node without connections.
     pub fn new(machine: M, clock: C, config: NodeConfig) -> Rc<Self> {
+        let NodeConfig { node_id, entropy, max_connections, report } = config;
         let state = State {
             machine,
             connections: IndexMap::with_hasher(FixedState::default()),
             next_sequence: 0,
             dropped: 0,
             armed: None,
-            config,
+            node_id,
+            entropy,
         };
         Rc::new(Self {
             clock,
+            capacity: Capacity::new(max_connections),
+            traffic: TrafficCounters::default(),
+            report,
             state: RefCell::new(state),
             scratch: RefCell::new(vec![0; READ_CHUNK].into_boxed_slice()),
             deadline_moved: Notify::new(),
@@ -110,6 +134,16 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         state.dropped + open
     }
 
+    /// Bytes and packets of all connections.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic.snapshot()
+    }
+
+    /// Sets the most connections of all listeners that count. None is closed for it.
+    pub fn set_max_connections(&self, maximum: usize) {
+        self.capacity.set_maximum(maximum);
+    }
+
     /// Hands an input to the broker that does not come from a connection, such as new limits.
     pub fn handle(&self, input: &Input<'_>) {
         let now = self.clock.now();
@@ -118,14 +152,16 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         self.drain(&mut state, now);
     }
 
-    /// Tells all clients that the server stops, and closes their connections once that is written.
-    pub fn shut_down(&self) {
+    /// Tells all clients why they are disconnected, and closes their connections once that is written.
+    pub fn shut_down(&self, reason: ReasonCode, server_reference: Option<&str>) {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         let connections: Vec<_> = state.connections.keys().copied().collect();
         for id in connections {
             let slot = &mut state.connections[&id];
-            slot.connection.shut_down(now.monotonic, ReasonCode::ServerShuttingDown);
+            self.traffic.sending(&mut slot.connection, |connection| {
+                connection.shut_down_for(now.monotonic, reason, server_reference);
+            });
             slot.wake();
             state.machine.handle(now, &Input::Closed { connection: id, cause: CloseCause::ServerShutdown });
             self.drain(&mut state, now);
@@ -140,7 +176,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     }
 
     /// Ticks the broker at its deadlines, for ever.
-    pub async fn tick(&self) {
+    pub async fn tick(&self) -> Infallible {
         loop {
             let deadline = self.state.borrow().machine.next_deadline();
             self.state.borrow_mut().armed = deadline;
@@ -171,15 +207,46 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         self.scratch.borrow_mut()
     }
 
+    pub(crate) fn traffic_counters(&self) -> &TrafficCounters {
+        &self.traffic
+    }
+
+    pub(crate) fn report(&self, report: &Report<'_>) {
+        (self.report)(report);
+    }
+
+    /// A place for a connection that was accepted, if there is one.
+    pub(crate) fn take_place(&self, endpoint: &Endpoint, address: Option<SocketAddr>) -> Option<Place> {
+        let settings = endpoint.settings();
+        let node = settings.counts_against_limits.then_some(&self.capacity);
+        let place = Place::take(endpoint.capacity(), node);
+        if place.is_none() {
+            endpoint.count(|admissions| admissions.refused_at_once += 1);
+            self.report(&Report::Refused { listener: &settings.name, address, reason: None });
+        }
+        place
+    }
+
     /// Adds a connection whose handshake is done.
-    pub(crate) fn open(&self, endpoint: &Rc<Endpoint>, peer: Peer) -> ConnectionId {
+    pub(crate) fn open(&self, endpoint: &Rc<Endpoint>, peer: Peer, mut place: Place) -> ConnectionId {
+        place.admit();
+        if let Some(reason) = place.refusal() {
+            endpoint.count(|admissions| match reason {
+                ReasonCode::QuotaExceeded => admissions.refused_listener_full += 1,
+                _ => admissions.refused_node_full += 1,
+            });
+            let listener = &endpoint.settings().name;
+            self.report(&Report::Refused { listener, address: peer.address, reason: Some(reason) });
+        }
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
-        let id = ConnectionId { node: state.config.node_id, sequence: state.next_sequence };
+        let id = ConnectionId { node: state.node_id, sequence: state.next_sequence };
         state.next_sequence += 1;
         let connection = Connection::new(Rc::clone(&endpoint.settings().connection), now.monotonic);
         let endpoint = Rc::clone(endpoint);
-        state.connections.insert(id, Slot { connection, endpoint, peer, waker: None, is_asleep: false });
+        state
+            .connections
+            .insert(id, Slot { connection, endpoint, place, peer, waker: None, is_asleep: false });
         id
     }
 
@@ -202,24 +269,34 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let mut state = self.state.borrow_mut();
         let mut done = 0;
         while state.wants_input(id) {
-            let State { machine, connections, config, .. } = &mut *state;
+            let State { machine, connections, entropy, .. } = &mut *state;
             let Some(slot) = connections.get_mut(&id) else { break };
+            let unwritten = slot.connection.outgoing().len();
             let received = slot.connection.receive(now.monotonic, &buffer[done..]);
             if received.consumed == 0 && received.event.is_none() {
                 break;
             }
+            if !matches!(received.event, Some(Event::Closed(_))) {
+                self.traffic.received(&buffer[done..done + received.consumed]);
+            }
             done += received.consumed;
             let settings = slot.endpoint.settings();
+            let refusal = slot.place.refusal();
             let input = match received.event {
-                None => continue,
+                None => None,
                 Some(Event::Open { identity, connect }) => {
                     let identity = Identity { policy: settings.policy.as_deref(), ..identity };
-                    Input::Opened { connection: id, identity, entropy: (config.entropy)(), connect }
+                    Some(Input::Opened { connection: id, identity, entropy: entropy(), connect })
                 }
-                Some(Event::Packet(packet)) => Input::Packet { connection: id, packet },
-                Some(Event::Closed(cause)) => Input::Closed { connection: id, cause },
+                Some(Event::Packet(packet)) => Some(Input::Packet { connection: id, packet }),
+                Some(Event::Closed(cause)) => Some(Input::Closed { connection: id, cause }),
             };
-            machine.handle(now, &input);
+            if let (Some(Input::Opened { .. }), Some(reason)) = (&input, refusal) {
+                refuse(&mut slot.connection, now, reason);
+            } else if let Some(input) = &input {
+                machine.handle(now, input);
+            }
+            self.traffic.sent(slot.connection.outgoing(), unwritten);
             self.drain(&mut state, now);
         }
         done
@@ -244,10 +321,16 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         let slot = state.connections.get_mut(&id);
-        let Some(cause) = slot.and_then(|slot| slot.connection.expire(now.monotonic)) else { return false };
+        let Some(cause) = slot.and_then(|slot| self.expire_one(&mut slot.connection, now)) else {
+            return false;
+        };
         state.machine.handle(now, &Input::Closed { connection: id, cause });
         self.drain(&mut state, now);
         true
+    }
+
+    fn expire_one(&self, connection: &mut Connection, now: Now) -> Option<CloseCause> {
+        self.traffic.sending(connection, |connection| connection.expire(now.monotonic))
     }
 
     /// Notes that a connection's task runs: until it sleeps again, nothing need wake it.
@@ -273,7 +356,9 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         while let Some(output) = machine.poll_output() {
             // The connection may have gone while the broker was writing to it.
             if let Some(slot) = connections.get_mut(&output.connection) {
-                slot.connection.send(now.monotonic, &output.action);
+                self.traffic.sending(&mut slot.connection, |connection| {
+                    connection.send(now.monotonic, &output.action);
+                });
                 slot.wake();
             }
         }
@@ -282,6 +367,23 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             *armed = deadline;
             self.deadline_moved.notify_one();
         }
+    }
+}
+
+/// Answers a CONNECT for which there is no room.
+fn refuse(connection: &mut Connection, now: Now, reason: ReasonCode) {
+    let ack = ConnAck { session_present: false, reason, properties: ConnAckProperties::default() };
+    connection.send(now.monotonic, &Action::Send(Packet::ConnAck(ack)));
+}
+
+impl<M: fmt::Debug, C: fmt::Debug> fmt::Debug for Node<M, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.borrow();
+        f.debug_struct("Node")
+            .field("clock", &self.clock)
+            .field("machine", &state.machine)
+            .field("connections", &state.connections)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -13,18 +14,19 @@ use mayfly_auth::Peer;
 use mayfly_core::StateMachine;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::admission::Place;
 use crate::clock::Clock;
+use crate::drain::Drain;
 use crate::drive::Drive;
 use crate::endpoint::Endpoint;
 use crate::handshake::HandshakeError;
 use crate::listener::{Incoming, Listener};
 use crate::node::Node;
+use crate::rate::Pace;
+use crate::report::Report;
 
 /// After a failed accept (out of file descriptors, mostly) the listener rests so long.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-
-/// So long a stopping server waits for its clients to take what is written to them.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The tasks of the open connections, of whatever listener.
 type Connections = Rc<RefCell<JoinSet<()>>>;
@@ -74,12 +76,12 @@ impl<M, C> fmt::Debug for Listeners<M, C> {
     }
 }
 
-/// Serves connections from `listeners` until `stop` is ready. Then tells the clients, waits a short while for them, and
-/// returns; what is still open is dropped.
+/// Serves connections from `listeners` until `stop` is ready. Then tells the clients what that says, waits a while for
+/// them, and returns; what is still open is dropped.
 ///
 /// # Panics
 /// If the broker does: an invariant of it is broken, and no connection may go on with it.
-pub async fn serve<M, C>(node: Rc<Node<M, C>>, listeners: Listeners<M, C>, stop: impl Future<Output = ()>)
+pub async fn serve<M, C>(node: Rc<Node<M, C>>, listeners: Listeners<M, C>, stop: impl Future<Output = Drain>)
 where
     M: StateMachine + 'static,
     C: Clock,
@@ -103,18 +105,18 @@ where
         }
         Poll::Pending
     });
-    tokio::select! {
+    let drain = tokio::select! {
         biased;
-        () = stop => {}
-        () = ticker => {}
+        drain = stop => drain,
+        never = ticker => match never {},
         never = accept => match never {},
         never = reap => match never {},
-    }
+    };
     // A client that comes now is refused, and does not wait for an answer; handshakes are broken off.
     drop(accepting);
-    node.shut_down();
+    node.shut_down(drain.reason(), drain.server_reference.as_deref());
     // Whoever has not taken its last bytes by now is dropped with the tasks.
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, node.drained()).await;
+    let _ = tokio::time::timeout(drain.time_limit, node.drained()).await;
     while let Some(ended) = connections.borrow_mut().try_join_next() {
         propagate_panic(ended);
     }
@@ -134,23 +136,48 @@ where
     C: Clock,
 {
     let handshakes = RefCell::new(JoinSet::new());
+    let mut pace = Pace::default();
+    let mut is_failing = false;
     let accept = async {
         loop {
-            match listener.accept().await {
+            pace.ready(endpoint.settings().connection_rate).await;
+            let accepted = listener.accept().await;
+            let settings = endpoint.settings();
+            match accepted {
                 Ok(incoming) => {
-                    let limit = endpoint.settings().handshake_timeout;
-                    handshakes.borrow_mut().spawn_local(establish(incoming, limit));
+                    is_failing = false;
+                    endpoint.count(|admissions| admissions.accepted += 1);
+                    pace.accepted(settings.connection_rate);
+                    // One that has no place is closed by being dropped.
+                    if let Some(place) = node.take_place(&endpoint, incoming.address()) {
+                        let establishing = establish(incoming, place, settings.handshake_timeout);
+                        handshakes.borrow_mut().spawn_local(establishing);
+                    }
                 }
-                Err(_) => tokio::time::sleep(ACCEPT_BACKOFF).await,
+                Err(error) => {
+                    endpoint.count(|admissions| admissions.accept_errors += 1);
+                    if !std::mem::replace(&mut is_failing, true) {
+                        node.report(&Report::AcceptFailed { listener: &settings.name, error: &error });
+                    }
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
             }
         }
     };
     // Polled after `accept`, so that it sees what that spawned.
     let finish = poll_fn(|cx| -> Poll<Infallible> {
         while let Poll::Ready(Some(ended)) = handshakes.borrow_mut().poll_join_next(cx) {
-            if let Some(Ok((stream, peer))) = propagate_panic(ended) {
-                let drive = Drive::new(Rc::clone(&node), &endpoint, peer, stream);
-                connections.borrow_mut().spawn_local(drive);
+            match propagate_panic(ended) {
+                Some((_, Ok((stream, peer, place)))) => {
+                    let drive = Drive::new(Rc::clone(&node), &endpoint, peer, place, stream);
+                    connections.borrow_mut().spawn_local(drive);
+                }
+                Some((address, Err(error))) => {
+                    endpoint.count(|admissions| admissions.count_failure(&error));
+                    let listener = &endpoint.settings().name;
+                    node.report(&Report::HandshakeFailed { listener, address, error: &error });
+                }
+                None => {}
             }
         }
         Poll::Pending
@@ -163,8 +190,15 @@ where
 }
 
 /// Carries out a handshake within its time.
-async fn establish<I: Incoming>(incoming: I, limit: Duration) -> Result<(I::Stream, Peer), HandshakeError> {
-    tokio::time::timeout(limit, incoming.establish()).await.unwrap_or(Err(HandshakeError::TimedOut))
+async fn establish<I: Incoming>(
+    incoming: I,
+    place: Place,
+    limit: Duration,
+) -> (Option<SocketAddr>, Result<(I::Stream, Peer, Place), HandshakeError>) {
+    let address = incoming.address();
+    let established = tokio::time::timeout(limit, incoming.establish()).await;
+    let established = established.unwrap_or(Err(HandshakeError::TimedOut));
+    (address, established.map(|(stream, peer)| (stream, peer, place)))
 }
 
 /// What a task gave; `None` for one that was cancelled.

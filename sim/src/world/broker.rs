@@ -79,11 +79,8 @@ impl BrokerHost {
         self.incarnations.set(incarnation + 1);
         let mut rng = RandomStream::Broker(incarnation).rng(self.seed);
         let machine = self.machine(rng.next_u64());
-        let config = NodeConfig {
-            // Connection identifiers are never used again, also not by the next life.
-            node_id: incarnation,
-            entropy: Box::new(move || rng.random()),
-        };
+        // Connection identifiers are never used again, also not by the next life.
+        let config = NodeConfig::new(incarnation, move || rng.random());
         let node = Node::new(AnyMachine(machine), SimClock::default(), config);
         let listener = self.network.listen().await?;
         *self.node.borrow_mut() = Some(Rc::clone(&node));

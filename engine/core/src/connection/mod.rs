@@ -130,8 +130,13 @@ impl Connection {
 
     /// Ends the connection from this side, with a DISCONNECT where the client knows one.
     pub fn shut_down(&mut self, now: Monotonic, reason: ReasonCode) {
+        self.shut_down_for(now, reason, None);
+    }
+
+    /// The same, with a Server Reference: where the client should go [MQTT 5, section 3.14.2.2.5].
+    pub fn shut_down_for(&mut self, now: Monotonic, reason: ReasonCode, server_reference: Option<&str>) {
         if self.phase == Phase::Open {
-            self.send_disconnect(now, reason, None);
+            self.send_farewell(now, reason, server_reference);
         }
         self.close(now);
     }

@@ -107,10 +107,21 @@ impl Connection {
 
     /// DISCONNECT of MQTT 5; a server of 3.1.1 just closes. A normal end needs no words.
     pub(super) fn send_disconnect(&mut self, now: Monotonic, reason: ReasonCode, why: Option<&dyn Display>) {
+        let why = self.in_words(why);
+        let properties =
+            DisconnectProperties { reason_string: why.as_deref(), ..DisconnectProperties::default() };
+        self.send_last(now, reason, properties);
+    }
+
+    /// DISCONNECT with where the client should go, if there is such a place.
+    pub(super) fn send_farewell(&mut self, now: Monotonic, reason: ReasonCode, reference: Option<&str>) {
+        let properties =
+            DisconnectProperties { server_reference: reference, ..DisconnectProperties::default() };
+        self.send_last(now, reason, properties);
+    }
+
+    fn send_last(&mut self, now: Monotonic, reason: ReasonCode, properties: DisconnectProperties<'_>) {
         if self.version == ProtocolVersion::V5 && reason != ReasonCode::Success {
-            let why = self.in_words(why);
-            let properties =
-                DisconnectProperties { reason_string: why.as_deref(), ..DisconnectProperties::default() };
             self.send_packet(now, &Packet::Disconnect(Disconnect { reason, properties }));
         }
     }

@@ -1,6 +1,6 @@
 //! A server on streams in memory, and a client that writes and reads packets on any stream.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use mayfly_auth::Peer;
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, StateMachine};
 use mayfly_net::{
-    Endpoint, Established, HandshakeError, Incoming, Listener, ListenerSettings, Listeners, Node, NodeConfig,
-    SystemClock, serve,
+    Drain, Endpoint, Established, HandshakeError, Incoming, Listener, ListenerSettings, Listeners, Node,
+    NodeConfig, SystemClock, serve,
 };
 use mayfly_wire::{
     Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
@@ -38,7 +38,7 @@ pub(crate) async fn local_within(limit: Duration, test: impl Future<Output = ()>
 }
 
 pub(crate) fn node<M: StateMachine + 'static>(machine: M) -> Rc<Node<M, SystemClock>> {
-    let config = NodeConfig { node_id: 1, entropy: Box::new(|| 4) };
+    let config = NodeConfig::new(1, || 4);
     Node::new(machine, SystemClock::start(), config)
 }
 
@@ -47,8 +47,11 @@ pub(crate) struct Server<M = Broker> {
     pub(crate) node: Rc<Node<M, SystemClock>>,
     /// How often the server asked its streams for bytes.
     pub(crate) reads: Rc<Cell<usize>>,
+    pub(crate) endpoint: Rc<Endpoint>,
+    /// What it told its owner.
+    pub(crate) reports: Rc<RefCell<Vec<String>>>,
     accept: mpsc::UnboundedSender<io::Result<Counted>>,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<Drain>>,
     pub(crate) task: JoinHandle<()>,
 }
 
@@ -74,13 +77,18 @@ impl<M: StateMachine + 'static> Server<M> {
     }
 
     fn build<L: Listener>(machine: M, settings: ListenerSettings, wrap: impl FnOnce(Accepted) -> L) -> Self {
-        let node = node(machine);
+        let reports: Rc<RefCell<Vec<String>>> = Rc::default();
+        let mut config = NodeConfig::new(1, || 4);
+        let heard = Rc::clone(&reports);
+        config.report = Box::new(move |report| heard.borrow_mut().push(format!("{report:?}")));
+        let node = Node::new(machine, SystemClock::start(), config);
+        let endpoint = Endpoint::new(settings);
         let (accept, accepted) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
-        let stopped = async { drop(stopped.await) };
-        let listeners = Listeners::one(Endpoint::new(settings), wrap(Accepted(accepted)));
+        let stopped = async { stopped.await.unwrap_or_default() };
+        let listeners = Listeners::one(Rc::clone(&endpoint), wrap(Accepted(accepted)));
         let task = tokio::task::spawn_local(serve(Rc::clone(&node), listeners, stopped));
-        Self { node, reads: Rc::default(), accept, stop: Some(stop), task }
+        Self { node, reads: Rc::default(), endpoint, reports, accept, stop: Some(stop), task }
     }
 
     /// A stream to the server that holds so many bytes in each direction.
@@ -101,7 +109,11 @@ impl<M: StateMachine + 'static> Server<M> {
     }
 
     pub(crate) fn stop(&mut self) {
-        self.stop.take().expect("stopped once").send(()).expect("the server runs");
+        self.stop_with(Drain::default());
+    }
+
+    pub(crate) fn stop_with(&mut self, drain: Drain) {
+        self.stop.take().expect("stopped once").send(drain).expect("the server runs");
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mayfly_core::{Broker, BrokerConfig};
-use mayfly_net::{Endpoint, ListenerSettings, Listeners, serve};
+use mayfly_net::{Drain, Endpoint, ListenerSettings, Listeners, serve};
 use mayfly_wire::{
     AckProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode,
 };
@@ -20,13 +20,13 @@ use crate::harness::{Client, connect, local_within, message, node};
 const TEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Starts a server for the rest of the test; dropping the sender stops it.
-async fn start() -> (SocketAddr, oneshot::Sender<()>, tokio::task::JoinHandle<()>) {
+async fn start() -> (SocketAddr, oneshot::Sender<Drain>, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let node = node(Broker::new(BrokerConfig::default()));
     let (stop, stopped) = oneshot::channel();
     let listeners = Listeners::one(Endpoint::new(ListenerSettings::default()), listener);
-    let serving = serve(Rc::clone(&node), listeners, async { drop(stopped.await) });
+    let serving = serve(Rc::clone(&node), listeners, async { stopped.await.unwrap_or_default() });
     (address, stop, tokio::task::spawn_local(serving))
 }
 

@@ -8,8 +8,10 @@ mod certificates;
 mod harness;
 
 mod back_pressure;
+mod counting;
 mod framing;
 mod hostile;
+mod limits;
 mod loopback;
 mod proxy;
 mod stopping;

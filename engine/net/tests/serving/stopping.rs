@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use mayfly_core::{ConnectionConfig, Input, Monotonic, Now, Output, StateMachine};
-use mayfly_wire::{Packet, ProtocolVersion, QoS, ReasonCode};
+use mayfly_net::Drain;
+use mayfly_wire::{Packet, ProtocolVersion, QoS, ReasonCode, TopicName, Will, WillProperties};
 use tokio::time::{Instant, timeout};
 
 use crate::harness::{Client, Server, connect, local, message};
@@ -55,6 +56,64 @@ async fn mqtt_3_1_1_is_just_closed() {
         let mut client = Client::connect(server.stream(64), connect).await;
         server.stop();
         assert_eq!(client.receive().await, None);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn clients_are_told_where_to_go_and_have_the_time_that_was_named() {
+    local(async {
+        let mut server = Server::start();
+        let mut old = connect("old");
+        old.version = ProtocolVersion::V3_1_1;
+        let mut old = Client::connect(server.stream(64), old).await;
+        let mut new = server.connect("new").await;
+        let silent = server.stream(64);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let started = Instant::now();
+        let server_reference = Some("other.example:1883".to_owned());
+        server.stop_with(Drain { time_limit: Duration::from_millis(700), server_reference });
+        match new.receive().await {
+            Some(Packet::Disconnect(disconnect)) => {
+                assert_eq!(disconnect.reason, ReasonCode::ServerMoved);
+                assert_eq!(disconnect.properties.server_reference, Some("other.example:1883"));
+            }
+            other => panic!("expected DISCONNECT, got {other:?}"),
+        }
+        assert_eq!(old.receive().await, None);
+        // Nobody closes their end.
+        server.task.await.unwrap();
+        let millis = started.elapsed().as_millis();
+        assert!((700..710).contains(&millis), "{millis} ms");
+        assert_eq!(server.node.traffic().packets_out[14], 1, "it is counted");
+        drop(silent);
+    })
+    .await;
+}
+
+/// A server that stops closes the connections, so wills are due [MQTT-3.1.2-8]. Who is still there receives them.
+#[tokio::test(start_paused = true)]
+async fn wills_are_published_to_those_who_were_not_told_yet() {
+    local(async {
+        let mut server = Server::start();
+        let mut clients = Vec::new();
+        for client_id in ["first", "second"] {
+            let mut connect = connect(client_id);
+            connect.will = Some(Will {
+                qos: QoS::AtMostOnce,
+                retain: false,
+                topic: TopicName::parse("t").unwrap(),
+                payload: client_id.as_bytes(),
+                properties: WillProperties::default(),
+            });
+            let mut client = Client::connect(server.stream(1000), connect).await;
+            client.subscribe("t", QoS::AtMostOnce).await;
+            clients.push(client);
+        }
+        server.stop();
+        clients[0].assert_disconnected(ReasonCode::ServerShuttingDown).await;
+        assert_eq!(clients[1].message().await.payload, b"first");
+        clients[1].assert_disconnected(ReasonCode::ServerShuttingDown).await;
     })
     .await;
 }

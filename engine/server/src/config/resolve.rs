@@ -19,6 +19,7 @@ impl Listener {
             authenticator: None,
             policy: self.policy.as_deref().map(Rc::from),
             handshake_timeout: self.mqtt.handshake_timeout,
+            ..ListenerSettings::default()
         }
     }
 
