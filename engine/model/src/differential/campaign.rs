@@ -6,7 +6,7 @@ use super::generate;
 use super::program::Program;
 use super::run::{self, Coverage, Difference};
 use super::shrink::shrink;
-use crate::specification::Capabilities;
+use crate::specification::Choices;
 
 /// A campaign that found no difference.
 #[derive(Clone, Debug)]
@@ -34,24 +34,23 @@ pub struct Failed {
 
 /// Runs the programs of `count` seeds from `first_seed` on.
 pub fn campaign(first_seed: u64, count: u64) -> Result<Passed, Box<Failed>> {
-    let capabilities = run::capabilities();
+    let choices = run::choices();
     let mut coverage = Coverage::new();
     for passed in 0..count {
         let seed = first_seed.wrapping_add(passed);
-        let program = generate::program(seed, &capabilities);
-        if run::run(&program, &capabilities, false, &mut coverage).is_err() {
-            return Err(Box::new(examine(seed, passed, &program, &capabilities)));
+        let program = generate::program(seed, &choices);
+        if run::run(&program, &choices, false, &mut coverage).is_err() {
+            return Err(Box::new(examine(seed, passed, &program, &choices)));
         }
     }
     Ok(Passed { programs: count, coverage })
 }
 
 /// Shrinks a program that differs.
-fn examine(seed: u64, passed: u64, program: &Program, capabilities: &Capabilities) -> Failed {
-    let differs =
-        |candidate: &Program| run::run(candidate, capabilities, false, &mut Coverage::new()).is_err();
+fn examine(seed: u64, passed: u64, program: &Program, choices: &Choices) -> Failed {
+    let differs = |candidate: &Program| run::run(candidate, choices, false, &mut Coverage::new()).is_err();
     let minimal = shrink(program, differs);
-    let difference = run::run(&minimal, capabilities, true, &mut Coverage::new())
+    let difference = run::run(&minimal, choices, true, &mut Coverage::new())
         .expect_err("a shrunk program differs, and a run is a function of its program");
     Failed { seed, passed, original_len: program.operations.len(), minimal, difference }
 }

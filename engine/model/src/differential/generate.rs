@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::program::{Alias, CLIENTS, Deed, Message, Operation, Program, Settings};
-use crate::specification::{Capabilities, Connect, Properties, Subscription, Version, Will};
+use crate::specification::{Capabilities, Choices, Connect, Properties, Subscription, Version, Will};
 
 const TOPICS: [&str; 6] = ["t", "t/a", "t/a", "t/b", "$x/a", "w"];
 const FILTERS: [&str; 12] = ["t", "t/a", "t/a", "t/b", "t/+", "t/#", "#", "+/a", "+", "$x/#", "$x/+", "w"];
@@ -17,9 +17,16 @@ const MIN_OPERATIONS: usize = 8;
 const MAX_OPERATIONS: usize = 60;
 
 /// The program of a seed.
-pub fn program(seed: u64, capabilities: &Capabilities) -> Program {
+pub fn program(seed: u64, choices: &Choices) -> Program {
     let rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut generator = Generator { rng, capabilities, clients: 0, is_connected: [false; CLIENTS.len()] };
+    let mut generator = Generator {
+        rng,
+        capabilities: &choices.capabilities,
+        takes_qos_2: choices.capabilities.maximum_qos == 2,
+        sends_qos_2: choices.max_granted_qos == 2,
+        clients: 0,
+        is_connected: [false; CLIENTS.len()],
+    };
     // Mostly few clients: they meet more often.
     generator.clients = *generator.pick(&[2, 2, 3, 3, 4, CLIENTS.len()]);
     let settings = Settings {
@@ -40,6 +47,10 @@ pub fn program(seed: u64, capabilities: &Capabilities) -> Program {
 struct Generator<'a> {
     rng: ChaCha8Rng,
     capabilities: &'a Capabilities,
+    /// Whether the server takes QoS 2 from clients.
+    takes_qos_2: bool,
+    /// Whether it sends QoS 2 to clients.
+    sends_qos_2: bool,
     /// How many of [`CLIENTS`] take part.
     clients: usize,
     /// Which of them have a connection, as far as that can be told without running the program.
@@ -76,7 +87,6 @@ impl Generator<'_> {
     }
 
     fn deed(&mut self) -> Deed {
-        let has_qos_2 = self.capabilities.maximum_qos == 2;
         match self.rng.random_range(0..100) {
             0..20 => self.subscribe(),
             20..24 => Deed::Unsubscribe { filters: self.some(Self::filter) },
@@ -88,11 +98,20 @@ impl Generator<'_> {
             },
             48 => Deed::Ping,
             49 if self.chance(30) => Deed::ConnectAgain,
-            49 => Deed::AcknowledgeNothing { kind: if has_qos_2 { self.rng.random_range(4..8) } else { 4 } },
-            50..57 if has_qos_2 => Deed::Release { which: self.which() },
-            57..64 if has_qos_2 => Deed::Complete { which: self.which() },
+            49 => self.acknowledge_nothing(),
+            50..57 if self.takes_qos_2 => Deed::Release { which: self.which() },
+            57..64 if self.sends_qos_2 => Deed::Complete { which: self.which() },
             _ => Deed::Publish(self.message()),
         }
+    }
+
+    fn acknowledge_nothing(&mut self) -> Deed {
+        let kind = match self.rng.random_range(4..8) {
+            6 if self.takes_qos_2 => 6,
+            kind @ (5 | 7) if self.sends_qos_2 => kind,
+            _ => 4,
+        };
+        Deed::AcknowledgeNothing { kind }
     }
 
     fn connect(&mut self, client: usize) -> Operation {

@@ -10,8 +10,8 @@ use super::generate::all_properties;
 use super::program::{CLIENTS, Deed, Message, Operation, Program, Settings, name};
 use super::trace;
 use crate::specification::{
-    Ack, Capabilities, Choices, Connect, ConnectionNumber, FromClient, FromServer, Model, Properties,
-    Publish, Subscription, Time, Version, Violation,
+    Ack, Choices, Connect, ConnectionNumber, FromClient, FromServer, Model, Properties, Publish,
+    Subscription, Time, Version, Violation,
 };
 
 /// So often in a row the engine may ask to be called at a moment that has come already: a crowd of deadlines at once.
@@ -34,36 +34,43 @@ pub struct Difference {
 /// What happened in runs that did not differ, by kind. A floor under it shows that programs are worth their time.
 pub type Coverage = BTreeMap<&'static str, u64>;
 
-/// What the engine says in CONNACK that it can do.
-pub fn capabilities() -> Capabilities {
+/// What the engine chose where the standard leaves it a choice, as it says itself, with the limits of a program that sets
+/// none.
+pub fn choices() -> Choices {
     let mut engine = Engine::new(Limits::default(), ConnectionConfig::default());
     let connection = engine.accept(Version::V5);
-    let connect = FromClient::Connect(Connect {
-        version: Version::V5,
-        client_id: "a".to_owned(),
-        clean_start: true,
-        keep_alive_s: 0,
-        session_expiry_interval_s: None,
-        receive_maximum: None,
-        maximum_packet_size: None,
-        topic_alias_maximum: 0,
-        will: None,
-    });
-    engine.receive(connection, &super::wire::encode(&connect, Version::V5));
-    match engine.take_sights().into_iter().next() {
+    let mut ask = |packet: &FromClient| {
+        engine.receive(connection, &super::wire::encode(packet, Version::V5));
+        engine.take_sights().into_iter().next()
+    };
+    let capabilities = match ask(&FromClient::Connect(plain_connect("a", Version::V5))) {
         Some((_, Sight::Packet(FromServer::ConnAck(ack), _))) => ack.capabilities,
         other => panic!("a plain CONNECT is answered with CONNACK, not with {other:?}"),
-    }
+    };
+    let entry = Subscription {
+        filter: "t".to_owned(),
+        qos: 2,
+        no_local: false,
+        retain_as_published: false,
+        retain_handling: 0,
+    };
+    let subscribe = FromClient::Subscribe { packet_id: 1, identifier: None, subscriptions: vec![entry] };
+    let max_granted_qos = match ask(&subscribe) {
+        Some((_, Sight::Packet(FromServer::SubAck { reasons, .. }, _))) => reasons[0],
+        other => panic!("a plain SUBSCRIBE is answered with SUBACK, not with {other:?}"),
+    };
+    let max_session_expiry_interval_s = u32::MAX;
+    Choices { capabilities, max_granted_qos, max_session_expiry_interval_s, max_in_flight: u16::MAX }
 }
 
 /// Runs a program and counts what happened, or says where the engine differs.
 pub fn run(
     program: &Program,
-    capabilities: &Capabilities,
+    choices: &Choices,
     traces: bool,
     coverage: &mut Coverage,
 ) -> Result<(), Box<Difference>> {
-    let mut run = Run::new(program.settings, capabilities, traces, coverage);
+    let mut run = Run::new(program.settings, choices, traces, coverage);
     for (index, operation) in program.operations.iter().enumerate() {
         if let Err(violation) = run.step(index, operation) {
             return Err(Box::new(Difference { operation: index, violation, trace: run.trace }));
@@ -85,21 +92,16 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(
-        settings: Settings,
-        capabilities: &Capabilities,
-        traces: bool,
-        coverage: &'a mut Coverage,
-    ) -> Self {
+    fn new(settings: Settings, choices: &Choices, traces: bool, coverage: &'a mut Coverage) -> Self {
         let limits = Limits {
             max_session_expiry_interval_s: settings.max_session_expiry_interval_s,
             max_in_flight: settings.max_in_flight.try_into().expect("programs keep one in flight at least"),
             ..Limits::default()
         };
         let choices = Choices {
-            capabilities: capabilities.clone(),
             max_session_expiry_interval_s: settings.max_session_expiry_interval_s,
             max_in_flight: settings.max_in_flight,
+            ..choices.clone()
         };
         Self {
             engine: Engine::new(limits, ConnectionConfig::default()),
@@ -211,17 +213,7 @@ impl<'a> Run<'a> {
             Deed::Release { which } => state.release(*which),
             Deed::Complete { which } => state.complete(*which),
             Deed::Ping => Some(FromClient::PingReq),
-            Deed::ConnectAgain => Some(FromClient::Connect(Connect {
-                version: state.version,
-                client_id: "z".to_owned(),
-                clean_start: true,
-                keep_alive_s: 0,
-                session_expiry_interval_s: None,
-                receive_maximum: None,
-                maximum_packet_size: None,
-                topic_alias_maximum: 0,
-                will: None,
-            })),
+            Deed::ConnectAgain => Some(FromClient::Connect(plain_connect("z", state.version))),
             Deed::Disconnect { reason, session_expiry_interval_s } => Some(FromClient::Disconnect {
                 reason: if is_v5 { *reason } else { 0 },
                 session_expiry_interval_s: session_expiry_interval_s.filter(|_| is_v5),
@@ -284,6 +276,20 @@ impl<'a> Run<'a> {
         let client = name(self.owners[connection]);
         let what = format!("{client} sees {}: {}", trace::sight(sight), violation.what);
         Violation { connection: Some(connection), what, ..violation }
+    }
+}
+
+fn plain_connect(client_id: &str, version: Version) -> Connect {
+    Connect {
+        version,
+        client_id: client_id.to_owned(),
+        clean_start: true,
+        keep_alive_s: 0,
+        session_expiry_interval_s: None,
+        receive_maximum: None,
+        maximum_packet_size: None,
+        topic_alias_maximum: 0,
+        will: None,
     }
 }
 

@@ -40,6 +40,8 @@ pub type ConnectionNumber = usize;
 pub struct Choices {
     /// What it says in CONNACK that it can do.
     pub capabilities: Capabilities,
+    /// The highest QoS that it grants to a subscription; the standard lets it grant less than what is asked for [3.8.4].
+    pub max_granted_qos: u8,
     /// The longest Session Expiry Interval that it grants, in seconds [3.2.2.3.2].
     pub max_session_expiry_interval_s: u32,
     /// How many QoS 1 and 2 messages it keeps in flight to a client that says no smaller Receive Maximum. The standard

@@ -18,7 +18,7 @@ impl Model {
     ) {
         let mut reasons = Vec::new();
         for subscription in subscriptions {
-            let qos = subscription.qos.min(self.choices.capabilities.maximum_qos);
+            let qos = subscription.qos.min(self.choices.max_granted_qos);
             let granted = Subscription { qos, ..subscription.clone() };
             reasons.push(granted.qos); // [MQTT-3.8.4-7]
             // An identical filter replaces the subscription that there was [MQTT-3.8.4-3].
