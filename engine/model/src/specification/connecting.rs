@@ -190,7 +190,9 @@ impl Model {
         if self.sessions.get(client_id).is_some_and(|session| session.will_due_at.is_some()) {
             self.publish_will(client_id);
         }
-        self.sessions.remove(client_id);
+        if let Some(ended) = self.sessions.remove(client_id) {
+            self.member_left(client_id, Some(&ended));
+        }
     }
 
     /// Does what is due now.

@@ -22,7 +22,10 @@ impl Model {
             (true, Some(packet_id)) => {
                 session.sees_again(number, connection, publish, packet_id, &topic, now)
             }
-            (false, _) => session.sees_first(number, connection, publish, &topic, now),
+            (false, _) => {
+                let verdict = session.sees_first(number, connection, publish, &topic, now);
+                if verdict.is_err() && self.sees_shared(number, publish, &topic)? { Ok(()) } else { verdict }
+            }
         }
     }
 
@@ -142,10 +145,7 @@ impl Session {
                 .allowing([first.describe(now)]));
         }
         if let Some(packet_id) = publish.packet_id {
-            if self.in_flight.iter().any(|sent| sent.packet_id == packet_id) {
-                let what = format!("packet identifier {packet_id} is given again while it is in flight");
-                return Err(Violation::new(what, "MQTT-2.2.1-4"));
-            }
+            self.check_packet_id(packet_id)?;
             self.check_window(number, connection)?;
         }
         // Those that it overtook were dropped.
@@ -162,13 +162,28 @@ impl Session {
                 is_released: false,
                 published_on: number,
                 sent_on: number,
+                group: None,
+                is_certainly_shared: false,
             });
         }
         Ok(())
     }
 
+    /// [MQTT-2.2.1-4] A packet identifier that is not in use.
+    pub(super) fn check_packet_id(&self, packet_id: u16) -> Result<(), Violation> {
+        if self.in_flight.iter().all(|sent| sent.packet_id != packet_id) {
+            return Ok(());
+        }
+        let what = format!("packet identifier {packet_id} is given again while it is in flight");
+        Err(Violation::new(what, "MQTT-2.2.1-4"))
+    }
+
     /// [MQTT-3.3.4-9] No more than Receive Maximum unacknowledged. It counts from anew on each connection [4.9].
-    fn check_window(&self, number: ConnectionNumber, connection: &Connection) -> Result<(), Violation> {
+    pub(super) fn check_window(
+        &self,
+        number: ConnectionNumber,
+        connection: &Connection,
+    ) -> Result<(), Violation> {
         if self.published_on(number) < connection.receive_maximum {
             return Ok(());
         }
@@ -198,17 +213,21 @@ impl Session {
         Violation::new("a message that the client is not owed", "4.3").allowing(differing)
     }
 
+    /// Whether nothing keeps the server from sending one more QoS 1 or 2 message.
+    pub(super) fn has_room(&self, number: ConnectionNumber, connection: &Connection) -> bool {
+        // A message that the client released on an earlier connection may take room in the window or not: the standard
+        // counts PUBLISH packets, and lets PUBCOMP give room back [4.9].
+        let lingering = self.in_flight.iter().filter(|sent| sent.is_released && sent.published_on != number);
+        self.published_on(number) + lingering.count() < connection.receive_maximum
+    }
+
     fn settle(
         &mut self,
         number: ConnectionNumber,
         connection: &Connection,
         now: Time,
     ) -> Result<(), Violation> {
-        // A message that the client released on an earlier connection may take room in the window or not: the standard
-        // counts PUBLISH packets, and lets PUBCOMP give room back [4.9].
-        let lingering = self.in_flight.iter().filter(|sent| sent.is_released && sent.published_on != number);
-        let has_room = self.published_on(number) + lingering.count() < connection.receive_maximum;
-
+        let has_room = self.has_room(number, connection);
         // [MQTT-4.9.0-3] PUBREL does not wait for room.
         if let Some(sent) = self.in_flight.iter().find(|sent| sent.is_released && sent.sent_on != number) {
             let missing = format!("PUBREL {} again", sent.packet_id);
@@ -250,6 +269,6 @@ impl InFlight {
 
 /// Whether a server may give up a message that it has to send: it is too large for this connection [MQTT-3.1.2-25]; or
 /// it has expired, where the standard says both that it is sent again [MQTT-4.4.0-1] and what use that is to nobody.
-fn may_be_given_up(owed: &Owed, connection: &Connection, now: Time) -> bool {
+pub(super) fn may_be_given_up(owed: &Owed, connection: &Connection, now: Time) -> bool {
     connection.is_too_large(owed) || owed.may_expire(now)
 }

@@ -16,6 +16,7 @@ mod delivering;
 mod packet;
 mod publishing;
 mod session;
+mod shared;
 mod subscribing;
 mod topic;
 mod violation;
@@ -31,6 +32,7 @@ pub use topic::{matches, shared};
 pub use violation::Violation;
 
 use session::Session;
+use shared::Parcel;
 
 /// Names one network connection. Never used again.
 pub type ConnectionNumber = usize;
@@ -59,6 +61,8 @@ pub struct Model {
     sessions: BTreeMap<String, Session>,
     /// By topic name [3.3.1.3].
     retained: BTreeMap<String, Message>,
+    /// What is owed to one member of a group.
+    parcels: Vec<Parcel>,
     /// Counts the clients that asked for an identifier.
     assigned: usize,
 }
@@ -131,6 +135,7 @@ impl Model {
             connections: BTreeMap::new(),
             sessions: BTreeMap::new(),
             retained: BTreeMap::new(),
+            parcels: Vec::new(),
             assigned: 0,
         }
     }
@@ -258,7 +263,8 @@ impl Model {
                 return Err(Violation::on(*number, "the connection is still open", clause));
             }
         }
-        self.settle_deliveries()
+        self.settle_deliveries()?;
+        self.settle_groups()
     }
 
     /// When something is due next, if ever.

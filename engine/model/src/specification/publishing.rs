@@ -77,7 +77,7 @@ impl Model {
                 self.retained.insert(message.topic.clone(), message.clone()); // [MQTT-3.3.1-5]
             }
         }
-        let mut receivers = 0;
+        let mut receivers = self.publish_to_groups(message);
         let mut left_out = 0;
         for (client_id, session) in &mut self.sessions {
             let matching = matching_subscriptions(session, &message.topic);

@@ -79,6 +79,10 @@ pub(super) struct InFlight {
     pub(super) published_on: ConnectionNumber,
     /// On which connection PUBLISH or PUBREL was sent last.
     pub(super) sent_on: ConnectionNumber,
+    /// The group that it was meant for, where it came by a shared subscription.
+    pub(super) group: Option<String>,
+    /// Whether it can't have come by another subscription.
+    pub(super) is_certainly_shared: bool,
 }
 
 impl Owed {

@@ -77,6 +77,8 @@ impl Model {
                 owed.may_be_dropped |= owed.filters.is_empty();
             }
         }
+        let client_id = self.connections[&number].client_id.clone();
+        self.member_left(&client_id, None);
         let reasons = if is_v5 { reasons } else { Vec::new() };
         self.reply(number, Reply::UnsubAck(packet_id, reasons));
     }

@@ -1,0 +1,164 @@
+//! Shared subscriptions [4.8.2]: each message goes to one member of the group, and the server chooses which.
+//!
+//! The choice shows when the message comes. Until then it is with one of the members that had a reason not to be sent it
+//! yet: a client that is away, or one whose window is full.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::delivering::may_be_given_up;
+use super::packet::Publish;
+use super::session::{InFlight, Message, Owed, Session};
+use super::topic;
+use super::{ConnectionNumber, Model, Violation};
+
+/// A message that the server owes to one member of a group.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    /// The filter with `$share/` and the name, which together name the group.
+    group: String,
+    message: Message,
+    /// Who may have it, and the copy that each would see.
+    holders: BTreeMap<String, Owed>,
+    /// Whether a server may have dropped it where it was.
+    may_be_dropped: bool,
+}
+
+impl Model {
+    /// Owes a message to one member of each group whose filter matches. Returns how many groups there are.
+    pub(super) fn publish_to_groups(&mut self, message: &Message) -> usize {
+        let filters = self.sessions.values().flat_map(|session| session.subscriptions.keys());
+        let matches = |filter: &&String| {
+            topic::shared(filter).is_some_and(|(_, filter)| topic::matches(filter, &message.topic))
+        };
+        let groups: BTreeSet<String> = filters.filter(matches).cloned().collect();
+        for group in &groups {
+            self.owe_to_group(group, message, false);
+        }
+        groups.len()
+    }
+
+    /// Owes a message to one of the present members of a group, if there are any.
+    fn owe_to_group(&mut self, group: &str, message: &Message, may_be_dropped: bool) {
+        let holders = self.members(group, message);
+        if !holders.is_empty() {
+            let (group, message) = (group.to_owned(), message.clone());
+            self.parcels.push(Parcel { group, message, holders, may_be_dropped });
+        }
+    }
+
+    /// The members of a group, each with its copy of a message.
+    fn members(&self, group: &str, message: &Message) -> BTreeMap<String, Owed> {
+        let copy = |session: &Session| {
+            let held = session.subscriptions.get(group)?;
+            let qos = message.qos.min(held.subscription.qos);
+            Some(Owed {
+                message: message.clone(),
+                qos,
+                retain: vec![held.subscription.retain_as_published && message.retain],
+                identifiers: held.identifier.into_iter().collect(),
+                filters: BTreeSet::from([group.to_owned()]),
+                may_be_dropped: false,
+            })
+        };
+        let copies =
+            self.sessions.iter().map(|(client_id, session)| Some((client_id.clone(), copy(session)?)));
+        copies.flatten().collect()
+    }
+
+    /// A member left: what it had may go to another one. It has to, where it was sent with QoS 1 and the session ended
+    /// [4.8.2 says "should"]; with QoS 2 it must not [MQTT-4.8.2-5].
+    pub(super) fn member_left(&mut self, client_id: &str, ended: Option<&Session>) {
+        let groups: Vec<_> =
+            self.parcels.iter().map(|parcel| (parcel.group.clone(), parcel.message.clone())).collect();
+        for (index, (group, message)) in groups.into_iter().enumerate() {
+            let present = self.members(&group, &message);
+            let parcel = &mut self.parcels[index];
+            if parcel.holders.contains_key(client_id) && !present.contains_key(client_id) {
+                if ended.is_some() {
+                    parcel.holders.remove(client_id);
+                }
+                parcel.may_be_dropped |= parcel.holders.is_empty() && present.is_empty() || ended.is_none();
+                for (member, copy) in present {
+                    parcel.holders.entry(member).or_insert(copy);
+                }
+            }
+        }
+        let in_flight = ended.map(|session| session.in_flight.clone()).unwrap_or_default();
+        for sent in in_flight.into_iter().filter(|sent| sent.owed.qos == 1) {
+            if let Some(group) = &sent.group {
+                self.owe_to_group(group, &sent.owed.message, !sent.is_certainly_shared);
+            }
+        }
+    }
+
+    /// Whether a PUBLISH is a message of a group that the client is a member of.
+    pub(super) fn sees_shared(
+        &mut self,
+        number: ConnectionNumber,
+        publish: &Publish,
+        name: &str,
+    ) -> Result<bool, Violation> {
+        let now = self.now;
+        let connection = &self.connections[&number];
+        let is_it = |owed: &Owed| {
+            owed.difference(publish, name, connection.version, now).is_none() && !owed.is_expired(now)
+        };
+        let held = |parcel: &Parcel| parcel.holders.get(&connection.client_id).is_some_and(is_it);
+        let Some(found) = self.parcels.iter().position(held) else { return Ok(false) };
+        let session = self.sessions.get_mut(&connection.client_id).expect("an open connection has a session");
+        let parcel = &self.parcels[found];
+        let owed = parcel.holders[&connection.client_id].clone();
+        if let Some(packet_id) = publish.packet_id {
+            session.check_packet_id(packet_id)?;
+            session.check_window(number, connection)?;
+            // One that looks the same and is not shared: nobody can tell which of the two came.
+            let looks_the_same =
+                session.owed.iter().chain(session.in_flight.iter().map(|sent| &sent.owed)).any(is_it);
+            session.in_flight.push(InFlight {
+                packet_id,
+                owed,
+                is_released: false,
+                published_on: number,
+                sent_on: number,
+                group: Some(parcel.group.clone()),
+                is_certainly_shared: !looks_the_same && !parcel.may_be_dropped,
+            });
+        }
+        self.parcels.remove(found);
+        Ok(true)
+    }
+
+    /// Every message of a group has reached a member, or is with one that can't be sent it now.
+    pub(super) fn settle_groups(&mut self) -> Result<(), Violation> {
+        let now = self.now;
+        for parcel in &mut self.parcels {
+            let mut rests = BTreeMap::new();
+            for (client_id, owed) in &parcel.holders {
+                let Some(session) = self.sessions.get(client_id) else { continue };
+                let connection =
+                    session.connection.and_then(|number| Some((number, self.connections.get(&number)?)));
+                let (stays, may_be_dropped) = match connection {
+                    None => (true, owed.qos == 0 || owed.may_expire(now)),
+                    Some((number, connection)) => {
+                        let waits = owed.qos > 0 && !session.has_room(number, connection);
+                        (waits, may_be_given_up(owed, connection, now))
+                    }
+                };
+                parcel.may_be_dropped |= may_be_dropped;
+                if stays && !owed.is_expired(now) {
+                    rests.insert(client_id.clone(), owed.clone());
+                }
+            }
+            if rests.is_empty() && !parcel.may_be_dropped {
+                let members = parcel.holders.iter();
+                let members =
+                    members.map(|(client_id, owed)| format!("to {client_id}: {}", owed.describe(now)));
+                let what = format!("a message reaches no member of {}", parcel.group);
+                return Err(Violation::new(what, "4.8.2").allowing(members));
+            }
+            parcel.holders = rests;
+        }
+        self.parcels.retain(|parcel| !parcel.holders.is_empty());
+        Ok(())
+    }
+}
