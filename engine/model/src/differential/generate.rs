@@ -8,9 +8,10 @@ use rand_chacha::ChaCha8Rng;
 use super::program::{Alias, CLIENTS, Deed, Message, Operation, Program, Settings};
 use crate::specification::{Capabilities, Choices, Connect, Properties, Subscription, Version, Will};
 
-const TOPICS: [&str; 6] = ["t", "t/a", "t/a", "t/b", "$x/a", "w"];
-const FILTERS: [&str; 12] = ["t", "t/a", "t/a", "t/b", "t/+", "t/#", "#", "+/a", "+", "$x/#", "$x/+", "w"];
-const SHARED_FILTERS: [&str; 4] = ["$share/g/t/a", "$share/g/t/#", "$share/h/t/a", "$share/g/#"];
+const TOPICS: [&str; 6] = ["topic", "topic/a", "topic/a", "topic/b", "$x/a", "w"];
+const FILTERS: [&str; 12] =
+    ["topic", "topic/a", "topic/a", "topic/b", "topic/+", "topic/#", "#", "+/a", "+", "$x/#", "$x/+", "w"];
+const SHARED_FILTERS: [&str; 4] = ["$share/g/topic/a", "$share/g/topic/#", "$share/h/topic/a", "$share/g/#"];
 
 /// Operations of one program.
 const MIN_OPERATIONS: usize = 8;
@@ -32,6 +33,8 @@ pub fn program(seed: u64, choices: &Choices) -> Program {
     let settings = Settings {
         max_session_expiry_interval_s: *generator.pick(&[u32::MAX, u32::MAX, u32::MAX, 3, 0]),
         max_in_flight: *generator.pick(&[1024, 1024, 1024, 2, 1]),
+        receive_maximum: *generator.pick(&[1024, 1024, 1024, 2]),
+        max_keep_alive_s: *generator.pick(&[None, None, None, None, Some(4)]),
     };
     let len = generator.rng.random_range(MIN_OPERATIONS..=MAX_OPERATIONS);
     // Somebody is there, so that what follows has somebody to be about.
@@ -138,7 +141,7 @@ impl Generator<'_> {
             message_expiry_interval_s: self.maybe(20, Self::interval_s),
             qos: self.qos(),
             retain: self.retain(),
-            topic: (*self.pick(&["w", "w", "t/a"])).to_owned(),
+            topic: (*self.pick(&["w", "w", "topic/a"])).to_owned(),
             payload: if self.chance(10) { Vec::new() } else { b"gone".to_vec() },
             properties: if self.chance(20) { all_properties() } else { Properties::default() },
         }
@@ -180,9 +183,9 @@ impl Generator<'_> {
             message_expiry_interval_s: self.maybe(30, Self::interval_s),
             has_properties: self.chance(15),
             alias: self
-                .maybe(20, |generator| Alias {
+                .maybe(12, |generator| Alias {
                     number: generator.rng.random_range(1..=aliases.clamp(1, 2)),
-                    is_alone: generator.chance(50),
+                    is_alone: generator.chance(35),
                 })
                 .filter(|_| aliases > 0),
         }

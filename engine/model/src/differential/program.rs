@@ -26,6 +26,22 @@ pub struct Settings {
     pub max_session_expiry_interval_s: u32,
     /// The most messages in flight to one client.
     pub max_in_flight: u16,
+    /// The Receive Maximum of the server.
+    pub receive_maximum: u16,
+    /// The longest Keep Alive of MQTT 5 clients, in seconds.
+    pub max_keep_alive_s: Option<u16>,
+}
+
+impl Default for Settings {
+    /// Nothing that a program comes to.
+    fn default() -> Self {
+        Self {
+            max_session_expiry_interval_s: u32::MAX,
+            max_in_flight: 1024,
+            receive_maximum: 1024,
+            max_keep_alive_s: None,
+        }
+    }
 }
 
 /// One thing that happens.
@@ -158,7 +174,8 @@ impl fmt::Display for Settings {
             u32::MAX => write!(f, "session expiry unlimited")?,
             seconds => write!(f, "session expiry {seconds} s")?,
         }
-        write!(f, ", in flight {}", self.max_in_flight)
+        write!(f, ", in flight {}, receive maximum {}", self.max_in_flight, self.receive_maximum)?;
+        self.max_keep_alive_s.map_or(Ok(()), |seconds| write!(f, ", keep alive {seconds} s"))
     }
 }
 

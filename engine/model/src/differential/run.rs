@@ -1,6 +1,7 @@
 //! One program against the engine and the model, compared after each operation and each deadline.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use mayfly_core::{ConnectionConfig, Limits};
 
@@ -10,8 +11,8 @@ use super::generate::all_properties;
 use super::program::{CLIENTS, Deed, Message, Operation, Program, Settings, name};
 use super::trace;
 use crate::specification::{
-    Ack, Choices, Connect, ConnectionNumber, FromClient, FromServer, Model, Properties, Publish,
-    Subscription, Time, Version, Violation,
+    Ack, Capabilities, Choices, Connect, ConnectionNumber, FromClient, FromServer, Model, Properties,
+    Publish, Subscription, Time, Version, Violation,
 };
 
 /// So often in a row the engine may ask to be called at a moment that has come already: a crowd of deadlines at once.
@@ -59,8 +60,13 @@ pub fn choices() -> Choices {
         Some((_, Sight::Packet(FromServer::SubAck { reasons, .. }, _))) => reasons[0],
         other => panic!("a plain SUBSCRIBE is answered with SUBACK, not with {other:?}"),
     };
-    let max_session_expiry_interval_s = u32::MAX;
-    Choices { capabilities, max_granted_qos, max_session_expiry_interval_s, max_in_flight: u16::MAX }
+    Choices {
+        capabilities,
+        max_granted_qos,
+        max_session_expiry_interval_s: u32::MAX,
+        max_in_flight: u16::MAX,
+        max_keep_alive_s: None,
+    }
 }
 
 /// Runs a program and counts what happened, or says where the engine differs.
@@ -98,13 +104,21 @@ impl<'a> Run<'a> {
             max_in_flight: settings.max_in_flight.try_into().expect("programs keep one in flight at least"),
             ..Limits::default()
         };
+        let config = ConnectionConfig {
+            receive_maximum: settings.receive_maximum.try_into().expect("programs allow one at least"),
+            max_keep_alive_s: settings.max_keep_alive_s.and_then(NonZeroU16::new),
+            ..ConnectionConfig::default()
+        };
+        let receive_maximum = settings.receive_maximum;
         let choices = Choices {
+            capabilities: Capabilities { receive_maximum, ..choices.capabilities.clone() },
+            max_keep_alive_s: settings.max_keep_alive_s,
             max_session_expiry_interval_s: settings.max_session_expiry_interval_s,
             max_in_flight: settings.max_in_flight,
-            ..choices.clone()
+            max_granted_qos: choices.max_granted_qos,
         };
         Self {
-            engine: Engine::new(limits, ConnectionConfig::default()),
+            engine: Engine::new(limits, config),
             model: Model::new(choices),
             clients: CLIENTS.map(|_| Client::new()).into(),
             owners: Vec::new(),

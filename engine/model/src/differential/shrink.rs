@@ -69,11 +69,13 @@ fn simplify(best: &mut Program, differs: &mut impl FnMut(&Program) -> bool) {
 }
 
 fn simpler_settings(settings: Settings) -> Vec<Settings> {
-    let plain = Settings { max_session_expiry_interval_s: u32::MAX, max_in_flight: 1024 };
+    let plain = Settings::default();
     let candidates = [
         plain,
-        Settings { max_in_flight: 1024, ..settings },
-        Settings { max_session_expiry_interval_s: u32::MAX, ..settings },
+        Settings { max_session_expiry_interval_s: plain.max_session_expiry_interval_s, ..settings },
+        Settings { max_in_flight: plain.max_in_flight, ..settings },
+        Settings { receive_maximum: plain.receive_maximum, ..settings },
+        Settings { max_keep_alive_s: plain.max_keep_alive_s, ..settings },
     ];
     candidates.into_iter().filter(|candidate| *candidate != settings).collect()
 }

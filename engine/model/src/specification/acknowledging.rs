@@ -33,7 +33,7 @@ impl Model {
 
     pub(super) fn pub_rel(&mut self, number: ConnectionNumber, ack: Ack) {
         let was_received = self.session_of(number).received.remove(&ack.packet_id);
-        self.connection(number).unreleased.remove(&ack.packet_id);
+        self.answered(number);
         self.reply(number, Reply::PubComp(ack.packet_id, if was_received { 0 } else { NOT_FOUND }));
     }
 

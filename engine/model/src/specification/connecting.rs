@@ -1,6 +1,6 @@
 //! CONNECT, DISCONNECT, Keep Alive, the life of sessions, and Will Messages [3.1, 3.2, 3.14, 4.1].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::packet::{ConnAck, Connect, Version, Will};
 use super::session::Message;
@@ -52,13 +52,18 @@ impl Model {
         session.expiry_interval_s = granted_expiry_s;
 
         let receive_maximum = connect.receive_maximum.unwrap_or(u16::MAX).min(self.choices.max_in_flight);
-        let keep_alive_s = connect.keep_alive_s;
+        let asked_keep_alive_s = connect.keep_alive_s;
+        let keep_alive_s = match (connect.version, self.choices.max_keep_alive_s) {
+            (Version::V5, Some(max_s)) if asked_keep_alive_s == 0 => max_s,
+            (Version::V5, Some(max_s)) => asked_keep_alive_s.min(max_s),
+            _ => asked_keep_alive_s,
+        };
         let reply = Reply::ConnAck {
             session_present,
             asked_expiry_s,
             granted_expiry_s,
             assigns: assigns && connect.version == Version::V5,
-            keep_alive_s,
+            asked_keep_alive_s,
         };
         let connection = Connection {
             version: connect.version,
@@ -72,7 +77,7 @@ impl Model {
             aliases_to_server: BTreeMap::new(),
             keep_alive_s,
             last_heard: self.now,
-            unreleased: BTreeSet::new(),
+            unanswered: 0,
         };
         self.connections.insert(number, connection);
     }
@@ -90,7 +95,7 @@ impl Model {
         reply: &Reply,
         ack: &ConnAck,
     ) -> Result<(), Violation> {
-        let Reply::ConnAck { session_present, asked_expiry_s, granted_expiry_s, assigns, keep_alive_s } =
+        let Reply::ConnAck { session_present, asked_expiry_s, granted_expiry_s, assigns, asked_keep_alive_s } =
             reply
         else {
             return Err(Violation::new("CONNACK", "MQTT-3.2.0-2").allowing([reply.to_string()]));
@@ -115,7 +120,11 @@ impl Model {
             return wrong("CONNACK with or without a client identifier", "MQTT-3.1.3-7");
         }
         // [MQTT-3.2.2-21] The server's Keep Alive replaces the client's.
-        connection.keep_alive_s = ack.server_keep_alive_s.unwrap_or(*keep_alive_s);
+        if ack.server_keep_alive_s.unwrap_or(*asked_keep_alive_s) != connection.keep_alive_s {
+            let what = format!("CONNACK with keep alive {:?}", ack.server_keep_alive_s);
+            return Err(Violation::new(what, "MQTT-3.2.2-22")
+                .allowing([format!("CONNACK with keep alive {} s", connection.keep_alive_s)]));
+        }
         if ack.capabilities != self.choices.capabilities {
             return wrong("CONNACK with capabilities unlike those of the first one", "3.2.2.3");
         }

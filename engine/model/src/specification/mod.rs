@@ -21,7 +21,7 @@ mod subscribing;
 mod topic;
 mod violation;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 pub use packet::{
     Ack, Capabilities, ConnAck, Connect, FromClient, FromServer, Properties, Publish, Subscription, Time,
@@ -49,6 +49,8 @@ pub struct Choices {
     /// How many QoS 1 and 2 messages it keeps in flight to a client that says no smaller Receive Maximum. The standard
     /// only gives an upper bound [MQTT-3.3.4-9].
     pub max_in_flight: u16,
+    /// The longest Keep Alive in seconds that it leaves to a client of MQTT 5 [3.2.2.3.14].
+    pub max_keep_alive_s: Option<u16>,
 }
 
 /// A server as the standard describes it.
@@ -88,8 +90,8 @@ struct Connection {
     /// Keep Alive in seconds.
     keep_alive_s: u16,
     last_heard: Time,
-    /// QoS 2 messages that the client sent on this connection and has not released.
-    unreleased: BTreeSet<u16>,
+    /// How many QoS 1 and 2 messages of the client wait for PUBACK or PUBCOMP, as it has to count them itself [4.9].
+    unanswered: u16,
 }
 
 /// How far a network connection is.
@@ -111,7 +113,7 @@ enum Reply {
         asked_expiry_s: u32,
         granted_expiry_s: u32,
         assigns: bool,
-        keep_alive_s: u16,
+        asked_keep_alive_s: u16,
     },
     /// PUBACK with one of these reasons.
     PubAck(u16, Vec<u8>),

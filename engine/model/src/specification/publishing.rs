@@ -8,24 +8,25 @@ use super::{ConnectionNumber, Model, Reply};
 
 impl Model {
     pub(super) fn publish(&mut self, number: ConnectionNumber, publish: &Publish) {
-        let Some(topic) = self.resolve_alias(number, publish) else { return };
         let publisher = self.connections[&number].client_id.clone();
         let is_v5 = self.connections[&number].version == Version::V5;
+        if publish.qos > 0 && is_v5 {
+            // [MQTT-3.3.4-8] More than the server's Receive Maximum.
+            let connection = self.connection(number);
+            connection.unanswered += 1;
+            if connection.unanswered > self.choices.capabilities.receive_maximum {
+                self.close(number, &[0x93], "MQTT-3.3.4-8", LastWill::Publish);
+                return;
+            }
+        }
+        let Some(topic) = self.resolve_alias(number, publish) else { return };
         if let (2, Some(packet_id)) = (publish.qos, publish.packet_id) {
             // [MQTT-4.3.3-10] Until it is released it is the same message again: answered, and not delivered again.
             if self.session_of(number).received.contains(&packet_id) {
-                self.connection(number).unreleased.insert(packet_id);
                 let reasons = if is_v5 { vec![0x00, 0x10] } else { vec![0x00] };
                 self.reply(number, Reply::PubRec(packet_id, reasons));
                 return;
             }
-            // [3.3.4] More than the server's Receive Maximum: 0x93.
-            let unreleased = self.connection(number).unreleased.len();
-            if unreleased >= usize::from(self.choices.capabilities.receive_maximum) {
-                self.close(number, &[0x93], "MQTT-3.3.4-7", LastWill::Publish);
-                return;
-            }
-            self.connection(number).unreleased.insert(packet_id);
             self.session_of(number).received.insert(packet_id);
         }
         let message = Message {
@@ -40,10 +41,19 @@ impl Model {
         let reasons = self.publish_message(&message);
         let reasons = if is_v5 { reasons } else { vec![0x00] };
         match (publish.qos, publish.packet_id) {
-            (1, Some(packet_id)) => self.reply(number, Reply::PubAck(packet_id, reasons)),
+            (1, Some(packet_id)) => {
+                self.answered(number);
+                self.reply(number, Reply::PubAck(packet_id, reasons));
+            }
             (2, Some(packet_id)) => self.reply(number, Reply::PubRec(packet_id, reasons)),
             _ => {}
         }
+    }
+
+    /// PUBACK or PUBCOMP went out: one message less is unanswered, but never fewer than none [4.9].
+    pub(super) fn answered(&mut self, number: ConnectionNumber) {
+        let connection = self.connection(number);
+        connection.unanswered = connection.unanswered.saturating_sub(1);
     }
 
     /// The topic of a client's PUBLISH; `None` where its alias is wrong and the connection has to be closed.
