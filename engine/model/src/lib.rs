@@ -22,6 +22,11 @@
 //! | a message larger than the client takes, while it waits | 3.1.2.11.4 | dropped at once, or when its turn comes |
 //! | QoS 0 for a client that is away | 4.1 | dropped, or kept |
 //! | messages that wait when their subscription ends | 3.10.4 | dropped, or delivered |
+//! | retained messages that wait for room when theirs is replaced or deleted, or when the client subscribes again | 3.3.1.3, 3.8.4 | dropped, or delivered |
+//! | retained messages that a subscription brings, and messages that waited before it | 4.6 | either first |
+//! | QoS 0 while retained messages wait for room | 4.6 | at once, or behind them |
+//! | which member of a group gets a message | 4.8.2 | any; one that is away keeps it, and so does one whose window is full |
+//! | what a member leaves behind that was not acknowledged | 4.8.2 | QoS 1 goes to another member; QoS 2, once sent, to nobody |
 //! | order of PUBREL packets that are sent again | 4.4 | any |
 //! | whether a message released on an earlier connection takes room in the window | 4.9 | either |
 //! | "No matching subscribers" where No Local left out the only one | 3.4.2.1 | said, or not |

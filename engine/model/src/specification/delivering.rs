@@ -36,6 +36,10 @@ impl Model {
         for session in self.sessions.values_mut() {
             // [MQTT-3.3.2-5] What has expired before it was sent is not sent any more.
             session.owed.retain(|owed| !owed.is_expired(now));
+            // A retained message that was replaced or deleted while it waited need not be sent.
+            for owed in session.owed.iter_mut().filter(|owed| owed.is_retained_copy) {
+                owed.may_be_dropped |= self.retained.get(&owed.message.topic) != Some(&owed.message);
+            }
             let Some(number) = session.connection else { continue };
             session.settle(number, &self.connections[&number], now)?;
         }
@@ -124,22 +128,30 @@ impl Session {
         topic: &str,
         now: Time,
     ) -> Result<(), Violation> {
-        let differs = |owed: &Owed| owed.difference(publish, topic, connection.version, now);
-        let Some(found) = self.owed.iter().position(|owed| differs(owed).is_none()) else {
+        let is_it = |owed: &Owed| owed.difference(publish, topic, connection.version, now).is_none();
+        let found = self.owed.iter().position(is_it);
+        // Of a retained message that two subscriptions bring, the copy that has to come.
+        let required = |owed: &Owed| owed.is_retained_copy && !owed.may_be_dropped && is_it(owed);
+        let found = match found {
+            Some(first) if self.owed[first].is_retained_copy => self.owed.iter().position(required).or(found),
+            _ => found,
+        };
+        let Some(found) = found else {
             return Err(self.nothing_like_it(publish, topic, connection.version, now));
         };
         let owed = self.owed[found].clone();
         if owed.is_expired(now) {
             return Err(Violation::new("a message whose expiry interval has passed", "MQTT-3.3.2-5"));
         }
-        // [MQTT-4.6.0-5] One client's messages on one topic and QoS come in the order of their publication.
-        let earlier = self.owed[..found].iter().filter(|earlier| earlier.order() == owed.order());
+        // [MQTT-4.6.0-5] One client's messages on one topic and QoS come in the order of their publication. What a
+        // subscription brings may come before what waited already.
+        let is_ordered = |earlier: &&Owed| earlier.order() == owed.order() && !owed.is_retained_copy;
+        let earlier = self.owed[..found].iter().filter(is_ordered);
         let overtaken: Vec<&Owed> =
             earlier.filter(|owed| !owed.may_be_dropped && !may_be_given_up(owed, connection, now)).collect();
         let unsent =
             self.in_flight.iter().filter(|sent| sent.waits_to_be_resent(number)).map(|sent| &sent.owed);
-        let unsent =
-            unsent.filter(|sent| sent.order() == owed.order() && !may_be_given_up(sent, connection, now));
+        let unsent = unsent.filter(is_ordered).filter(|sent| !may_be_given_up(sent, connection, now));
         if let Some(first) = overtaken.into_iter().chain(unsent).next() {
             return Err(Violation::new(format!("out of order: {}", owed.describe(now)), "MQTT-4.6.0-5")
                 .allowing([first.describe(now)]));
@@ -149,11 +161,10 @@ impl Session {
             self.check_window(number, connection)?;
         }
         // Those that it overtook were dropped.
-        let order = owed.order();
         let mut position = 0;
         self.owed.retain(|earlier| {
             position += 1;
-            position > found + 1 || (position <= found && earlier.order() != order)
+            position > found + 1 || (position <= found && !is_ordered(&earlier))
         });
         if let Some(packet_id) = publish.packet_id {
             self.in_flight.push(InFlight {
@@ -247,8 +258,10 @@ impl Session {
             // [MQTT-3.1.2-25] What is too large is dropped, now or when its turn comes.
             owed.may_be_dropped |= may_be_given_up(owed, connection, now);
         }
-        self.owed.retain(|owed| !(owed.may_be_dropped && (has_room || owed.qos == 0)));
-        if let Some(owed) = self.owed.iter().find(|owed| has_room || owed.qos == 0) {
+        self.retained_may_wait &= !has_room;
+        let may_wait = |owed: &Owed| !has_room && (owed.qos > 0 || self.retained_may_wait);
+        self.owed.retain(|owed| !owed.may_be_dropped || may_wait(owed));
+        if let Some(owed) = self.owed.iter().find(|owed| !may_wait(owed)) {
             return Err(Violation::on(
                 number,
                 "a message is missing",

@@ -137,6 +137,7 @@ fn one_copy(session: &Session, message: &Message, filters: &[String]) -> Owed {
         retain,
         identifiers,
         filters: filters.iter().cloned().collect(),
+        is_retained_copy: false,
         may_be_dropped: qos == 0 && session.connection.is_none(),
     }
 }

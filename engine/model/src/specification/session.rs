@@ -41,6 +41,8 @@ pub(super) struct Session {
     pub(super) owed: Vec<Owed>,
     /// QoS 1 and 2 messages that were sent and are not completely acknowledged, in the order of first sending.
     pub(super) in_flight: Vec<InFlight>,
+    /// Whether retained messages may still wait for room in the window. QoS 0 messages may wait behind them.
+    pub(super) retained_may_wait: bool,
     /// QoS 2 messages that the client sent and has not released, by their packet identifier.
     pub(super) received: BTreeSet<u16>,
 }
@@ -64,6 +66,8 @@ pub(super) struct Owed {
     pub(super) identifiers: Vec<u32>,
     /// The filters that it matched.
     pub(super) filters: BTreeSet<String>,
+    /// Whether it is a retained message that a subscription brings, and not one that was just published.
+    pub(super) is_retained_copy: bool,
     /// Whether the server may drop it, as far as it did not send it yet.
     pub(super) may_be_dropped: bool,
 }

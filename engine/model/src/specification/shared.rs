@@ -57,6 +57,7 @@ impl Model {
                 retain: vec![held.subscription.retain_as_published && message.retain],
                 identifiers: held.identifier.into_iter().collect(),
                 filters: BTreeSet::from([group.to_owned()]),
+                is_retained_copy: false,
                 may_be_dropped: false,
             })
         };

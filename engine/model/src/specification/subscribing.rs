@@ -25,6 +25,11 @@ impl Model {
             let held = Held { subscription: granted.clone(), identifier };
             let session = self.session_of(number);
             let is_new = session.subscriptions.insert(granted.filter.clone(), held).is_none();
+            // The retained messages that the old subscription has still to bring need not come twice.
+            let filters = BTreeSet::from([granted.filter.clone()]);
+            let of_the_old =
+                session.owed.iter_mut().filter(|owed| owed.is_retained_copy && owed.filters == filters);
+            of_the_old.for_each(|owed| owed.may_be_dropped = true);
             let wants_retained = match granted.retain_handling {
                 0 => true,   // [MQTT-3.3.1-9]
                 1 => is_new, // [MQTT-3.3.1-10]
@@ -45,22 +50,27 @@ impl Model {
         identifier: Option<u32>,
     ) {
         let now = self.now;
+        let client_id = self.connections[&number].client_id.clone();
         // A retained message that expires is gone [3.3.1.3].
         self.retained.retain(|_, message| message.expires_at.is_none_or(|expires_at| expires_at >= now));
         let matching: Vec<_> = self
             .retained
             .values()
             .filter(|message| topic::matches(&subscription.filter, &message.topic))
+            .filter(|message| !(subscription.no_local && message.publisher == client_id)) // [MQTT-3.8.3-3]
             .map(|message| Owed {
                 message: message.clone(),
                 qos: message.qos.min(subscription.qos),
                 retain: vec![true], // [3.8.3.1]
                 identifiers: identifier.into_iter().collect(),
                 filters: BTreeSet::from([subscription.filter.clone()]),
+                is_retained_copy: true,
                 may_be_dropped: false,
             })
             .collect();
-        self.session_of(number).owed.extend(matching);
+        let session = self.session_of(number);
+        session.retained_may_wait |= subscription.qos > 0;
+        session.owed.extend(matching);
     }
 
     /// Several filters are served as several packets, with one answer [MQTT-3.10.4-6].
