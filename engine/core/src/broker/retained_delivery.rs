@@ -133,7 +133,12 @@ impl Broker {
         let is_done = awaited.resumes_at.is_none() && self.send_piece(key, &mut awaited);
         if is_done {
             for message in std::mem::take(&mut awaited.behind) {
-                self.send(key, Queued { message, qos: QoS::AtMostOnce, kind: Kind::Published });
+                if self.messages.is_expired(message, self.now.wall) {
+                    self.counters.dropped_expired += 1; // [MQTT-3.3.2-5]
+                    self.messages.release(message);
+                } else {
+                    self.send(key, Queued { message, qos: QoS::AtMostOnce, kind: Kind::Published });
+                }
             }
         } else {
             self.session(key).awaited = Some(awaited);

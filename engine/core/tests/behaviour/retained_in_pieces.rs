@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mayfly_core::StateMachine;
-use mayfly_wire::{Packet, QoS, UnsubAck};
+use mayfly_wire::{Packet, PublishProperties, QoS, UnsubAck};
 
 use crate::harness::packets::{self, id, lasting, qos_0, qos_1, retained, subscription};
 use crate::harness::{Client, World};
@@ -137,6 +137,25 @@ fn it_comes_behind_also_where_the_window_has_room() {
     came.extend(drain(&mut world, client));
     expected.push("live".to_owned());
     assert_eq!(came, expected);
+}
+
+#[test]
+fn what_expires_behind_them_does_not_come() {
+    let mut world = World::new();
+    store(&mut world, 2, QoS::AtLeastOnce);
+    let client = narrow(&mut world, 1);
+    subscribe(&mut world, client, "t/#", QoS::AtLeastOnce);
+    let publisher = world.connect("p");
+    let expiring = |payload, interval_s| {
+        let properties =
+            PublishProperties { message_expiry_interval_s: Some(interval_s), ..PublishProperties::default() };
+        mayfly_wire::Publish { properties, ..qos_0("t/1", payload) }
+    };
+    world.publish(publisher, expiring("short", 3));
+    world.publish(publisher, expiring("long", 30));
+    world.advance(Duration::from_secs(3));
+    assert_eq!(drain(&mut world, client), ["t/000000", "t/000001", "long"]);
+    assert_eq!(world.broker.statistics().dropped_expired, 1);
 }
 
 #[test]
