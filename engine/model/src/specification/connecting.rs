@@ -239,7 +239,7 @@ impl Model {
         session.will_due_at = None;
         let Some(will) = session.will.take() else { return };
         let message = will_message(client_id, will, self.now);
-        self.publish_message(&message);
+        self.publish_message(message);
     }
 }
 
@@ -254,6 +254,7 @@ impl Connection {
 /// The interval until a will expires begins with its publication [3.1.3.2.4].
 fn will_message(client_id: &str, will: Will, now: Time) -> Message {
     Message {
+        publication: 0,
         publisher: client_id.to_owned(),
         topic: will.topic,
         qos: will.qos,

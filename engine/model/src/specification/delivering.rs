@@ -129,42 +129,25 @@ impl Session {
         now: Time,
     ) -> Result<(), Violation> {
         let is_it = |owed: &Owed| owed.difference(publish, topic, connection.version, now).is_none();
-        let found = self.owed.iter().position(is_it);
-        // Of a retained message that two subscriptions bring, the copy that has to come.
-        let required = |owed: &Owed| owed.is_retained_copy && !owed.may_be_dropped && is_it(owed);
-        let found = match found {
-            Some(first) if self.owed[first].is_retained_copy => self.owed.iter().position(required).or(found),
-            _ => found,
-        };
-        let Some(found) = found else {
+        let mut alike: Vec<usize> = (0..self.owed.len()).filter(|index| is_it(&self.owed[*index])).collect();
+        // Of a retained message that two subscriptions bring, first the copy that has to come.
+        alike.sort_by_key(|index| self.owed[*index].is_retained_copy && self.owed[*index].may_be_dropped);
+        let Some(&first) = alike.first() else {
             return Err(self.nothing_like_it(publish, topic, connection.version, now));
         };
-        let owed = self.owed[found].clone();
-        if owed.is_expired(now) {
-            return Err(Violation::new("a message whose expiry interval has passed", "MQTT-3.3.2-5"));
-        }
-        // [MQTT-4.6.0-5] One client's messages on one topic and QoS come in the order of their publication. What a
-        // subscription brings may come before what waited already.
-        let is_ordered = |earlier: &&Owed| earlier.order() == owed.order() && !owed.is_retained_copy;
-        let earlier = self.owed[..found].iter().filter(is_ordered);
-        let overtaken: Vec<&Owed> =
-            earlier.filter(|owed| !owed.may_be_dropped && !may_be_given_up(owed, connection, now)).collect();
-        let unsent =
-            self.in_flight.iter().filter(|sent| sent.waits_to_be_resent(number)).map(|sent| &sent.owed);
-        let unsent = unsent.filter(is_ordered).filter(|sent| !may_be_given_up(sent, connection, now));
-        if let Some(first) = overtaken.into_iter().chain(unsent).next() {
-            return Err(Violation::new(format!("out of order: {}", owed.describe(now)), "MQTT-4.6.0-5")
-                .allowing([first.describe(now)]));
-        }
+        let in_order = |index: &usize| self.check_order(*index, number, connection, now).is_ok();
+        let found = alike.iter().copied().find(in_order).unwrap_or(first);
+        self.check_order(found, number, connection, now)?;
         if let Some(packet_id) = publish.packet_id {
             self.check_packet_id(packet_id)?;
             self.check_window(number, connection)?;
         }
         // Those that it overtook were dropped.
+        let owed = self.owed.remove(found);
         let mut position = 0;
         self.owed.retain(|earlier| {
             position += 1;
-            position > found + 1 || (position <= found && !is_ordered(&earlier))
+            position > found || !owed.comes_after(earlier)
         });
         if let Some(packet_id) = publish.packet_id {
             self.in_flight.push(InFlight {
@@ -178,6 +161,32 @@ impl Session {
             });
         }
         Ok(())
+    }
+
+    /// Whether a message that waits may be sent now, before the others that wait.
+    fn check_order(
+        &self,
+        index: usize,
+        number: ConnectionNumber,
+        connection: &Connection,
+        now: Time,
+    ) -> Result<(), Violation> {
+        let owed = &self.owed[index];
+        if owed.is_expired(now) {
+            return Err(Violation::new("a message whose expiry interval has passed", "MQTT-3.3.2-5"));
+        }
+        let waiting = self.owed[..index].iter().filter(|earlier| !earlier.may_be_dropped);
+        let unsent = self.in_flight.iter().filter(|sent| sent.waits_to_be_resent(number));
+        let mut earlier = unsent.map(|sent| &sent.owed).chain(waiting);
+        let overtaken =
+            earlier.find(|earlier| owed.comes_after(earlier) && !may_be_given_up(earlier, connection, now));
+        match overtaken {
+            None => Ok(()),
+            Some(overtaken) => {
+                Err(Violation::new(format!("out of order: {}", owed.describe(now)), "MQTT-4.6.0-5")
+                    .allowing([overtaken.describe(now)]))
+            }
+        }
     }
 
     /// [MQTT-2.2.1-4] A packet identifier that is not in use.

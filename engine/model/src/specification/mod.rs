@@ -65,6 +65,7 @@ pub struct Model {
     retained: BTreeMap<String, Message>,
     /// What is owed to one member of a group.
     parcels: Vec<Parcel>,
+    publications: u64,
     /// Counts the clients that asked for an identifier.
     assigned: usize,
 }
@@ -138,6 +139,7 @@ impl Model {
             sessions: BTreeMap::new(),
             retained: BTreeMap::new(),
             parcels: Vec::new(),
+            publications: 0,
             assigned: 0,
         }
     }

@@ -30,6 +30,7 @@ impl Model {
             self.session_of(number).received.insert(packet_id);
         }
         let message = Message {
+            publication: 0,
             publisher,
             topic,
             qos: publish.qos,
@@ -38,7 +39,7 @@ impl Model {
             properties: publish.properties.clone(),
             payload: publish.payload.clone(),
         };
-        let reasons = self.publish_message(&message);
+        let reasons = self.publish_message(message);
         let reasons = if is_v5 { reasons } else { vec![0x00] };
         match (publish.qos, publish.packet_id) {
             (1, Some(packet_id)) => {
@@ -79,7 +80,9 @@ impl Model {
 
     /// Keeps a message as retained, and owes it to every session that subscribed to it. Returns the reason codes that
     /// may say so to the publisher.
-    pub(super) fn publish_message(&mut self, message: &Message) -> Vec<u8> {
+    pub(super) fn publish_message(&mut self, message: Message) -> Vec<u8> {
+        self.publications += 1;
+        let message = Message { publication: self.publications, ..message };
         if message.retain {
             if message.payload.is_empty() {
                 self.retained.remove(&message.topic); // [MQTT-3.3.1-6]
@@ -87,7 +90,7 @@ impl Model {
                 self.retained.insert(message.topic.clone(), message.clone()); // [MQTT-3.3.1-5]
             }
         }
-        let mut receivers = self.publish_to_groups(message);
+        let mut receivers = self.publish_to_groups(&message);
         let mut left_out = 0;
         for (client_id, session) in &mut self.sessions {
             let matching = matching_subscriptions(session, &message.topic);
@@ -98,7 +101,7 @@ impl Model {
             left_out += own.len();
             if !others.is_empty() {
                 receivers += 1;
-                let owed = one_copy(session, message, &others);
+                let owed = one_copy(session, &message, &others);
                 session.owed.push(owed);
             }
         }

@@ -8,6 +8,8 @@ use super::{ConnectionNumber, Time};
 /// An Application Message, as it was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
+    /// Counts the publications: two that look the same are two.
+    pub publication: u64,
     /// Client identifier of the publisher.
     pub publisher: String,
     /// Topic Name.
@@ -90,9 +92,11 @@ pub(super) struct InFlight {
 }
 
 impl Owed {
-    /// What stands for messages whose order has to be kept: one client's, on one topic, with one QoS [MQTT-4.6.0-5].
-    pub(super) fn order(&self) -> (&str, &str, u8) {
-        (&self.message.publisher, &self.message.topic, self.qos)
+    /// Whether it has to come after `earlier`, which was owed before: one client's messages on one topic and QoS come in
+    /// the order of their publication [MQTT-4.6.0-5]. What a subscription brings may come before what waited already.
+    pub(super) fn comes_after(&self, earlier: &Self) -> bool {
+        let order = |owed: &Self| (owed.message.publisher.clone(), owed.message.topic.clone(), owed.qos);
+        order(self) == order(earlier) && !self.is_retained_copy
     }
 
     /// Whether its time is over, so that it is not sent for the first time any more [MQTT-3.3.2-5].

@@ -69,7 +69,7 @@ impl Model {
             })
             .collect();
         let session = self.session_of(number);
-        session.retained_may_wait |= subscription.qos > 0;
+        session.retained_may_wait = true;
         session.owed.extend(matching);
     }
 
