@@ -6,7 +6,7 @@ use mayfly_model::differential::campaign::campaign;
 const PROGRAMS: u64 = 2000;
 
 /// What has to happen in every so many programs, so that a campaign that does nothing can't pass. A tenth of what does.
-const FLOOR_PER_THOUSAND: [(&str, u64); 12] = [
+const FLOOR_PER_THOUSAND: [(&str, u64); 16] = [
     ("saw CONNACK, new session", 400),
     ("saw CONNACK, session present", 100),
     ("saw DISCONNECT", 100),
@@ -14,6 +14,10 @@ const FLOOR_PER_THOUSAND: [(&str, u64); 12] = [
     ("saw PUBLISH QoS 0", 300),
     ("saw PUBLISH QoS 1", 300),
     ("saw PUBLISH with DUP", 50),
+    ("saw PUBLISH with RETAIN", 150),
+    ("saw PUBLISH with an alias", 150),
+    ("saw PUBREC", 200),
+    ("saw PUBCOMP", 40),
     ("saw SUBACK", 500),
     ("saw UNSUBACK", 50),
     ("sent DISCONNECT", 50),

@@ -177,6 +177,7 @@ impl Model {
         session.connection = None;
         // [4.1] QoS 0 messages that wait for a client that is away may be kept, and need not.
         session.owed.iter_mut().filter(|owed| owed.qos == 0).for_each(|owed| owed.may_be_dropped = true);
+        self.parcels.iter_mut().for_each(|parcel| parcel.holder_is_away(client_id));
         let expiry_interval_s = session.expiry_interval_s;
         session.ends_at = match expiry_interval_s {
             NEVER => None,

@@ -65,6 +65,8 @@ pub struct Model {
     retained: BTreeMap<String, Message>,
     /// What is owed to one member of a group.
     parcels: Vec<Parcel>,
+    /// What members took since all was settled last, in case that it was another parcel that looks the same.
+    taken: Vec<(String, Parcel)>,
     publications: u64,
     /// Counts the clients that asked for an identifier.
     assigned: usize,
@@ -139,6 +141,7 @@ impl Model {
             sessions: BTreeMap::new(),
             retained: BTreeMap::new(),
             parcels: Vec::new(),
+            taken: Vec::new(),
             publications: 0,
             assigned: 0,
         }

@@ -90,7 +90,7 @@ impl Model {
                 self.retained.insert(message.topic.clone(), message.clone()); // [MQTT-3.3.1-5]
             }
         }
-        let mut receivers = self.publish_to_groups(&message);
+        let mut receivers = 0;
         let mut left_out = 0;
         for (client_id, session) in &mut self.sessions {
             let matching = matching_subscriptions(session, &message.topic);
@@ -105,6 +105,7 @@ impl Model {
                 session.owed.push(owed);
             }
         }
+        receivers += self.publish_to_groups(&message);
         match (receivers, left_out) {
             // "No matching subscribers" is the server's to say or not [table 3-4]; this one always does.
             (0, 0) => vec![0x10],

@@ -99,6 +99,13 @@ impl Owed {
         order(self) == order(earlier) && !self.is_retained_copy
     }
 
+    /// Whether nobody could tell it from another copy.
+    pub(super) fn looks_like(&self, other: &Self) -> bool {
+        let looks =
+            |owed: &Self| (owed.message.publication, owed.qos, owed.retain.clone(), owed.identifiers.clone());
+        looks(self) == looks(other)
+    }
+
     /// Whether its time is over, so that it is not sent for the first time any more [MQTT-3.3.2-5].
     pub(super) fn is_expired(&self, now: Time) -> bool {
         self.message.expires_at.is_some_and(|expires_at| expires_at < now)

@@ -21,6 +21,15 @@ pub(super) struct Parcel {
     holders: BTreeMap<String, Owed>,
     /// Whether a server may have dropped it where it was.
     may_be_dropped: bool,
+    /// Those of the holders who are owed another copy of the same publication. Which of them is which can't be told.
+    ambiguous: BTreeSet<String>,
+}
+
+impl Parcel {
+    /// [4.1] QoS 0 for a client that is away may be dropped.
+    pub(super) fn holder_is_away(&mut self, client_id: &str) {
+        self.may_be_dropped |= self.holders.get(client_id).is_some_and(|owed| owed.qos == 0);
+    }
 }
 
 impl Model {
@@ -34,7 +43,25 @@ impl Model {
         for group in &groups {
             self.owe_to_group(group, message, false);
         }
+        self.note_ambiguous_holders(message);
         groups.len()
+    }
+
+    fn note_ambiguous_holders(&mut self, message: &Message) {
+        let of_it = |publication: u64| publication == message.publication;
+        let own = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.owed.iter().any(|owed| of_it(owed.message.publication)));
+        let own = own.map(|(client_id, _)| client_id);
+        let shared = self.parcels.iter().filter(|parcel| of_it(parcel.message.publication));
+        let copies: Vec<String> =
+            own.chain(shared.flat_map(|parcel| parcel.holders.keys())).cloned().collect();
+        for parcel in self.parcels.iter_mut().filter(|parcel| of_it(parcel.message.publication)) {
+            let has_another =
+                |client_id: &&String| copies.iter().filter(|holder| holder == client_id).count() > 1;
+            parcel.ambiguous = parcel.holders.keys().filter(has_another).cloned().collect();
+        }
     }
 
     /// Owes a message to one of the present members of a group, if there are any.
@@ -42,7 +69,11 @@ impl Model {
         let holders = self.members(group, message);
         if !holders.is_empty() {
             let (group, message) = (group.to_owned(), message.clone());
-            self.parcels.push(Parcel { group, message, holders, may_be_dropped });
+            let ambiguous = BTreeSet::new();
+            let mut parcel = Parcel { group, message, holders, may_be_dropped, ambiguous };
+            let away = self.sessions.iter().filter(|(_, session)| session.connection.is_none());
+            away.for_each(|(client_id, _)| parcel.holder_is_away(client_id));
+            self.parcels.push(parcel);
         }
     }
 
@@ -76,7 +107,8 @@ impl Model {
             let parcel = &mut self.parcels[index];
             if parcel.holders.contains_key(client_id) && !present.contains_key(client_id) {
                 if ended.is_some() {
-                    parcel.holders.remove(client_id);
+                    let left = parcel.holders.remove(client_id);
+                    parcel.may_be_dropped |= left.is_some_and(|owed| owed.qos == 0);
                 }
                 parcel.may_be_dropped |= parcel.holders.is_empty() && present.is_empty() || ended.is_none();
                 for (member, copy) in present {
@@ -100,21 +132,26 @@ impl Model {
         name: &str,
     ) -> Result<bool, Violation> {
         let now = self.now;
-        let connection = &self.connections[&number];
+        let connection = self.connections[&number].clone();
         let is_it = |owed: &Owed| {
             owed.difference(publish, name, connection.version, now).is_none() && !owed.is_expired(now)
         };
         let held = |parcel: &Parcel| parcel.holders.get(&connection.client_id).is_some_and(is_it);
-        let Some(found) = self.parcels.iter().position(held) else { return Ok(false) };
-        let session = self.sessions.get_mut(&connection.client_id).expect("an open connection has a session");
-        let parcel = &self.parcels[found];
-        let owed = parcel.holders[&connection.client_id].clone();
+        let client_id = connection.client_id.clone();
+        let alike = (0..self.parcels.len()).filter(|index| held(&self.parcels[*index]));
+        // Of several the one that fewest others may have: then they are more likely to find theirs.
+        let parcel = match alike.min_by_key(|index| self.parcels[*index].holders.len()) {
+            Some(found) => self.parcels.remove(found),
+            None => match self.exchange(held) {
+                Some(parcel) => parcel,
+                None => return Ok(false),
+            },
+        };
+        let session = self.sessions.get_mut(&client_id).expect("an open connection has a session");
+        let owed = parcel.holders[&client_id].clone();
         if let Some(packet_id) = publish.packet_id {
             session.check_packet_id(packet_id)?;
-            session.check_window(number, connection)?;
-            // One that looks the same and is not shared: nobody can tell which of the two came.
-            let looks_the_same =
-                session.owed.iter().chain(session.in_flight.iter().map(|sent| &sent.owed)).any(is_it);
+            session.check_window(number, &connection)?;
             session.in_flight.push(InFlight {
                 packet_id,
                 owed,
@@ -122,16 +159,34 @@ impl Model {
                 published_on: number,
                 sent_on: number,
                 group: Some(parcel.group.clone()),
-                is_certainly_shared: !looks_the_same && !parcel.may_be_dropped,
+                is_certainly_shared: !parcel.ambiguous.contains(&client_id),
             });
         }
-        self.parcels.remove(found);
+        self.taken.push((client_id, parcel));
         Ok(true)
+    }
+
+    /// A parcel that another member took, where that member may as well have taken one that is still here.
+    fn exchange(&mut self, is_wanted: impl Fn(&Parcel) -> bool) -> Option<Parcel> {
+        for index in 0..self.taken.len() {
+            let (taker, taken) = &self.taken[index];
+            let copy = &taken.holders[taker];
+            let serves_as_well =
+                |other: &Parcel| other.holders.get(taker).is_some_and(|other| other.looks_like(copy));
+            if is_wanted(taken)
+                && let Some(other) = self.parcels.iter().position(serves_as_well)
+            {
+                let other = self.parcels.remove(other);
+                return Some(std::mem::replace(&mut self.taken[index].1, other));
+            }
+        }
+        None
     }
 
     /// Every message of a group has reached a member, or is with one that can't be sent it now.
     pub(super) fn settle_groups(&mut self) -> Result<(), Violation> {
         let now = self.now;
+        self.taken.clear();
         for parcel in &mut self.parcels {
             let mut rests = BTreeMap::new();
             for (client_id, owed) in &parcel.holders {
@@ -141,7 +196,8 @@ impl Model {
                 let (stays, may_be_dropped) = match connection {
                     None => (true, owed.qos == 0 || owed.may_expire(now)),
                     Some((number, connection)) => {
-                        let waits = owed.qos > 0 && !session.has_room(number, connection);
+                        let waits = (owed.qos > 0 || session.retained_may_wait)
+                            && !session.has_room(number, connection);
                         (waits, may_be_given_up(owed, connection, now))
                     }
                 };
