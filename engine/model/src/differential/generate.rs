@@ -26,8 +26,12 @@ pub fn program(seed: u64, choices: &Choices) -> Program {
         takes_qos_2: choices.capabilities.maximum_qos == 2,
         sends_qos_2: choices.max_granted_qos == 2,
         clients: 0,
+        versions: [Version::V5; CLIENTS.len()],
         is_connected: [false; CLIENTS.len()],
     };
+    for client in 0..CLIENTS.len() {
+        generator.versions[client] = if generator.chance(80) { Version::V5 } else { Version::V3_1_1 };
+    }
     // Mostly few clients: they meet more often.
     generator.clients = *generator.pick(&[2, 2, 3, 3, 4, CLIENTS.len()]);
     let settings = Settings {
@@ -56,6 +60,8 @@ struct Generator<'a> {
     sends_qos_2: bool,
     /// How many of [`CLIENTS`] take part.
     clients: usize,
+    /// What they speak, mostly.
+    versions: [Version; CLIENTS.len()],
     /// Which of them have a connection, as far as that can be told without running the program.
     is_connected: [bool; CLIENTS.len()],
 }
@@ -119,8 +125,11 @@ impl Generator<'_> {
 
     fn connect(&mut self, client: usize) -> Operation {
         self.is_connected[client] = true;
-        let is_v5 = self.chance(80);
-        let version = if is_v5 { Version::V5 } else { Version::V3_1_1 };
+        let version = match (self.versions[client], self.chance(3)) {
+            (Version::V5, true) => Version::V3_1_1,
+            (Version::V3_1_1, true) => Version::V5,
+            (version, false) => version,
+        };
         let connect = Connect {
             version,
             client_id: CLIENTS[client].to_owned(),

@@ -179,7 +179,10 @@ impl<'a> Run<'a> {
     }
 
     fn connect(&mut self, client: usize, connect: &Connect) -> Result<(), Violation> {
-        let connect = spoken(connect);
+        let mut connect = spoken(connect);
+        // On 3.1.1 nobody can tell two copies of a message apart that differ in their properties alone. So that the model
+        // need not guess which came, a session stays with the version that it began with.
+        connect.clean_start |= connect.version != self.clients[client].version;
         let connection = self.engine.accept(connect.version);
         self.owners.push(client);
         self.clients[client].connection = Some(connection);

@@ -156,7 +156,6 @@ impl Session {
                 is_released: false,
                 published_on: number,
                 sent_on: number,
-                group: None,
                 is_certainly_shared: false,
             });
         }

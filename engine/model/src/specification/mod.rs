@@ -31,7 +31,7 @@ pub use session::Message;
 pub use topic::{matches, shared};
 pub use violation::Violation;
 
-use session::Session;
+use session::{Owed, Session};
 use shared::Parcel;
 
 /// Names one network connection. Never used again.
@@ -65,8 +65,8 @@ pub struct Model {
     retained: BTreeMap<String, Message>,
     /// What is owed to one member of a group.
     parcels: Vec<Parcel>,
-    /// What members took since all was settled last, in case that it was another parcel that looks the same.
-    taken: Vec<(String, Parcel)>,
+    /// What members took of publications that others wait for, in case that it was another parcel that looks the same.
+    taken: Vec<(String, Owed, Parcel)>,
     publications: u64,
     /// Counts the clients that asked for an identifier.
     assigned: usize,

@@ -141,6 +141,7 @@ fn one_copy(session: &Session, message: &Message, filters: &[String]) -> Owed {
         retain,
         identifiers,
         filters: filters.iter().cloned().collect(),
+        groups: Vec::new(),
         is_retained_copy: false,
         may_be_dropped: qos == 0 && session.connection.is_none(),
     }

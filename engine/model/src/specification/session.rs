@@ -68,6 +68,8 @@ pub(super) struct Owed {
     pub(super) identifiers: Vec<u32>,
     /// The filters that it matched.
     pub(super) filters: BTreeSet<String>,
+    /// The groups that it may have been meant for, where that can't be told [4.8.2].
+    pub(super) groups: Vec<String>,
     /// Whether it is a retained message that a subscription brings, and not one that was just published.
     pub(super) is_retained_copy: bool,
     /// Whether the server may drop it, as far as it did not send it yet.
@@ -85,9 +87,7 @@ pub(super) struct InFlight {
     pub(super) published_on: ConnectionNumber,
     /// On which connection PUBLISH or PUBREL was sent last.
     pub(super) sent_on: ConnectionNumber,
-    /// The group that it was meant for, where it came by a shared subscription.
-    pub(super) group: Option<String>,
-    /// Whether it can't have come by another subscription.
+    /// Whether it came by a shared subscription and can't have come by another one.
     pub(super) is_certainly_shared: bool,
 }
 

@@ -3,7 +3,7 @@
 //! The choice shows when the message comes. Until then it is with one of the members that had a reason not to be sent it
 //! yet: a client that is away, or one whose window is full.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::delivering::may_be_given_up;
 use super::packet::Publish;
@@ -17,8 +17,8 @@ pub(super) struct Parcel {
     /// The filter with `$share/` and the name, which together name the group.
     group: String,
     message: Message,
-    /// Who may have it, and the copy that each would see.
-    holders: BTreeMap<String, Owed>,
+    /// Who may have it, and the copy that each would see; more than one where its subscription has changed.
+    holders: Vec<(String, Owed)>,
     /// Whether a server may have dropped it where it was.
     may_be_dropped: bool,
     /// Those of the holders who are owed another copy of the same publication. Which of them is which can't be told.
@@ -28,7 +28,13 @@ pub(super) struct Parcel {
 impl Parcel {
     /// [4.1] QoS 0 for a client that is away may be dropped.
     pub(super) fn holder_is_away(&mut self, client_id: &str) {
-        self.may_be_dropped |= self.holders.get(client_id).is_some_and(|owed| owed.qos == 0);
+        let drops = self.copies(client_id).any(|owed| owed.qos == 0);
+        self.may_be_dropped |= drops;
+    }
+
+    /// What a client would see of it.
+    fn copies(&self, client_id: &str) -> impl Iterator<Item = &Owed> {
+        self.holders.iter().filter(move |(holder, _)| holder == client_id).map(|(_, owed)| owed)
     }
 }
 
@@ -47,20 +53,26 @@ impl Model {
         groups.len()
     }
 
+    /// Finds the clients that are owed several copies of a publication.
     fn note_ambiguous_holders(&mut self, message: &Message) {
-        let of_it = |publication: u64| publication == message.publication;
-        let own = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.owed.iter().any(|owed| of_it(owed.message.publication)));
-        let own = own.map(|(client_id, _)| client_id);
-        let shared = self.parcels.iter().filter(|parcel| of_it(parcel.message.publication));
-        let copies: Vec<String> =
-            own.chain(shared.flat_map(|parcel| parcel.holders.keys())).cloned().collect();
-        for parcel in self.parcels.iter_mut().filter(|parcel| of_it(parcel.message.publication)) {
-            let has_another =
-                |client_id: &&String| copies.iter().filter(|holder| holder == client_id).count() > 1;
-            parcel.ambiguous = parcel.holders.keys().filter(has_another).cloned().collect();
+        let of_it = |other: &Message| other.publication == message.publication;
+        for (client_id, session) in &mut self.sessions {
+            let mut own: Vec<_> = session.owed.iter_mut().filter(|owed| of_it(&owed.message)).collect();
+            let is_held =
+                |parcel: &&mut Parcel| of_it(&parcel.message) && parcel.copies(client_id).next().is_some();
+            let mut held: Vec<_> = self.parcels.iter_mut().filter(is_held).collect();
+            if held.is_empty() || own.len() + held.len() < 2 {
+                continue;
+            }
+            let groups: Vec<String> = held.iter().map(|parcel| parcel.group.clone()).collect();
+            for owed in &mut own {
+                owed.groups.clone_from(&groups);
+            }
+            for parcel in &mut held {
+                parcel.ambiguous.insert(client_id.clone());
+                let copies = parcel.holders.iter_mut().filter(|(holder, _)| holder == client_id);
+                copies.for_each(|(_, owed)| owed.groups.clone_from(&groups));
+            }
         }
     }
 
@@ -78,7 +90,7 @@ impl Model {
     }
 
     /// The members of a group, each with its copy of a message.
-    fn members(&self, group: &str, message: &Message) -> BTreeMap<String, Owed> {
+    fn members(&self, group: &str, message: &Message) -> Vec<(String, Owed)> {
         let copy = |session: &Session| {
             let held = session.subscriptions.get(group)?;
             let qos = message.qos.min(held.subscription.qos);
@@ -88,6 +100,7 @@ impl Model {
                 retain: vec![held.subscription.retain_as_published && message.retain],
                 identifiers: held.identifier.into_iter().collect(),
                 filters: BTreeSet::from([group.to_owned()]),
+                groups: vec![group.to_owned()],
                 is_retained_copy: false,
                 may_be_dropped: false,
             })
@@ -105,22 +118,32 @@ impl Model {
         for (index, (group, message)) in groups.into_iter().enumerate() {
             let present = self.members(&group, &message);
             let parcel = &mut self.parcels[index];
-            if parcel.holders.contains_key(client_id) && !present.contains_key(client_id) {
-                if ended.is_some() {
-                    let left = parcel.holders.remove(client_id);
-                    parcel.may_be_dropped |= left.is_some_and(|owed| owed.qos == 0);
-                }
-                parcel.may_be_dropped |= parcel.holders.is_empty() && present.is_empty() || ended.is_none();
-                for (member, copy) in present {
-                    parcel.holders.entry(member).or_insert(copy);
+            let is_member = present.iter().any(|(member, _)| member == client_id);
+            if parcel.copies(client_id).next().is_none() || is_member {
+                continue;
+            }
+            parcel.holder_is_away(client_id);
+            // It need not be passed on where the client may go on with it, where nobody is left, or where it was perhaps
+            // another copy that the client had left.
+            parcel.may_be_dropped |= ended.is_none() || parcel.ambiguous.contains(client_id);
+            if ended.is_some() {
+                parcel.holders.retain(|(holder, _)| holder != client_id);
+            }
+            for (member, copy) in present {
+                if parcel.copies(&member).all(|known| !known.looks_like(&copy)) {
+                    parcel.holders.push((member, copy));
                 }
             }
+            parcel.may_be_dropped |= parcel.holders.is_empty();
         }
-        let in_flight = ended.map(|session| session.in_flight.clone()).unwrap_or_default();
-        for sent in in_flight.into_iter().filter(|sent| sent.owed.qos == 1) {
-            if let Some(group) = &sent.group {
-                self.owe_to_group(group, &sent.owed.message, !sent.is_certainly_shared);
-            }
+        let Some(ended) = ended else { return };
+        for owed in ended.owed.iter().filter(|owed| owed.qos > 0) {
+            owed.groups.iter().for_each(|group| self.owe_to_group(group, &owed.message, true));
+        }
+        for sent in ended.in_flight.iter().filter(|sent| sent.owed.qos == 1) {
+            let may_be_dropped = !sent.is_certainly_shared;
+            let groups = sent.owed.groups.iter();
+            groups.for_each(|group| self.owe_to_group(group, &sent.owed.message, may_be_dropped));
         }
     }
 
@@ -136,7 +159,7 @@ impl Model {
         let is_it = |owed: &Owed| {
             owed.difference(publish, name, connection.version, now).is_none() && !owed.is_expired(now)
         };
-        let held = |parcel: &Parcel| parcel.holders.get(&connection.client_id).is_some_and(is_it);
+        let held = |parcel: &Parcel| parcel.copies(&connection.client_id).any(is_it);
         let client_id = connection.client_id.clone();
         let alike = (0..self.parcels.len()).filter(|index| held(&self.parcels[*index]));
         // Of several the one that fewest others may have: then they are more likely to find theirs.
@@ -148,36 +171,33 @@ impl Model {
             },
         };
         let session = self.sessions.get_mut(&client_id).expect("an open connection has a session");
-        let owed = parcel.holders[&client_id].clone();
+        let owed = parcel.copies(&client_id).find(|owed| is_it(owed)).expect("it was found by it").clone();
         if let Some(packet_id) = publish.packet_id {
             session.check_packet_id(packet_id)?;
             session.check_window(number, &connection)?;
             session.in_flight.push(InFlight {
                 packet_id,
-                owed,
+                owed: owed.clone(),
                 is_released: false,
                 published_on: number,
                 sent_on: number,
-                group: Some(parcel.group.clone()),
                 is_certainly_shared: !parcel.ambiguous.contains(&client_id),
             });
         }
-        self.taken.push((client_id, parcel));
+        self.taken.push((client_id, owed, parcel));
         Ok(true)
     }
 
     /// A parcel that another member took, where that member may as well have taken one that is still here.
     fn exchange(&mut self, is_wanted: impl Fn(&Parcel) -> bool) -> Option<Parcel> {
         for index in 0..self.taken.len() {
-            let (taker, taken) = &self.taken[index];
-            let copy = &taken.holders[taker];
-            let serves_as_well =
-                |other: &Parcel| other.holders.get(taker).is_some_and(|other| other.looks_like(copy));
+            let (taker, copy, taken) = &self.taken[index];
+            let serves_as_well = |other: &Parcel| other.copies(taker).any(|other| other.looks_like(copy));
             if is_wanted(taken)
                 && let Some(other) = self.parcels.iter().position(serves_as_well)
             {
                 let other = self.parcels.remove(other);
-                return Some(std::mem::replace(&mut self.taken[index].1, other));
+                return Some(std::mem::replace(&mut self.taken[index].2, other));
             }
         }
         None
@@ -186,9 +206,8 @@ impl Model {
     /// Every message of a group has reached a member, or is with one that can't be sent it now.
     pub(super) fn settle_groups(&mut self) -> Result<(), Violation> {
         let now = self.now;
-        self.taken.clear();
         for parcel in &mut self.parcels {
-            let mut rests = BTreeMap::new();
+            let mut rests = Vec::new();
             for (client_id, owed) in &parcel.holders {
                 let Some(session) = self.sessions.get(client_id) else { continue };
                 let connection =
@@ -203,7 +222,7 @@ impl Model {
                 };
                 parcel.may_be_dropped |= may_be_dropped;
                 if stays && !owed.is_expired(now) {
-                    rests.insert(client_id.clone(), owed.clone());
+                    rests.push((client_id.clone(), owed.clone()));
                 }
             }
             if rests.is_empty() && !parcel.may_be_dropped {
@@ -216,6 +235,9 @@ impl Model {
             parcel.holders = rests;
         }
         self.parcels.retain(|parcel| !parcel.holders.is_empty());
+        let is_here =
+            |publication: u64| self.parcels.iter().any(|parcel| parcel.message.publication == publication);
+        self.taken.retain(|(_, _, taken)| is_here(taken.message.publication));
         Ok(())
     }
 }

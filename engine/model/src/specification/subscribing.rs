@@ -64,6 +64,7 @@ impl Model {
                 retain: vec![true], // [3.8.3.1]
                 identifiers: identifier.into_iter().collect(),
                 filters: BTreeSet::from([subscription.filter.clone()]),
+                groups: Vec::new(),
                 is_retained_copy: true,
                 may_be_dropped: false,
             })
