@@ -130,8 +130,8 @@ impl Session {
     ) -> Result<(), Violation> {
         let is_it = |owed: &Owed| owed.difference(publish, topic, connection.version, now).is_none();
         let mut alike: Vec<usize> = (0..self.owed.len()).filter(|index| is_it(&self.owed[*index])).collect();
-        // Of a retained message that two subscriptions bring, first the copy that has to come.
-        alike.sort_by_key(|index| self.owed[*index].is_retained_copy && self.owed[*index].may_be_dropped);
+        // First the copies that have to come.
+        alike.sort_by_key(|index| self.owed[*index].may_be_dropped);
         let Some(&first) = alike.first() else {
             return Err(self.nothing_like_it(publish, topic, connection.version, now));
         };
@@ -147,7 +147,7 @@ impl Session {
         let mut position = 0;
         self.owed.retain(|earlier| {
             position += 1;
-            position > found || !owed.comes_after(earlier)
+            position > found || !owed.comes_after(earlier) || owed.looks_like(earlier)
         });
         if let Some(packet_id) = publish.packet_id {
             self.in_flight.push(InFlight {
