@@ -32,7 +32,7 @@ pub use authorization::{
     Access, BrokerResource, Glob, KeyPattern, Operation, PatternError, Principal, Principals, Rule, RuleSet,
     Rules, StateStoreResource, TopicPattern, Topics,
 };
-pub use broker::{Broker, BrokerConfig, Statistics};
+pub use broker::{Broker, BrokerConfig, MemoryUse, Pressure, Statistics, has_priority};
 pub use connection::{Connection, ConnectionConfig, Event, ReceiveExcess, Received};
 pub use identity::{AttributeList, Attributes, Identity};
 pub use limits::{Limits, QueueOverflow};

@@ -29,6 +29,10 @@ pub struct Limits {
     pub max_session_expiry_interval_s: u32,
     /// Subscriptions of one session. A further one is refused (0x97).
     pub max_subscriptions: u32,
+    /// Subscriptions of all sessions. A further one is refused (0x97).
+    pub max_total_subscriptions: u32,
+    /// Sessions, of connected clients and of those away. A client without one is not let in (0x97).
+    pub max_sessions: u32,
     /// Retained messages. A further one of QoS 1 or 2 is refused (0x97); one of QoS 0, or a will, is routed and not
     /// retained, and counted.
     pub max_retained_messages: u32,
@@ -38,6 +42,19 @@ pub struct Limits {
     pub max_watched_keys: u32,
     /// Executed requests that are remembered so that a replay is answered from memory. The oldest goes first.
     pub max_remembered_requests: u32,
+    /// Keys in the store. A SET of a further one is refused (`the quota has been exceeded`).
+    pub max_keys: u32,
+    /// What keys and values may occupy in bytes, with the same consequence.
+    pub max_store_bytes: u64,
+    /// What all may occupy in bytes, as [`MemoryUse`](crate::MemoryUse) counts. Where it is reached, nothing is accepted
+    /// that takes more: no session (0x97), subscription (0x97), or SET (`the quota has been exceeded`).
+    pub max_memory_bytes: u64,
+    /// From this part of `max_memory_bytes` on, in percent, publishers are read from more slowly.
+    pub slow_publishers_percent: u8,
+    /// From this part on messages are refused: with 0x97 for QoS 1 and 2, by dropping and counting for QoS 0. A client of
+    /// MQTT 3.1.1, which can't be told, is disconnected for QoS 1 and 2. Requests to the store still pass, and messages
+    /// with the user property `$high_priority`.
+    pub refuse_publishers_percent: u8,
 }
 
 /// What becomes of a message for a session whose queue is full. What has expired in it goes first in any case.
@@ -64,10 +81,17 @@ impl Default for Limits {
             max_unreleased_messages: 65_535,
             max_session_expiry_interval_s: u32::MAX,
             max_subscriptions: 10_000,
+            max_total_subscriptions: 10_000_000,
+            max_sessions: 1_000_000,
             max_retained_messages: 1_000_000,
             max_retained_bytes: 512 * 1024 * 1024,
             max_watched_keys: 10_000,
             max_remembered_requests: 100_000,
+            max_keys: 10_000_000,
+            max_store_bytes: 1024 * 1024 * 1024,
+            max_memory_bytes: 4 * 1024 * 1024 * 1024,
+            slow_publishers_percent: 80,
+            refuse_publishers_percent: 90,
         }
     }
 }

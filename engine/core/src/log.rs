@@ -130,9 +130,16 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
                 limits.max_retained_bytes,
                 limits.max_watched_keys,
                 limits.max_remembered_requests,
+                limits.max_total_subscriptions,
+                limits.max_sessions,
+                limits.max_keys,
             ] {
                 out.extend_from_slice(&limit.to_le_bytes());
             }
+            for limit in [limits.max_store_bytes, limits.max_memory_bytes] {
+                out.extend_from_slice(&limit.to_le_bytes());
+            }
+            out.extend_from_slice(&[limits.slow_publishers_percent, limits.refuse_publishers_percent]);
             Ok(())
         }
         Input::Rules(rules) => {
@@ -280,6 +287,13 @@ impl<'a> Reader<'a> {
             max_retained_bytes: self.u32()?,
             max_watched_keys: self.u32()?,
             max_remembered_requests: self.u32()?,
+            max_total_subscriptions: self.u32()?,
+            max_sessions: self.u32()?,
+            max_keys: self.u32()?,
+            max_store_bytes: self.u64()?,
+            max_memory_bytes: self.u64()?,
+            slow_publishers_percent: self.array::<1>()?[0],
+            refuse_publishers_percent: self.array::<1>()?[0],
         })
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use mayfly_wire::{Connect, Delivery, Packet, Publish, ReasonCode};
 
 use crate::authorization::Rules;
+use crate::broker::Pressure;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::time::{Monotonic, Now};
@@ -19,6 +20,11 @@ pub trait StateMachine {
 
     /// The next output of the inputs so far, or `None` when all were taken.
     fn poll_output(&mut self) -> Option<Output<'_>>;
+
+    /// How near the machine is to the bound of its memory; whoever feeds it slows publishers down.
+    fn pressure(&self) -> Pressure {
+        Pressure::None
+    }
 
     /// When [`Input::Tick`] is wanted next, if ever. A later tick only delays what is due.
     fn next_deadline(&self) -> Option<Monotonic>;

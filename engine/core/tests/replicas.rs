@@ -138,7 +138,14 @@ fn every_kind_of_input_reads_back() {
         Input::Packet { connection: CONNECTION, packet: Packet::PingReq },
         Input::Tick,
         Input::Publish(own),
-        Input::Limits(Limits { max_watched_keys: 7, max_subscriptions: 8, ..Limits::default() }),
+        Input::Limits(Limits {
+            max_watched_keys: 7,
+            max_subscriptions: 8,
+            max_memory_bytes: 1 << 40,
+            max_keys: 9,
+            refuse_publishers_percent: 95,
+            ..Limits::default()
+        }),
         Input::NodeDown { node: u64::MAX },
     ];
     inputs.extend(causes.map(|cause| Input::Closed { connection: CONNECTION, cause }));

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use mayfly_core::Statistics;
+use mayfly_core::{MemoryUse, Statistics};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -48,6 +48,8 @@ impl Snapshot {
             messages,
             retained_messages,
             retained_bytes,
+            memory,
+            dropped_memory,
             dropped_queue_full,
             dropped_too_large,
             dropped_expired,
@@ -75,11 +77,27 @@ impl Snapshot {
             "Messages that were not retained since that would have exceeded the bounds",
             retained_refused,
         )?;
+        let MemoryUse { sessions, subscriptions, messages, retained, store, replays, watches } = memory;
+        page.sizes(
+            "memory_bytes",
+            "Bytes in memory as the limits count them, by kind",
+            "kind",
+            &[
+                ("sessions", sessions),
+                ("subscriptions", subscriptions),
+                ("messages", messages),
+                ("retained", retained),
+                ("store", store),
+                ("replays", replays),
+                ("watches", watches),
+            ],
+        )?;
         page.counters(
             "messages_dropped",
             "Messages that a receiver did not get, by cause",
             "cause",
             &[
+                ("memory", dropped_memory),
                 ("queue_full", dropped_queue_full),
                 ("too_large", dropped_too_large),
                 ("expired", dropped_expired),
@@ -127,6 +145,15 @@ impl Page<'_> {
     fn size(&mut self, name: &str, help: &str, size: usize) -> fmt::Result {
         let encoder = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX)).encode(encoder)
+    }
+
+    fn sizes(&mut self, name: &str, help: &str, label: &str, values: &[(&str, usize)]) -> fmt::Result {
+        let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for &(value, size) in values {
+            let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
+            gauge.encode(family.encode_family(&[(label, value)])?)?;
+        }
+        Ok(())
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use indexmap::IndexSet;
 use mayfly_wire::{Connect, Disconnect, ProtocolVersion, QoS, ReasonCode};
 
+use super::accounting::Pressure;
 use super::outbox::{ConnAckDetails, Item};
 use super::publish::is_reserved_topic;
 use super::routing::Publication;
@@ -52,6 +53,10 @@ impl Broker {
             return;
         }
         let found = self.directory.by_client_id.get(client_id).copied();
+        if found.is_none() && self.is_full_of_sessions() {
+            self.refuse_connection(connection, ReasonCode::QuotaExceeded);
+            return;
+        }
         let resumed = found.and_then(|key| self.take_over(key, connect.clean_start));
         let key = resumed.unwrap_or_else(|| self.new_session(client_id));
 
@@ -67,7 +72,11 @@ impl Broker {
         let session = self.session(key);
         session.expiry_interval_s = granted_s;
         session.will = will;
-        session.subject = subject;
+        let added = subject.as_ref().map_or(0, |subject| subject.bytes());
+        let before = std::mem::replace(&mut session.subject, subject);
+        self.ledger.session_texts += added;
+        self.ledger.session_texts -= before.map_or(0, |subject| subject.bytes());
+        let session = self.session(key);
         session.connection = Some(OpenConnection {
             id: connection,
             version: connect.version,
@@ -90,6 +99,11 @@ impl Broker {
         }
         self.outbox.push(connection, Item::ConnAck { session_present, reason: ReasonCode::Success, details });
         self.resume(key);
+    }
+
+    /// Whether there is no room for a further session.
+    fn is_full_of_sessions(&self) -> bool {
+        self.sessions.len() >= self.limits.max_sessions as usize || self.pressure() == Pressure::Full
     }
 
     fn refuse_connection(&mut self, connection: ConnectionId, reason: ReasonCode) {
@@ -134,12 +148,14 @@ impl Broker {
         let index = self.sessions.insert(Session::new(client_id, self.hash_state.clone()));
         let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
         self.directory.by_client_id.insert(client_id.into(), key);
+        self.ledger.session_texts += self.sessions[index].text_bytes();
         key
     }
 
     fn hold_will(&mut self, connect: &Connect<'_>) -> Option<HeldWill> {
         let will = connect.will.as_ref()?;
         let message = self.messages.hold_will(will);
+        self.ledger.session_texts += will.topic.as_str().len();
         let delay = Duration::from_secs(u64::from(will.properties.delay_interval_s.unwrap_or(0)));
         let expiry_interval_s = will.properties.message_expiry_interval_s;
         Some(HeldWill {
@@ -275,6 +291,7 @@ impl Broker {
         if let Some(due_at) = due_at {
             self.timers.remove(&(due_at, key, Timer::PublishWill));
         }
+        self.ledger.session_texts -= will.as_ref().map_or(0, |will| will.topic.len());
         will
     }
 
@@ -284,6 +301,8 @@ impl Broker {
         let mut session = self.sessions.remove(key.index());
         assert!(session.connection.is_none(), "a session ends after its connection");
         self.directory.by_client_id.swap_remove(&*session.client_id);
+        self.ledger.session_texts -= session.text_bytes();
+        self.ledger.unsettled -= session.unsettled_requests.len();
         for filter in &session.filters {
             self.end_subscription(key, parsed(filter));
         }

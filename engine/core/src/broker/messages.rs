@@ -21,6 +21,10 @@ const MAX_RECYCLED_CAPACITY: usize = 4096;
 const MAX_OVERHEAD: usize = 18;
 /// A Subscription Identifier in bytes, at most.
 const MAX_IDENTIFIER_LEN: usize = 5;
+/// What a message takes beside its content, in bytes: its entry, and half as much for empty slots and the allocator.
+const ENTRY_COST: usize = 3 * size_of::<Held>() / 2;
+/// What a reference takes in a queue or window, in bytes.
+const REFERENCE_COST: usize = 12;
 /// At most this many empty buffers wait for use.
 const MAX_RECYCLED_BUFFERS: usize = 1024;
 
@@ -65,6 +69,9 @@ pub(super) struct Envelope {
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     held: Slab<Held>,
+    /// The bytes of all contents, and how many references there are.
+    content_bytes: usize,
+    references: usize,
     recycled: Vec<Vec<u8>>,
 }
 
@@ -94,6 +101,10 @@ impl Messages {
     }
 
     fn insert(&mut self, form: Form) -> MessageId {
+        self.references += 1;
+        if let Form::Message(message) = &form {
+            self.content_bytes += message.bytes.len();
+        }
         let index = self.held.insert(Held { references: 1, form });
         MessageId(u32::try_from(index).expect("memory ends before 2^32 messages"))
     }
@@ -137,6 +148,7 @@ impl Messages {
 
     /// Adds a reference.
     pub(super) fn retain(&mut self, id: MessageId) {
+        self.references += 1;
         self.held[id.0 as usize].references += 1;
     }
 
@@ -144,18 +156,25 @@ impl Messages {
     pub(super) fn release(&mut self, id: MessageId) {
         let held = &mut self.held[id.0 as usize];
         held.references -= 1;
+        self.references -= 1;
         if held.references > 0 {
             return;
         }
         match self.held.remove(id.0 as usize).form {
             Form::View { of, .. } => self.release(of), // Which is a message, so this goes no deeper.
             Form::Message(Message { mut bytes, .. }) => {
+                self.content_bytes -= bytes.len();
                 if bytes.capacity() <= MAX_RECYCLED_CAPACITY && self.recycled.len() < MAX_RECYCLED_BUFFERS {
                     bytes.clear();
                     self.recycled.push(bytes);
                 }
             }
         }
+    }
+
+    /// What they occupy in bytes, with the queues and windows that refer to them.
+    pub(super) fn bytes(&self) -> usize {
+        self.content_bytes + self.held.len() * ENTRY_COST + self.references * REFERENCE_COST
     }
 
     /// The message that this is a view of, or itself.

@@ -1,6 +1,7 @@
 //! The broker: the half of the core that is a function of its inputs and can be replicated.
 //!
 //! # Layout
+//! - `accounting`: what is in memory, and how near that is to its bound.
 //! - `permissions`: what the rules allow a session's client, and what becomes of it when they change.
 //! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
 //! - `publish`: PUBLISH: what is taken, and its answer.
@@ -17,6 +18,7 @@
 //! `by_connection` exactly while it is open; every reference to a message is held by one window slot, queue entry,
 //! will or output.
 
+mod accounting;
 mod deliver;
 mod exchange;
 mod filter_index;
@@ -38,6 +40,8 @@ mod unreleased;
 mod view;
 mod window;
 
+pub use accounting::{MemoryUse, Pressure, has_priority};
+
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -53,6 +57,7 @@ use crate::limits::Limits;
 use crate::machine::{ConnectionId, Input, Output, StateMachine};
 use crate::store::Store;
 use crate::time::{Monotonic, Now, WallClock};
+use accounting::Ledger;
 use messages::Messages;
 use outbox::{Item, Outbox};
 use replay::ReplayMemory;
@@ -93,6 +98,10 @@ pub struct Statistics {
     pub retained_messages: usize,
     /// What they occupy in bytes, nearly.
     pub retained_bytes: usize,
+    /// Bytes in memory by kind.
+    pub memory: MemoryUse,
+    /// Dropped since memory ran out.
+    pub dropped_memory: u64,
     /// Dropped since a session's queue was full.
     pub dropped_queue_full: u64,
     /// Dropped since they exceed the client's Maximum Packet Size.
@@ -144,6 +153,7 @@ pub struct Broker {
     subscriptions: Subscriptions,
     shares: Shares,
     messages: Messages,
+    ledger: Ledger,
     retained: Retained,
     outbox: Outbox,
     timers: BTreeSet<(Monotonic, SessionKey, Timer)>,
@@ -176,6 +186,7 @@ impl Broker {
             subscriptions: Subscriptions::new(config.hash_seed),
             shares: Shares::new(config.hash_seed),
             messages: Messages::default(),
+            ledger: Ledger::default(),
             retained: Retained::default(),
             outbox: Outbox::default(),
             timers: BTreeSet::new(),
@@ -198,6 +209,7 @@ impl Broker {
             sessions: self.sessions.len(),
             connections: self.directory.by_connection.len(),
             messages: self.messages.len(),
+            memory: self.memory_use(),
             retained_messages: self.retained.len(),
             retained_bytes: self.retained.bytes(),
             ..self.counters
@@ -325,6 +337,10 @@ impl StateMachine for Broker {
 
     fn poll_output(&mut self) -> Option<Output<'_>> {
         self.outbox.poll(&mut self.messages, self.now.wall)
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.pressure()
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

@@ -20,6 +20,15 @@ pub(super) struct Subject {
 }
 
 impl Subject {
+    /// What it occupies, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = self.user_name.as_ref().map_or(0, |name| name.len()) + self.policy.len();
+        size_of::<Self>()
+            + texts
+            + self.attributes.as_attributes().as_bytes().len()
+            + size_of_val(&*self.rules)
+    }
+
     fn principal<'a>(&'a self, client_id: &'a str) -> Principal<'a> {
         let attributes = self.attributes.as_attributes();
         Principal { client_id, user_name: self.user_name.as_deref(), attributes }
@@ -90,7 +99,9 @@ impl Broker {
             let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
             let session = &mut self.sessions[index];
             let Some(subject) = &mut session.subject else { continue };
+            self.ledger.session_texts -= subject.bytes();
             subject.rules = self.rules.concerning(&subject.policy, subject.principal(&session.client_id));
+            self.ledger.session_texts += subject.bytes();
             self.revoke(key);
             let connection = self.sessions[index].connection.as_ref().map(|connection| connection.id);
             if let Some(connection) = connection

@@ -36,6 +36,12 @@ impl Broker {
             self.answer_publish(key, connection, publish, ReasonCode::NotAuthorized);
             return;
         }
+        if self.is_held_back(publish) {
+            if publish.qos > QoS::AtMostOnce {
+                self.refuse_publish(key, connection, publish, ReasonCode::QuotaExceeded);
+            }
+            return;
+        }
         match self.take_message(Some(key), publish) {
             ReasonCode::QuotaExceeded => {
                 self.refuse_publish(key, connection, publish, ReasonCode::QuotaExceeded);

@@ -79,6 +79,11 @@ impl ReplayMemory {
         Self { outcomes: HashMap::with_hasher(FixedState::with_seed(hash_seed)), order: VecDeque::new() }
     }
 
+    /// How many outcomes are remembered.
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
     /// The outcome of an executed request.
     pub(super) fn recall(&self, request: RequestId, now: Monotonic) -> Option<Outcome<'static>> {
         let remembered = self.outcomes.get(&request)?;

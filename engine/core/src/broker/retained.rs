@@ -30,6 +30,7 @@ pub(super) struct Retained {
     /// Keys of those that expire, with the sequence number to tell two of one time apart.
     expiries: BTreeMap<(WallClock, u64), Box<str>>,
     bytes: usize,
+    key_bytes: usize,
     next_sequence: u64,
 }
 
@@ -70,6 +71,11 @@ impl Retained {
         self.bytes
     }
 
+    /// What they occupy beside their messages, nearly.
+    pub(super) fn index_bytes(&self) -> usize {
+        self.by_topic.len() * ENTRY_LEN + self.key_bytes
+    }
+
     /// What is stored from now on has this sequence number or a greater one.
     pub(super) fn next_sequence(&self) -> u64 {
         self.next_sequence
@@ -100,6 +106,7 @@ impl Retained {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.bytes += entry_len(messages, message);
+        self.key_bytes += key.len();
         if let Some(expires_at) = messages.expires_at(message) {
             self.expiries.insert((expires_at, sequence), key.clone());
         }
@@ -130,6 +137,7 @@ impl Retained {
     fn remove(&mut self, messages: &mut Messages, key: &str) {
         let Some(kept) = self.by_topic.remove(key) else { return };
         self.bytes -= entry_len(messages, kept.message);
+        self.key_bytes -= key.len();
         if let Some(expires_at) = messages.expires_at(kept.message) {
             self.expiries.remove(&(expires_at, kept.sequence));
         }

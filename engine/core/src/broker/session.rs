@@ -139,6 +139,11 @@ impl Session {
         }
     }
 
+    /// The bytes of its client identifier and of who its client is.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.client_id.len() + self.subject.as_ref().map_or(0, |subject| subject.bytes())
+    }
+
     /// So many messages at the front of the window were sent on this connection; those behind are to be sent again.
     pub(super) fn sent(&self) -> usize {
         self.window.len() - self.connection.as_ref().map_or(0, |connection| connection.to_resend)

@@ -14,12 +14,15 @@ use mayfly_wire::{
 };
 
 use super::Broker;
+use super::accounting::Pressure;
 use super::messages::MessageId;
 use super::replay::{DEFAULT_RETENTION, RequestId};
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
 use crate::machine::ConnectionId;
-use crate::store::{Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, ServiceError, Version};
+use crate::store::{
+    Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, Room, ServiceError, Version,
+};
 
 /// `__stat` of every response; a failed command says so in its payload.
 const STATUS: (&str, &str) = ("__stat", "200");
@@ -136,6 +139,8 @@ impl Broker {
             Some(request) => unsettled.insert(packet_id, request),
             None => unsettled.swap_remove(&packet_id),
         };
+        self.ledger.unsettled += usize::from(request.is_some());
+        self.ledger.unsettled -= usize::from(before.is_some());
         if let Some(before) = before
             && request != Some(before)
         {
@@ -157,7 +162,8 @@ impl Broker {
         let outcome = match *command {
             Command::Set { .. } if context.timestamp.is_none() => return Err(ServiceError::MissingTimestamp),
             Command::Set { key, value, condition, expiry } => {
-                self.store.set(&context, (key, value), condition, expiry)?
+                let room = self.room_in_store();
+                self.store.set(&context, (key, value), condition, expiry, room)?
             }
             Command::Get { .. } => unreachable!("GET changes nothing and is answered elsewhere"),
             Command::Del { key } => self.store.delete(&context, key, None)?,
@@ -173,6 +179,15 @@ impl Broker {
             _ => {}
         }
         Ok(outcome)
+    }
+
+    /// How many keys the store may have, and how many bytes.
+    fn room_in_store(&self) -> Room {
+        let max_bytes = match self.pressure() {
+            Pressure::Full => 0,
+            _ => usize::try_from(self.limits.max_store_bytes).unwrap_or(usize::MAX),
+        };
+        Room { max_keys: self.limits.max_keys as usize, max_bytes }
     }
 
     fn context<'a>(&self, request: &Request<'a>) -> Result<Context<'a>, ServiceError> {
@@ -231,6 +246,7 @@ impl Broker {
             watched.insert(key.into());
             let hash_state = &self.hash_state;
             let new = || IndexSet::with_hasher(hash_state.clone());
+            self.ledger.watched(key);
             self.watchers.entry(key.into()).or_insert_with(new).insert(session);
         }
         Ok(Outcome::WatchChanged)
@@ -252,7 +268,9 @@ impl Broker {
     /// Takes a session out of the watchers of `key`.
     pub(super) fn unregister(&mut self, key: &[u8], session: SessionKey) {
         let Some(watchers) = self.watchers.get_mut(key) else { return };
-        watchers.swap_remove(&session);
+        if watchers.swap_remove(&session) {
+            self.ledger.unwatched(key);
+        }
         if watchers.is_empty() {
             self.watchers.swap_remove(key);
         }

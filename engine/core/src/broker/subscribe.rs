@@ -7,6 +7,7 @@ use mayfly_wire::{
 };
 
 use super::Broker;
+use super::accounting::Pressure;
 use super::filter_index::is_exact;
 use super::outbox::Item;
 use super::session::SessionKey;
@@ -55,13 +56,16 @@ impl Broker {
             return Err(ReasonCode::QuotaExceeded);
         }
         let max_subscriptions = self.limits.max_subscriptions as usize;
+        let is_full = self.ledger.subscriptions >= self.limits.max_total_subscriptions as usize
+            || self.pressure() == Pressure::Full;
         let session = self.session(key);
         let is_new = !session.filters.contains(text);
         if is_new {
-            if session.filters.len() >= max_subscriptions {
+            if session.filters.len() >= max_subscriptions || is_full {
                 return Err(ReasonCode::QuotaExceeded);
             }
             session.filters.insert(text.into());
+            self.ledger.subscribed(subscription.filter);
         }
         let options = subscription.options;
         let qos = options.qos;
@@ -123,6 +127,7 @@ impl Broker {
 
     /// Takes a subscription out of its index.
     pub(super) fn end_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) {
+        self.ledger.unsubscribed(filter);
         if filter.share_name().is_some() {
             self.shares.remove(filter, key);
         } else {

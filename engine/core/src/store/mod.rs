@@ -74,6 +74,21 @@ struct Entry {
     expires_at: Option<Monotonic>,
 }
 
+/// What a SET has to keep within.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) max_keys: usize,
+    /// What all keys and values may occupy. A SET that takes no more than the value before it needs no room.
+    pub(crate) max_bytes: usize,
+}
+
+/// What a key takes beside its bytes and its value's: its entry, its place in the index and perhaps a deadline, with some
+/// half as much again for empty slots and the allocator.
+const ENTRY_COST: usize = 3 * size_of::<Entry>() / 2 + 24;
+
+/// A deadline in the ordered set of them.
+const EXPIRY_COST: usize = 40;
+
 /// The keys of one broker. Everything is in memory and ends with it.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -82,6 +97,8 @@ pub(crate) struct Store {
     hash_state: FixedState,
     expiries: BTreeSet<(Monotonic, u32)>,
     clock: VersionClock,
+    /// The bytes of all keys, values and fencing tokens.
+    content_bytes: usize,
 }
 
 impl Store {
@@ -93,12 +110,18 @@ impl Store {
             hash_state: FixedState::with_seed(hash_seed),
             expiries: BTreeSet::new(),
             clock: VersionClock::default(),
+            content_bytes: 0,
         }
     }
 
     /// How many keys exist.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// What the keys occupy, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.content_bytes + self.entries.len() * ENTRY_COST + self.expiries.len() * EXPIRY_COST
     }
 
     /// When the next key expires.
@@ -125,6 +148,7 @@ impl Store {
         (key, value): (&[u8], &[u8]),
         condition: Condition,
         expiry: Option<std::time::Duration>,
+        room: Room,
     ) -> Result<Outcome<'static>, ServiceError> {
         let found = self.find(key);
         if let Some(slot) = found {
@@ -139,12 +163,16 @@ impl Store {
                 return Ok(Outcome::Refused(entry.version));
             }
         }
+        self.check_room(found, (key, value), room)?;
         let version = self.clock.next(context.now.wall, context.timestamp);
         let expires_at = expiry.map(|expiry| context.now.monotonic.after(expiry));
         let fencing_token = context.fencing_token.map(|token| Box::new(FencingToken::new(token)));
         let (slot, was_due) = match found {
             Some(slot) => {
-                (slot, self.entries[slot as usize].replace(value, version, fencing_token, expires_at))
+                self.content_bytes -= self.entries[slot as usize].content_bytes();
+                let was_due = self.entries[slot as usize].replace(value, version, fencing_token, expires_at);
+                self.content_bytes += self.entries[slot as usize].content_bytes();
+                (slot, was_due)
             }
             None => (
                 self.insert(Entry {
@@ -217,6 +245,24 @@ impl Store {
         Some((entry.key, self.clock.next(now.wall, None)))
     }
 
+    /// Whether a SET keeps within the bounds. One that takes no more than what it replaces always does.
+    fn check_room(
+        &self,
+        found: Option<u32>,
+        (key, value): (&[u8], &[u8]),
+        room: Room,
+    ) -> Result<(), ServiceError> {
+        let grows_by = match found {
+            Some(slot) => value.len().saturating_sub(self.entries[slot as usize].value.len()),
+            None if self.entries.len() >= room.max_keys => return Err(ServiceError::QuotaExceeded),
+            None => ENTRY_COST + key.len() + value.len(),
+        };
+        if grows_by > 0 && self.bytes() + grows_by > room.max_bytes {
+            return Err(ServiceError::QuotaExceeded);
+        }
+        Ok(())
+    }
+
     fn key_hash(&self, key: &[u8]) -> u64 {
         self.hash_state.hash_one(key)
     }
@@ -227,6 +273,7 @@ impl Store {
 
     fn insert(&mut self, entry: Entry) -> u32 {
         let hash = self.key_hash(&entry.key);
+        self.content_bytes += entry.content_bytes();
         let slot = u32::try_from(self.entries.insert(entry)).expect("memory ends before 2^32 keys");
         let (entries, hash_state) = (&self.entries, &self.hash_state);
         self.index.insert_unique(hash, slot, |&slot| hash_state.hash_one(&entries[slot as usize].key));
@@ -235,6 +282,7 @@ impl Store {
 
     fn remove(&mut self, slot: u32) -> Entry {
         let entry = self.entries.remove(slot as usize);
+        self.content_bytes -= entry.content_bytes();
         if let Some(deadline) = entry.expires_at {
             self.expiries.remove(&(deadline, slot));
         }
@@ -259,6 +307,11 @@ impl Hash for Store {
 }
 
 impl Entry {
+    fn content_bytes(&self) -> usize {
+        let token = self.fencing_token.as_ref().map_or(0, |_| size_of::<FencingToken>());
+        self.key.len() + self.value.len() + token
+    }
+
     /// A key with a token wants one at least as high; a key without takes any.
     fn check_fencing(&self, token: Option<Hlc<'_>>) -> Result<(), ServiceError> {
         match (&self.fencing_token, token) {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::time::WallClock;
 
+const ROOM: Room = Room { max_keys: usize::MAX, max_bytes: usize::MAX };
+
 fn at(millis: u64) -> Now {
     Now {
         monotonic: Monotonic::from_nanos(millis * 1_000_000),
@@ -22,7 +24,7 @@ fn fenced(millis: u64, wall_clock_ms: u64) -> Context<'static> {
 }
 
 fn put(store: &mut Store, millis: u64, value: &[u8]) -> Version {
-    match store.set(&context(millis), (b"k", value), Condition::None, None) {
+    match store.set(&context(millis), (b"k", value), Condition::None, None, ROOM) {
         Ok(Outcome::Stored(version)) => version,
         other => panic!("expected a stored value, got {other:?}"),
     }
@@ -30,14 +32,15 @@ fn put(store: &mut Store, millis: u64, value: &[u8]) -> Version {
 
 fn put_for(store: &mut Store, millis: u64, expiry_ms: u64) {
     let expiry = Some(Duration::from_millis(expiry_ms));
-    store.set(&context(millis), (b"k", b"v"), Condition::None, expiry).expect("SET succeeds");
+    store.set(&context(millis), (b"k", b"v"), Condition::None, expiry, ROOM).expect("SET succeeds");
 }
 
 #[test]
 fn conditions_look_at_existence_and_value() {
     let mut store = Store::new(0);
-    let set =
-        |store: &mut Store, value: &[u8], condition| store.set(&context(1), (b"k", value), condition, None);
+    let set = |store: &mut Store, value: &[u8], condition| {
+        store.set(&context(1), (b"k", value), condition, None, ROOM)
+    };
     let Ok(Outcome::Stored(first)) = set(&mut store, b"a", Condition::NotExists) else {
         panic!("the key is new")
     };
@@ -67,7 +70,7 @@ fn vdel_compares_the_value() {
 fn fencing_comes_before_conditions_and_ends_with_the_key() {
     let mut store = Store::new(0);
     let set = |store: &mut Store, context: &Context<'_>| {
-        store.set(context, (b"k", b"v"), Condition::NotExists, None)
+        store.set(context, (b"k", b"v"), Condition::NotExists, None, ROOM)
     };
     set(&mut store, &fenced(1, 500)).expect("the first token is stored");
     assert_eq!(set(&mut store, &context(1)), Err(ServiceError::FencingTokenRequired));
@@ -81,8 +84,9 @@ fn fencing_comes_before_conditions_and_ends_with_the_key() {
 #[test]
 fn a_set_raises_the_token() {
     let mut store = Store::new(0);
-    let set =
-        |store: &mut Store, context: &Context<'_>| store.set(context, (b"k", b"v"), Condition::None, None);
+    let set = |store: &mut Store, context: &Context<'_>| {
+        store.set(context, (b"k", b"v"), Condition::None, None, ROOM)
+    };
     set(&mut store, &fenced(1, 500)).expect("stored");
     set(&mut store, &fenced(1, 600)).expect("a higher token is accepted");
     assert_eq!(set(&mut store, &fenced(1, 500)), Err(ServiceError::FencingTokenLower));

@@ -19,6 +19,7 @@ mod fencing;
 mod flow_control;
 mod inbound_flow_control;
 mod keeping_alive;
+mod limits_of_the_broker;
 mod malformed_packets;
 mod notifications;
 mod problem_information;

@@ -83,6 +83,7 @@ enum Action {
     Drop,
     Tick,
     Limits {
+        max_memory_bytes: u64,
         max_queued_messages: u32,
         max_remembered_requests: u32,
     },
@@ -177,8 +178,9 @@ fn actions() -> impl Strategy<Value = Action> {
     );
     let disconnect = (select(vec![ReasonCode::Success, ReasonCode::DisconnectWithWillMessage]), seconds())
         .prop_map(|(reason, expiry_s)| Action::Disconnect { reason, expiry_s });
-    let limits = (1_u32..6, 0_u32..6).prop_map(|(max_queued_messages, max_remembered_requests)| {
-        Action::Limits { max_queued_messages, max_remembered_requests }
+    let limits = (select(vec![4_000_u64, 7_000, 12_000, u64::MAX]), 1_u32..6, 0_u32..6);
+    let limits = limits.prop_map(|(max_memory_bytes, max_queued_messages, max_remembered_requests)| {
+        Action::Limits { max_memory_bytes, max_queued_messages, max_remembered_requests }
     });
     prop_oneof![
         6 => connect,
@@ -283,9 +285,12 @@ impl Writer {
             Action::Tick => self.append(&Input::Tick),
             Action::Rules(rules) => self.append(&Input::Rules(rules.as_rules())),
             Action::NodeDown { node } => self.append(&Input::NodeDown { node: *node }),
-            &Action::Limits { max_queued_messages, max_remembered_requests } => {
+            &Action::Limits { max_memory_bytes, max_queued_messages, max_remembered_requests } => {
                 let overflows = [QueueOverflow::Refuse, QueueOverflow::DropOldest];
                 let limits = Limits {
+                    max_memory_bytes,
+                    max_sessions: 4,
+                    max_keys: 3,
                     max_queued_messages,
                     queue_overflow: overflows[max_queued_messages as usize % 2],
                     max_remembered_requests,
