@@ -17,13 +17,19 @@ pub(super) struct Subject {
     policy: Box<str>,
     /// The places of those rules of the policy that are about this client.
     rules: Box<[u32]>,
+    /// The topic that the client published to last, while the rules allow it: most clients have one.
+    published: String,
 }
+
+/// A longer topic is not remembered, in bytes.
+const MAX_REMEMBERED_TOPIC: usize = 128;
 
 impl Subject {
     /// What it occupies, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let texts = self.user_name.as_ref().map_or(0, |name| name.len()) + self.policy.len();
         size_of::<Self>()
+            + MAX_REMEMBERED_TOPIC
             + texts
             + self.attributes.as_attributes().as_bytes().len()
             + size_of_val(&*self.rules)
@@ -46,6 +52,7 @@ impl Broker {
             attributes: attributes.iter().collect(),
             policy: policy.into(),
             rules: self.rules.concerning(policy, principal),
+            published: String::new(),
         }))
     }
 
@@ -60,6 +67,23 @@ impl Broker {
     pub(super) fn may(&self, key: SessionKey, operation: Operation<'_>) -> bool {
         let session = &self.sessions[key.index()];
         self.allows(session.subject.as_deref(), &session.client_id, operation)
+    }
+
+    /// Whether a session's client may publish to a topic.
+    pub(super) fn may_publish(&mut self, key: SessionKey, topic: &str) -> bool {
+        let published = self.sessions[key.index()].subject.as_ref().map(|subject| subject.published.as_str());
+        if published.is_none_or(|published| published == topic) {
+            return true;
+        }
+        let may = self.may(key, Operation::Publish(topic));
+        if may
+            && topic.len() <= MAX_REMEMBERED_TOPIC
+            && let Some(subject) = &mut self.session(key).subject
+        {
+            subject.published.clear();
+            subject.published.push_str(topic);
+        }
+        may
     }
 
     /// Whether a session's client may have responses sent to a topic: whether it may subscribe to it.
@@ -100,6 +124,7 @@ impl Broker {
             let session = &mut self.sessions[index];
             let Some(subject) = &mut session.subject else { continue };
             self.ledger.session_texts -= subject.bytes();
+            subject.published.clear();
             subject.rules = self.rules.concerning(&subject.policy, subject.principal(&session.client_id));
             self.ledger.session_texts += subject.bytes();
             self.revoke(key);

@@ -6,7 +6,6 @@ use super::Broker;
 use super::outbox::Item;
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
-use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 use crate::store::{NOTIFY_TOPIC_PREFIX, REQUEST_TOPIC};
 
@@ -31,7 +30,7 @@ impl Broker {
             self.answer_publish(key, connection, publish, ReasonCode::NotAuthorized);
             return;
         }
-        if !self.may(key, Operation::Publish(publish.topic)) {
+        if !self.may_publish(key, publish.topic) {
             self.counters.denied_publications += 1;
             self.answer_publish(key, connection, publish, ReasonCode::NotAuthorized);
             return;
