@@ -58,6 +58,8 @@ pub struct Settings {
     pub max_session_expiry_interval_s: Option<u32>,
     /// Subscriptions of one session.
     pub max_subscriptions: Option<u32>,
+    /// The pattern of the only client identifiers that may connect, where it is given.
+    pub may_connect: Option<String>,
     /// The only topic patterns that anybody may subscribe to, where they are given.
     pub may_subscribe: Option<Vec<String>>,
     /// The only topic patterns that anybody may publish to, where they are given.

@@ -175,12 +175,15 @@ fn world(settings: &Settings) -> World {
     set(&mut limits.max_session_expiry_interval_s, settings.max_session_expiry_interval_s);
     set(&mut limits.max_subscriptions, settings.max_subscriptions);
     let mut world = World::with(config, limits);
-    if settings.may_subscribe.is_some() || settings.may_publish.is_some() {
+    let given =
+        [settings.may_connect.is_some(), settings.may_subscribe.is_some(), settings.may_publish.is_some()];
+    if given.contains(&true) {
         let patterns = |given: &Option<Vec<String>>| given.clone().unwrap_or_else(|| vec!["#".to_owned()]);
         let (subscribe, publish) = (patterns(&settings.may_subscribe), patterns(&settings.may_publish));
         let subscribe: Vec<_> = subscribe.iter().map(String::as_str).collect();
         let publish: Vec<_> = publish.iter().map(String::as_str).collect();
-        world.set_rules([everyone().connect().subscribe(&subscribe).publish(&publish)]);
+        let connect = settings.may_connect.as_deref().unwrap_or("*");
+        world.set_rules([everyone().connect_as(connect).subscribe(&subscribe).publish(&publish)]);
         world.come_as(None, &[]);
     }
     world
