@@ -46,8 +46,6 @@ pub struct Exchange {
 pub struct Settings {
     /// The longest packet that the broker takes, in bytes.
     pub max_packet_size: Option<u32>,
-    /// Unacknowledged messages to one client.
-    pub max_in_flight: Option<u16>,
     /// Unacknowledged messages from one client: the broker's Receive Maximum.
     pub receive_maximum: Option<u16>,
     /// Topic aliases that a client may define.
