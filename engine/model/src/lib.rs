@@ -20,6 +20,7 @@
 //! | a message at the very moment at which its interval ends, as with an interval of 0 | 3.3.2.3.3 | sent, or dropped |
 //! | an expired message that was sent before a reconnect | 3.3.2.3.3, 4.4 | sent again with what is left of its interval, or given up |
 //! | a message larger than the client takes, while it waits | 3.1.2.11.4 | dropped at once, or when its turn comes |
+//! | a QoS 2 message in flight that is larger than a later connection takes | 3.1.2.11.4 | given up, or PUBREL at once |
 //! | QoS 0 for a client that is away | 4.1 | dropped, or kept |
 //! | messages that wait when their subscription ends | 3.10.4 | dropped, or delivered |
 //! | retained messages that wait for room when theirs is replaced or deleted, or when the client subscribes again | 3.3.1.3, 3.8.4 | dropped, or delivered |

@@ -136,6 +136,7 @@ impl Model {
             }
             parcel.may_be_dropped |= parcel.holders.is_empty();
         }
+        self.forget_ended_groups();
         let Some(ended) = ended else { return };
         for owed in ended.owed.iter().filter(|owed| owed.qos > 0) {
             owed.groups.iter().for_each(|group| self.owe_to_group(group, &owed.message, true));
@@ -144,6 +145,19 @@ impl Model {
             let may_be_dropped = !sent.is_certainly_shared;
             let groups = sent.owed.groups.iter();
             groups.for_each(|group| self.owe_to_group(group, &sent.owed.message, may_be_dropped));
+        }
+    }
+
+    /// A group ends with its last member. One of the same name that begins later is another one, and need not get what was
+    /// meant for the first.
+    fn forget_ended_groups(&mut self) {
+        let filters = self.sessions.values().flat_map(|session| session.subscriptions.keys());
+        let groups: BTreeSet<String> = filters.cloned().collect();
+        for parcel in self.parcels.iter_mut().filter(|parcel| !groups.contains(&parcel.group)) {
+            parcel.may_be_dropped = true;
+        }
+        for sent in self.sessions.values_mut().flat_map(|session| &mut session.in_flight) {
+            sent.is_certainly_shared &= sent.owed.groups.iter().all(|group| groups.contains(group));
         }
     }
 
@@ -162,8 +176,12 @@ impl Model {
         let held = |parcel: &Parcel| parcel.copies(&connection.client_id).any(is_it);
         let client_id = connection.client_id.clone();
         let alike = (0..self.parcels.len()).filter(|index| held(&self.parcels[*index]));
-        // Of several the one that fewest others may have: then they are more likely to find theirs.
-        let parcel = match alike.min_by_key(|index| self.parcels[*index].holders.len()) {
+        // Of several one that has to come, and that fewest others may have: then they are more likely to find theirs.
+        let preference = |index: &usize| {
+            let parcel = &self.parcels[*index];
+            (parcel.may_be_dropped, parcel.holders.len())
+        };
+        let parcel = match alike.min_by_key(preference) {
             Some(found) => self.parcels.remove(found),
             None => match self.exchange(held) {
                 Some(parcel) => parcel,
@@ -181,7 +199,7 @@ impl Model {
                 is_released: false,
                 published_on: number,
                 sent_on: number,
-                is_certainly_shared: !parcel.ambiguous.contains(&client_id),
+                is_certainly_shared: !parcel.ambiguous.contains(&client_id) && !parcel.may_be_dropped,
             });
         }
         self.taken.push((client_id, owed, parcel));
