@@ -15,7 +15,6 @@
 //! | order among the packets to different clients, and of an acknowledgement and the messages it causes | 4.6 | any |
 //! | packet identifiers | 2.2.1 | any that is not in flight |
 //! | order of the identifiers in one PUBLISH | 3.3.2.3.8 | any |
-//! | RETAIN where overlapping subscriptions differ in Retain As Published | 3.3.1.3 | either |
 //! | what is left of a message expiry interval | 3.3.2.3.3 | whole seconds, rounded up or down |
 //! | a message at the very moment at which its interval ends, as with an interval of 0 | 3.3.2.3.3 | sent, or dropped |
 //! | an expired message that was sent before a reconnect | 3.3.2.3.3, 4.4 | sent again with what is left of its interval, or given up |
@@ -35,7 +34,7 @@
 //! | an alias that was never set | 3.3.4 | Protocol Error, or Topic Alias invalid |
 //!
 //! Where this project promises more than the standard, the model holds the engine to the promise: one copy for
-//! overlapping subscriptions [3.3.4], "No matching subscribers" wherever it is true, onward delivery of QoS 2 at the
+//! overlapping subscriptions [3.3.4], with RETAIN as it was published where any of them asks for that [3.3.1.3], "No matching subscribers" wherever it is true, onward delivery of QoS 2 at the
 //! PUBLISH [4.3.3], QoS 0 retained messages kept [3.3.1.3], a DISCONNECT with its reason before each close of an MQTT 5
 //! connection [4.13], nothing late.
 

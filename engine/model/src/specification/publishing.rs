@@ -129,16 +129,14 @@ fn one_copy(session: &Session, message: &Message, filters: &[String]) -> Owed {
     let held: Vec<_> = filters.iter().map(|filter| &session.subscriptions[filter]).collect();
     let granted = held.iter().map(|held| held.subscription.qos).max().unwrap_or(0);
     let qos = message.qos.min(granted); // [MQTT-3.8.4-8]
-    let mut retain: Vec<bool> =
-        held.iter().map(|held| held.subscription.retain_as_published && message.retain).collect();
-    retain.sort_unstable();
-    retain.dedup();
+    // Where they differ the standard says nothing; here one that asks for it is enough.
+    let retain = message.retain && held.iter().any(|held| held.subscription.retain_as_published);
     let mut identifiers: Vec<u32> = held.iter().filter_map(|held| held.identifier).collect();
     identifiers.sort_unstable();
     Owed {
         message: message.clone(),
         qos,
-        retain,
+        retain: vec![retain],
         identifiers,
         filters: filters.iter().cloned().collect(),
         groups: Vec::new(),
