@@ -11,7 +11,9 @@ use crate::specification::{Capabilities, Choices, Connect, Properties, Subscript
 const TOPICS: [&str; 6] = ["topic", "topic/a", "topic/a", "topic/b", "$x/a", "w"];
 const FILTERS: [&str; 12] =
     ["topic", "topic/a", "topic/a", "topic/b", "topic/+", "topic/#", "#", "+/a", "+", "$x/#", "$x/+", "w"];
-const SHARED_FILTERS: [&str; 4] = ["$share/g/topic/a", "$share/g/topic/#", "$share/h/topic/a", "$share/g/#"];
+/// Mostly the same, so that groups have members.
+const SHARED_FILTERS: [&str; 5] =
+    ["$share/g/topic/#", "$share/g/topic/#", "$share/g/topic/#", "$share/h/topic/a", "$share/g/#"];
 
 /// Operations of one program.
 const MIN_OPERATIONS: usize = 8;
@@ -27,9 +29,11 @@ pub fn program(seed: u64, choices: &Choices) -> Program {
         sends_qos_2: choices.max_granted_qos == 2,
         clients: 0,
         versions: [Version::V5; CLIENTS.len()],
+        groups: [SHARED_FILTERS[0]; CLIENTS.len()],
         is_connected: [false; CLIENTS.len()],
     };
     for client in 0..CLIENTS.len() {
+        generator.groups[client] = *generator.pick(&SHARED_FILTERS[..]);
         generator.versions[client] = if generator.chance(80) { Version::V5 } else { Version::V3_1_1 };
     }
     // Mostly few clients: they meet more often.
@@ -43,7 +47,7 @@ pub fn program(seed: u64, choices: &Choices) -> Program {
     let len = generator.rng.random_range(MIN_OPERATIONS..=MAX_OPERATIONS);
     // Somebody is there, so that what follows has somebody to be about.
     let mut operations = vec![generator.connect(0), generator.connect(1)];
-    operations.push(Operation::Send { client: 1, deed: generator.subscribe() });
+    operations.push(Operation::Send { client: 1, deed: generator.subscribe(1) });
     while operations.len() < len {
         let operation = generator.operation();
         operations.push(operation);
@@ -62,6 +66,8 @@ struct Generator<'a> {
     clients: usize,
     /// What they speak, mostly.
     versions: [Version; CLIENTS.len()],
+    /// The shared subscription that each may have. One, since nobody can tell which of two groups brought a message.
+    groups: [&'static str; CLIENTS.len()],
     /// Which of them have a connection, as far as that can be told without running the program.
     is_connected: [bool; CLIENTS.len()],
 }
@@ -80,7 +86,7 @@ impl Generator<'_> {
             self.is_connected[client] = false;
             return Operation::Drop { client };
         }
-        let deed = self.deed();
+        let deed = self.deed(client);
         if matches!(deed, Deed::Disconnect { .. } | Deed::ConnectAgain) {
             self.is_connected[client] = false;
         }
@@ -95,10 +101,10 @@ impl Generator<'_> {
         }
     }
 
-    fn deed(&mut self) -> Deed {
+    fn deed(&mut self, client: usize) -> Deed {
         match self.rng.random_range(0..100) {
-            0..20 => self.subscribe(),
-            20..24 => Deed::Unsubscribe { filters: self.some(Self::filter) },
+            0..20 => self.subscribe(client),
+            20..24 => Deed::Unsubscribe { filters: self.some(|generator| generator.filter(client)) },
             24..42 => Deed::Acknowledge { which: self.which(), refuses: self.chance(10) },
             42..45 => Deed::PublishAgain { which: self.which() },
             45..48 => Deed::Disconnect {
@@ -156,12 +162,12 @@ impl Generator<'_> {
         }
     }
 
-    fn subscribe(&mut self) -> Deed {
+    fn subscribe(&mut self, client: usize) -> Deed {
         let has_identifiers = self.capabilities.subscription_identifiers_available;
         Deed::Subscribe {
             identifier: self.maybe(40, |generator| *generator.pick(&[1, 2, 300])).filter(|_| has_identifiers),
             subscriptions: self.some(|generator| Subscription {
-                filter: generator.filter(),
+                filter: generator.filter(client),
                 qos: *generator.pick(&[0, 1, 1, 2, 2]),
                 no_local: generator.chance(15),
                 retain_as_published: generator.chance(30),
@@ -170,10 +176,12 @@ impl Generator<'_> {
         }
     }
 
-    fn filter(&mut self) -> String {
+    fn filter(&mut self, client: usize) -> String {
         let has_shared = self.capabilities.shared_subscription_available;
-        let filters = if has_shared && self.chance(20) { &SHARED_FILTERS[..] } else { &FILTERS[..] };
-        (*self.pick(filters)).to_owned()
+        if has_shared && self.chance(20) {
+            return self.groups[client].to_owned();
+        }
+        (*self.pick(&FILTERS)).to_owned()
     }
 
     fn message(&mut self) -> Message {

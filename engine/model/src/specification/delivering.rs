@@ -102,8 +102,9 @@ impl Session {
         }
         // [MQTT-4.6.0-1] In the order of first sending. One before it may have been given up.
         let before = self.in_flight[..found].iter().filter(|sent| sent.waits_to_be_resent(number));
-        let skipped: Vec<&InFlight> =
-            before.filter(|sent| !may_be_given_up(&sent.owed, connection, now)).collect();
+        let skipped: Vec<&InFlight> = before
+            .filter(|sent| !sent.owed.may_be_dropped && !may_be_given_up(&sent.owed, connection, now))
+            .collect();
         if let Some(first) = skipped.first() {
             return Err(Violation::new("messages are sent again in another order", "MQTT-4.6.0-1")
                 .allowing([first.owed.describe(now)]));
@@ -152,7 +153,7 @@ impl Session {
         if let Some(packet_id) = publish.packet_id {
             self.in_flight.push(InFlight {
                 packet_id,
-                owed,
+                owed: Owed { may_be_dropped: false, ..owed },
                 is_released: false,
                 published_on: number,
                 sent_on: number,
@@ -176,7 +177,8 @@ impl Session {
         }
         let waiting = self.owed[..index].iter().filter(|earlier| !earlier.may_be_dropped);
         let unsent = self.in_flight.iter().filter(|sent| sent.waits_to_be_resent(number));
-        let mut earlier = unsent.map(|sent| &sent.owed).chain(waiting);
+        let unsent = unsent.map(|sent| &sent.owed).filter(|earlier| !earlier.may_be_dropped);
+        let mut earlier = unsent.chain(waiting);
         let overtaken =
             earlier.find(|earlier| owed.comes_after(earlier) && !may_be_given_up(earlier, connection, now));
         match overtaken {
@@ -252,11 +254,12 @@ impl Session {
             let missing = format!("PUBREL {} again", sent.packet_id);
             return Err(Violation::on(number, "a PUBREL is missing", "MQTT-4.4.0-1").allowing([missing]));
         }
+        for sent in self.in_flight.iter_mut().filter(|sent| sent.waits_to_be_resent(number)) {
+            sent.owed.may_be_dropped |= may_be_given_up(&sent.owed, connection, now);
+        }
         if has_room {
             // What was given up is no longer in flight.
-            self.in_flight.retain(|sent| {
-                !sent.waits_to_be_resent(number) || !may_be_given_up(&sent.owed, connection, now)
-            });
+            self.in_flight.retain(|sent| !sent.waits_to_be_resent(number) || !sent.owed.may_be_dropped);
             if let Some(sent) = self.in_flight.iter().find(|sent| sent.waits_to_be_resent(number)) {
                 return Err(Violation::on(number, "a message is not sent again", "MQTT-4.4.0-1")
                     .allowing([format!("{}, with DUP", sent.owed.describe(now))]));
