@@ -22,6 +22,9 @@ pub enum PlanError {
         "the client `{0}` pauses between operations; a benchmark needs `pause = {{ min = \"0ms\", max = \"0ms\" }}`"
     )]
     Pause(String),
+    /// A client does something that the benchmark cannot drive.
+    #[error("the client `{0}` has another workload than `register`, the only one that is measured")]
+    Workload(String),
     /// It has faults or a lying broker; the reader of scenarios refuses these together with [bench].
     #[error(
         "the scenario `{0}` has faults or a lying broker, which wall time cannot have; choose one of scenarios/bench"
@@ -59,7 +62,9 @@ impl<'s> Plan<'s> {
         }
         let Some(bench) = &scenario.bench else { return Err(PlanError::NoBench(scenario.name.clone())) };
         for group in &scenario.clients {
-            let WorkloadKind::Register(workload) = &group.workload;
+            let WorkloadKind::Register(workload) = &group.workload else {
+                return Err(PlanError::Workload(group.name.clone()));
+            };
             if workload.pause.max > Duration::ZERO {
                 return Err(PlanError::Pause(group.name.clone()));
             }
@@ -83,9 +88,9 @@ impl<'s> Plan<'s> {
         let clients = self.scenario.clients();
         let in_flight: Vec<_> = clients
             .iter()
-            .map(|client| {
-                let WorkloadKind::Register(workload) = &client.group.workload;
-                workload.in_flight
+            .filter_map(|client| match &client.group.workload {
+                WorkloadKind::Register(workload) => Some(workload.in_flight),
+                _ => None,
             })
             .collect();
         let noun = if clients.len() == 1 { "client" } else { "clients" };

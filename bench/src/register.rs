@@ -40,7 +40,9 @@ struct Open {
 impl RegisterClient {
     /// The client with this index in the scenario; `client` is its connection.
     pub fn new(client: Client, index: usize, scenario_client: &ScenarioClient<'_>, seed: u64) -> Self {
-        let WorkloadKind::Register(workload) = &scenario_client.group.workload;
+        let WorkloadKind::Register(workload) = &scenario_client.group.workload else {
+            panic!("a plan has register workloads alone");
+        };
         let worker = |number| {
             // There is one life of each client: nothing crashes in a benchmark.
             let stream = RandomStream::Client { client: index, incarnation: 0, worker: number };

@@ -6,9 +6,12 @@
 //!
 //! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
 
+pub mod mqtt;
+
 use std::fmt;
 
 use crate::scenario::Vocabulary;
+use mqtt::MqttEvent;
 
 /// Everything that one run recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,15 +26,55 @@ pub struct History {
     pub sessions: Vec<SessionEvent>,
     /// How many keys the store held, sampled over the run, in order of time.
     pub key_counts: Vec<KeyCount>,
+    /// What the clients did and saw in MQTT beside the state store, in the order in which it began.
+    pub mqtt: Vec<MqttEvent>,
+    /// When the network held back everything between a client and the broker, in order of time.
+    pub cut_offs: Vec<CutOff>,
+    /// How many messages the broker had dropped from full queues, over time and in all lives of its process.
+    pub drops: Vec<(u64, u64)>,
+    /// What the world is like.
+    pub world: WorldRecord,
+}
+
+/// What a checker must know of the world to say what is late.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorldRecord {
+    /// The shortest one-way latency of a segment in nanoseconds.
+    pub latency_min_ns: u64,
+    /// The longest.
+    pub latency_max_ns: u64,
+    /// The simulator's step: whatever happens may show this much later.
+    pub tick_ns: u64,
+    /// The most messages that the broker lets wait for one session.
+    pub max_queued_messages: u64,
+    /// Whether a full queue drops the oldest message for the newest, instead of refusing that.
+    pub drops_oldest: bool,
+}
+
+/// A time in which nothing passed between a client and the broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// Whose.
+    pub client: ClientIndex,
+    /// From when.
+    pub from_ns: u64,
+    /// Until when; `u64::MAX` while it lasts.
+    pub until_ns: u64,
 }
 
 /// A client of the run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientRecord {
     /// The name that the scenario gave it.
     pub name: String,
     /// The Session Expiry Interval that it asked for, in seconds.
     pub session_expiry_s: u32,
+    /// The Keep Alive that it asked for, in seconds.
+    pub keep_alive_s: u32,
+    /// How long it is ready to wait for an answer.
+    pub operation_timeout_ns: u64,
+    /// It breaks the rules on purpose; what happens to it is no evidence against the broker.
+    pub is_hostile: bool,
 }
 
 /// Which client: an index into [`History::clients`].

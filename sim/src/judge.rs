@@ -9,6 +9,7 @@ use mayfly_reports::{Conclusion, Expectation, FaultVerdict, Observation, Verdict
 
 use crate::check::{self, CheckReport};
 use crate::fault::{FLOORS, FaultKind};
+use crate::history::mqtt::Events;
 use crate::history::{History, Operation, Operations};
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
@@ -56,6 +57,9 @@ pub fn expectations(
     records: &Records,
 ) -> Vec<Expectation> {
     let mut expectations = work(&scenario.expect.operations, &records.history);
+    expectations.extend(scenario.expect.events.demands().filter_map(|(word, least)| {
+        at_least(Events::words_for(word), least, Events::count(word, &records.history))
+    }));
     expectations.extend(bites(scenario, faults));
     if scenario.expect.verdict == ExpectedVerdict::Violation {
         expectations.extend(scenario.expect.caught_by.iter().map(|caught| {

@@ -6,6 +6,7 @@
 //! - [`check`]: judges a history
 //! - [`world`]: the hosts, the network and time; [`workload`]: what the clients do; [`sabotage`]: brokers that lie
 //! - [`fault`]: what can go wrong; [`nemesis`]: carries it out; [`recorder`], [`trace`]: what a run leaves behind
+//! - [`mqtt`]: a client for workloads that need exact control
 //! - `plug_in`: the registration tables of workloads, faults, checkers and lying brokers
 //! - [`run`]: one run from scenario to [`report`]; [`judge`]: what the scenario demanded of it
 
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod fault;
 pub mod history;
 pub mod judge;
+pub mod mqtt;
 pub mod nemesis;
 mod plug_in;
 pub mod recorder;

@@ -21,6 +21,7 @@ macro_rules! plug_ins {
         $(#[$about])*
         #[derive(Clone, Debug, PartialEq, serde::Deserialize)]
         #[serde(rename_all = "kebab-case")]
+        #[allow(clippy::large_enum_variant, reason = "a scenario has a handful of each")]
         pub enum $table {
             $($(#[$line])* $kind($parameters),)+
         }

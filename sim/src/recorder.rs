@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::history::mqtt::{EventId, MqttEvent, What};
 use crate::history::{
-    BrokerChange, BrokerEvent, Call, ClientIndex, History, KeyCount, OperationId, Reply, SessionChange,
-    SessionEvent, UnknownReason,
+    BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Reply,
+    SessionChange, SessionEvent, UnknownReason,
 };
 use crate::trace::{EventKind, Trace};
 
@@ -112,6 +113,37 @@ impl Recorder {
         }
     }
 
+    /// A client does or sees something in MQTT.
+    pub fn mqtt(&self, client: ClientIndex, what: What, at_ns: u64) -> EventId {
+        let mut records = self.lock();
+        let id = EventId(records.history.mqtt.len());
+        let text = format!("{what:?}");
+        records.history.mqtt.push(MqttEvent { client, at_ns, what });
+        records.trace_client(at_ns, EventKind::Mqtt, client, &text);
+        id
+    }
+
+    /// A client learns more of what it did or saw.
+    pub fn mqtt_amend(&self, id: EventId, at_ns: u64, change: impl FnOnce(&mut What)) {
+        let mut records = self.lock();
+        let Some(event) = records.history.mqtt.get_mut(id.0) else { return };
+        change(&mut event.what);
+        let (client, text) = (event.client, format!("{} {:?}", id.0, event.what));
+        records.trace_client(at_ns, EventKind::Mqtt, client, &text);
+    }
+
+    /// The network holds back everything between a client and the broker.
+    pub fn cut_off(&self, client: ClientIndex, at_ns: u64) {
+        self.lock().history.cut_offs.push(CutOff { client, from_ns: at_ns, until_ns: u64::MAX });
+    }
+
+    /// The network delivers again.
+    pub fn reunited(&self, client: ClientIndex, at_ns: u64) {
+        let mut records = self.lock();
+        let open = records.history.cut_offs.iter_mut().filter(|cut_off| cut_off.client == client);
+        open.filter(|cut_off| cut_off.until_ns == u64::MAX).for_each(|cut_off| cut_off.until_ns = at_ns);
+    }
+
     /// A client's process started.
     pub fn client_started(&self, client: ClientIndex, at_ns: u64) {
         let mut records = self.lock();
@@ -169,9 +201,13 @@ impl Recorder {
         records.session_counts.push((at_ns, sessions));
     }
 
-    /// The broker was looked at: it holds so many keys and sessions. Only changes are kept.
-    pub fn sample(&self, keys: u64, sessions: u64, at_ns: u64) {
+    /// The broker was looked at: it holds so many keys and sessions, and has dropped so many messages in all. Only changes
+    /// are kept.
+    pub fn sample(&self, keys: u64, sessions: u64, dropped: u64, at_ns: u64) {
         let mut records = self.lock();
+        if records.history.drops.last().map_or(0, |&(_, last)| last) != dropped {
+            records.history.drops.push((at_ns, dropped));
+        }
         if records.history.key_counts.last().is_none_or(|last| last.keys != keys) {
             records.history.key_counts.push(KeyCount { at_ns, keys });
             records.trace.record(at_ns, EventKind::Broker, "broker", &keys.to_le_bytes());
@@ -212,7 +248,11 @@ mod tests {
     const BOB: ClientIndex = ClientIndex(1);
 
     fn recorder() -> Recorder {
-        let client = |name: &str| ClientRecord { name: name.to_owned(), session_expiry_s: 60 };
+        let client = |name: &str| ClientRecord {
+            name: name.to_owned(),
+            session_expiry_s: 60,
+            ..ClientRecord::default()
+        };
         Recorder::new(History::new(["alice", "bob"].map(client).to_vec()), Trace::new("", 0))
     }
 
@@ -267,7 +307,7 @@ mod tests {
         let recorder = recorder();
         recorder.broker_started(0, 0, 0);
         for (at_ns, keys) in [(1, 0), (2, 3), (3, 3), (4, 0)] {
-            recorder.sample(keys, 0, at_ns);
+            recorder.sample(keys, 0, 0, at_ns);
         }
         recorder.broker_started(0, 0, 5);
         let counts: Vec<_> =

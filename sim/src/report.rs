@@ -1,5 +1,7 @@
 //! From a run's records to its report.
 
+mod mqtt;
+
 use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +14,7 @@ use mayfly_reports::{
 
 use crate::check::{self, CheckReport};
 use crate::fault::{FLOORS, FaultKind};
+use crate::history::mqtt::EventId;
 use crate::history::{self, BrokerChange, Call, Condition, History, Reply, UnknownReason};
 use crate::judge;
 use crate::nemesis::FaultRecord;
@@ -46,8 +49,8 @@ impl Finished<'_> {
         let judged = judge::faults(scenario, &self.faults, history);
         let expectations = judge::expectations(scenario, &judged, &checks, records);
         let verdict = judge::verdict(scenario, &judged, &checks, &expectations);
-        let operations: Vec<_> =
-            history.operations.iter().map(|operation| operation_row(history, operation)).collect();
+        let operations = history.operations.iter().map(|operation| operation_row(history, operation));
+        let operations: Vec<_> = operations.chain(mqtt::rows(history)).collect();
         let faults = scenario.faults.iter().zip(&self.faults).zip(judged);
         RunReport {
             format_version: FORMAT_VERSION,
@@ -249,6 +252,9 @@ fn checker_row(history: &History, check: &CheckReport) -> Checker {
 
 fn counter_example(history: &History, example: &check::CounterExample) -> CounterExample {
     let row = |id: &history::OperationId| {
+        if history.shown_event(*id).is_some() {
+            return mqtt_row(mqtt::row(history, EventId(id.0 as usize - history.operations.len())));
+        }
         let described = history.operation(*id);
         let operation = operation_row(history, described);
         CounterExampleRow {
@@ -280,6 +286,24 @@ fn counter_example(history: &History, example: &check::CounterExample) -> Counte
         explanation: example.explanation.clone(),
         operation_ids: example.operations.iter().map(|id| id.0).collect(),
         rows: example.operations.iter().map(row).collect(),
+    }
+}
+
+/// A row of a counter-example that tells of an MQTT event.
+fn mqtt_row(event: Operation) -> CounterExampleRow {
+    let details = [Some(event.key), event.argument, event.condition];
+    let details: Vec<_> = details.into_iter().flatten().collect();
+    CounterExampleRow {
+        operation_id: Some(event.id),
+        who: event.client,
+        what: format!("{} {}", event.kind, details.join(" ")),
+        from_ns: event.invoked_ns,
+        until_ns: event.completed_ns,
+        saw: match event.outcome {
+            Outcome::Ok { reply, .. } => reply,
+            Outcome::Failed { error } => error,
+            Outcome::Unknown { reason } => format!("unknown: {reason}"),
+        },
     }
 }
 

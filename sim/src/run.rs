@@ -2,16 +2,17 @@
 
 use std::time::{Duration, Instant};
 
+use mayfly_core::QueueOverflow;
 use mayfly_reports::RunReport;
 use thiserror::Error;
 
-use crate::history::{ClientRecord, History};
+use crate::history::{ClientRecord, History, WorldRecord};
 use crate::nemesis::Nemesis;
 use crate::recorder::Recorder;
 use crate::report::Finished;
 use crate::scenario::Scenario;
 use crate::trace::Trace;
-use crate::world::World;
+use crate::world::{World, nanos};
 
 /// The stack of a run's thread in bytes: deep enough for a checker's search.
 const STACK_SIZE: usize = 64 * 1024 * 1024;
@@ -80,9 +81,13 @@ fn simulate(
     let started = Instant::now();
     let clients = scenario.clients().into_iter().map(|client| ClientRecord {
         name: client.name,
-        session_expiry_s: u32::try_from(client.group.session_expiry.as_secs()).unwrap_or(u32::MAX),
+        session_expiry_s: whole_s(client.group.session_expiry),
+        keep_alive_s: whole_s(client.group.keep_alive),
+        operation_timeout_ns: nanos(client.group.operation_timeout),
+        is_hostile: client.group.workload.is_hostile(),
     });
-    let recorder = Recorder::new(History::new(clients.collect()), Trace::new(&format!("{scenario:?}"), seed));
+    let history = History { world: world_record(scenario), ..History::new(clients.collect()) };
+    let recorder = Recorder::new(history, Trace::new(&format!("{scenario:?}"), seed));
     let mut world = World::new(scenario, seed, &recorder);
     let mut nemesis = Nemesis::new(scenario, &recorder);
     let total = scenario.run.duration + scenario.run.drain;
@@ -108,6 +113,21 @@ fn simulate(
     let mut report = finished.report();
     report.wall_duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(report)
+}
+
+fn world_record(scenario: &Scenario) -> WorldRecord {
+    let latency = scenario.network.latency;
+    WorldRecord {
+        latency_min_ns: nanos(latency.min),
+        latency_max_ns: nanos(latency.max),
+        tick_ns: nanos(scenario.run.tick),
+        max_queued_messages: u64::from(scenario.broker.limits.max_queued_messages),
+        drops_oldest: scenario.broker.limits.queue_overflow == QueueOverflow::DropOldest,
+    }
+}
+
+fn whole_s(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {

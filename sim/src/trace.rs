@@ -28,6 +28,8 @@ pub enum EventKind {
     Broker = 8,
     /// A client sent an operation's request again.
     SentAgain = 9,
+    /// A client did or saw something in MQTT beside the state store.
+    Mqtt = 10,
 }
 
 /// Collects the events of one run.

@@ -5,7 +5,9 @@
 //! When a fault acts is the [`nemesis`](crate::nemesis)'s business; what is put down to it, the judge's.
 
 mod crash;
+mod half_open;
 mod partition;
+mod reset;
 mod restart;
 
 use std::fmt;
@@ -14,7 +16,9 @@ use std::time::Duration;
 use mayfly_reports::Expectation;
 
 pub use crash::{Crash, CrashExpect};
+pub use half_open::HalfOpen;
 pub use partition::{Partition, PartitionExpect, PartitionMode};
+pub use reset::{Reset, ResetExpect};
 pub use restart::{Restart, RestartExpect};
 
 use crate::history::ClientIndex;
@@ -33,15 +37,21 @@ plug_ins! {
         Restart(Restart),
         /// `kind = "crash"`
         Crash(Crash),
+        /// `kind = "reset"`
+        Reset(Reset),
+        /// `kind = "half-open"`
+        HalfOpen(HalfOpen),
     }
 }
 
 /// What `[expect.faults]` can demand: the key, and the words of a report. Each fault counts under one of them.
-pub const FLOORS: [(&str, &str); 4] = [
+pub const FLOORS: [(&str, &str); 6] = [
     ("partition_delay", "partition (delay)"),
     ("partition_disconnect", "partition (disconnect)"),
     ("restart", "restart"),
     ("crash", "crash"),
+    ("reset", "reset"),
+    ("half_open", "half-open"),
 ];
 
 /// The keys of `[expect.faults]`.

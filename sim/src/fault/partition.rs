@@ -87,17 +87,17 @@ impl Fault for Partition {
     }
 
     fn begin(&self, world: &mut World<'_>, targets: &Targets<'_>) {
-        targets.names().for_each(|name| world.hold(name));
+        targets.0.iter().for_each(|(client, name)| world.hold(*client, name));
     }
 
     fn end(&self, world: &mut World<'_>, targets: &Targets<'_>) -> usize {
         let mut killed_ends = 0;
-        for name in targets.names() {
+        for (client, name) in &targets.0 {
             // Killed first: what was held back is released to connections that are no longer there.
             if self.mode == PartitionMode::Disconnect {
                 killed_ends += world.kill_connections(name);
             }
-            world.release(name);
+            world.release(*client, name);
         }
         killed_ends
     }

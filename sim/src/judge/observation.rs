@@ -6,6 +6,7 @@
 use mayfly_reports::Observation;
 
 use crate::fault::FaultKind;
+use crate::history::mqtt::What;
 use crate::history::{ClientIndex, History, Operation, Outcome, SessionChange, SessionEvent, UnknownReason};
 use crate::nemesis::FaultRecord;
 
@@ -218,6 +219,27 @@ impl Span<'_> {
     /// How many operations are so.
     pub fn count(&self, matches: impl Fn(&Operation) -> bool) -> u64 {
         self.operations().filter(|operation| matches(operation)).count() as u64
+    }
+}
+
+impl Span<'_> {
+    /// How often one of the targets found its session when it connected, while the fault lasted or soon after.
+    pub fn resumed(&self) -> u64 {
+        let resumed = |event: &&SessionEvent| {
+            matches!(event.change, SessionChange::Connected { session_present: true, .. })
+                && self.is_target(event.client)
+                && self.is_in_reach(event.at_ns)
+        };
+        self.history.sessions.iter().filter(resumed).count() as u64
+    }
+
+    /// How many publications of the targets were sent again.
+    pub fn publications_sent_again(&self) -> u64 {
+        let again = self.history.mqtt.iter().filter(|event| match &event.what {
+            What::Publish(publish) => self.is_target(event.client) && !publish.sent_again_ns.is_empty(),
+            _ => false,
+        });
+        again.count() as u64
     }
 }
 

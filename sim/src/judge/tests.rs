@@ -48,7 +48,11 @@ struct Past(History);
 
 impl Past {
     fn new() -> Self {
-        let client = |name: &str| ClientRecord { name: name.to_owned(), session_expiry_s: 3600 };
+        let client = |name: &str| ClientRecord {
+            name: name.to_owned(),
+            session_expiry_s: 3600,
+            ..ClientRecord::default()
+        };
         Self(History::new(["alice", "bob"].map(client).to_vec()))
     }
 

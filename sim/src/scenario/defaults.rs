@@ -55,6 +55,7 @@ impl Default for Expect {
             checkers: vec![CheckerName::VersionOrder, CheckerName::Linearizability],
             caught_by: Vec::new(),
             operations: Floor::default(),
+            events: Floor::default(),
             faults: Floor::default(),
         }
     }

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use mayfly_core::Limits;
 use mayfly_settings::duration;
 use serde::Deserialize;
 
@@ -16,6 +17,7 @@ use super::floor::Floor;
 use crate::check::{Anomaly, CheckerName};
 use crate::fault::{FaultKind, Faults};
 use crate::history::Operations;
+use crate::history::mqtt::Events;
 use crate::sabotage::Sabotage;
 use crate::workload::WorkloadKind;
 
@@ -79,6 +81,9 @@ pub struct Network {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
+    /// The engine's bounds, key by key as in `engine/core/src/limits.rs`. Default the engine's own.
+    #[serde(default)]
+    pub limits: Limits,
     /// A way in which a wrapper around the engine lies. Only for scenarios that expect a violation. Default none.
     #[serde(default)]
     pub sabotage: Option<Sabotage>,
@@ -147,6 +152,8 @@ pub struct Expect {
     pub caught_by: Vec<CaughtBy>,
     /// Least numbers of operations that complete with a reply.
     pub operations: Floor<Operations>,
+    /// Least numbers of what must have happened in MQTT beside the state store.
+    pub events: Floor<Events>,
     /// Least numbers of faults that bite. What a scenario is about stands here too, so that the run fails when the
     /// fault itself is missing.
     pub faults: Floor<Faults>,

@@ -69,7 +69,7 @@ fn reads_every_kind_of_key() {
     assert_eq!(scenario.resolve("bob"), [1, 2]);
     assert_eq!(scenario.resolve("bob-2"), [2]);
     assert_eq!(scenario.clients[1].clock_offset_ms, -250);
-    let WorkloadKind::Register(register) = &scenario.clients[0].workload;
+    let WorkloadKind::Register(register) = &scenario.clients[0].workload else { panic!("a register") };
     assert_eq!((register.mix.get, register.mix.set, register.mix.del), (50, 50, 0));
     let FaultKind::Partition(partition) = &scenario.faults[0] else {
         panic!("the first fault is the partition")
@@ -225,17 +225,17 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "keys",
-        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`",
+        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = \"registre\"\nkeys",
-        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register)",
+        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile)",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = 7\nkeys",
-        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`",
+        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`",
     ),
     (
         "keys = 4",
@@ -282,12 +282,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"partition\"",
         "kind = \"partitoin\"",
-        "27:8: `partitoin` is not a valid `kind` in [[faults]]; did you mean `partition`? (valid: partition, restart, crash)",
+        "27:8: `partitoin` is not a valid `kind` in [[faults]]; did you mean `partition`? (valid: partition, restart, crash, reset, half-open)",
     ),
     (
         "kind = \"partition\"\n",
         "",
-        "26:1: the key `kind` is missing in [[faults]]; it is one of `partition`, `restart`, `crash`",
+        "26:1: the key `kind` is missing in [[faults]]; it is one of `partition`, `restart`, `crash`, `reset`, `half-open`",
     ),
     (
         "mode = \"delay\"",
@@ -341,12 +341,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "\"linearizability\", \"loss",
         "\"linearizable\", \"loss",
-        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, linearizability)",
+        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, linearizability)",
     ),
     (
         "checkers = [\"linearizability\", \"loss-on-restart\"]",
         "checkers = []",
-        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `linearizability`",
+        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `linearizability`",
     ),
     (
         "\"linearizability\", \"loss",
@@ -361,12 +361,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nfaults = { partition = 1 }",
-        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash)",
+        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open)",
     ),
     (
         "[expect]",
         "[expect]\nfaults = { restarts = 1 }",
-        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash)",
+        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open)",
     ),
     (
         "[expect]",
@@ -397,6 +397,36 @@ const BROKEN: &[(&str, &str, &str)] = &[
         "[expect]",
         "[bench]\n[expect]",
         "38:1: a benchmark has no faults and an honest broker; remove [[faults]] and `sabotage`, or [bench]",
+    ),
+    (
+        r#"workload = { kind = "register", pause = { min = "5ms", max = "50ms" } }"#,
+        r#"workload = { kind = "messages", publish = { topic = "t", qos = [1, 3], pause = { min = "5ms", max = "50ms" } } }"#,
+        "24:68: the QoS 3 is none; it is 0, 1 or 2",
+    ),
+    (
+        r#"workload = { kind = "register", pause = { min = "5ms", max = "50ms" } }"#,
+        r#"workload = { kind = "messages", churn = { how = ["vanish"], connected = { min = "5ms", max = "50ms" } } }"#,
+        "24:50: `vanish` is not a valid `how` in [clients.workload.churn] (valid: cut, disconnect, takeover)",
+    ),
+    (
+        r#"workload = { kind = "register", pause = { min = "5ms", max = "50ms" } }"#,
+        r#"workload = { kind = "hostile", deeds = [] }"#,
+        "24:40: `deeds` is empty; name one at least, such as `half-packet`",
+    ),
+    (
+        "kind = \"partition\"\nat = \"10s\"\nfor = \"3s\"\nclients = [\"alice\"]\nmode = \"delay\"\nexpect = { unknown_outcomes = 1 }",
+        "kind = \"half-open\"\nat = \"10s\"\nfor = \"3s\"\nclients = [\"alice\"]",
+        "29:7: `for` must be longer than one and a half times the Keep Alive of `alice`",
+    ),
+    (
+        "kind = \"partition\"\nat = \"10s\"\nfor = \"3s\"\nclients = [\"alice\"]\nmode = \"delay\"\nexpect = { unknown_outcomes = 1 }",
+        "kind = \"reset\"\nat = \"10s\"\nevery = \"1s\"\ntimes = 0\nclients = [\"alice\"]",
+        "30:9: `times` is 0, but must be from 1 to 10000",
+    ),
+    (
+        "[expect]",
+        "[expect]\nevents = { publised = 1 }",
+        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, hostile)",
     ),
     ("[run]", "[run]\nduration = \"5s\"", "5:1: this is not TOML: duplicate key"),
 ];
@@ -432,7 +462,7 @@ fn an_unreadable_file_says_so() {
 fn every_scenario_of_the_repository_is_valid_and_found_by_name() {
     let folder = repository();
     let all = all_in(&folder);
-    assert!(all.len() >= 7, "the folder holds {} scenarios", all.len());
+    assert!(all.len() >= 24, "the folder holds {} scenarios", all.len());
     for found in &all {
         let scenario = Scenario::load(&found.path).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(scenario.name, found.name);
@@ -447,7 +477,7 @@ fn every_scenario_of_the_repository_is_valid_and_found_by_name() {
 fn an_unknown_name_gets_the_nearest_and_the_list() {
     let folder = repository();
     let message = find_in(&folder, "partitoin").unwrap_err().to_string();
-    let expected = "; did you mean `partition`? (scenarios: fast/partition, fast/restart, fast/smoke";
+    let expected = "; did you mean `partition`? (scenarios: fast/hostile-peers, fast/keep-alive, ";
     assert!(message.starts_with("there is no scenario `partitoin` in "), "{message}");
     assert!(message.contains(expected), "{message}");
     let message = find_in(Path::new("no/such/folder"), "x").unwrap_err().to_string();

@@ -1,6 +1,8 @@
 //! What the clients do. Each workload is a module: its keys in `[clients.workload]` and its deeds. A client host runs the
 //! one of its group. A new one is a module and a line in [`WorkloadKind`]'s table.
 
+pub mod hostile;
+pub mod messages;
 pub mod register;
 
 use std::cell::Cell;
@@ -14,6 +16,8 @@ use crate::recorder::Recorder;
 use crate::scenario::model::ClientGroup;
 use crate::scenario::{Checked, Place};
 use crate::world::{Network, now_ns};
+use hostile::HostileWorkload;
+use messages::MessagesWorkload;
 use register::RegisterWorkload;
 
 plug_ins! {
@@ -21,6 +25,10 @@ plug_ins! {
     WorkloadKind: dyn Workload {
         /// `kind = "register"`
         Register(RegisterWorkload),
+        /// `kind = "messages"`
+        Messages(MessagesWorkload),
+        /// `kind = "hostile"`
+        Hostile(HostileWorkload),
     }
 }
 
@@ -31,6 +39,11 @@ pub trait Workload: fmt::Debug {
 
     /// Whether it ever invokes this operation of the state store, a key of `[expect.operations]`.
     fn invokes(&self, operation: &str) -> bool;
+
+    /// Whether it breaks the rules on purpose.
+    fn is_hostile(&self) -> bool {
+        false
+    }
 
     /// One life of a client's process. It ends with an error only: a client whose workload is over keeps its connection,
     /// so that it is still there when a fault strikes.

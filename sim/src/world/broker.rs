@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mayfly_core::{Broker, BrokerConfig, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_core::{Broker, BrokerConfig, Input, Limits, Monotonic, Now, Output, StateMachine, Statistics};
 use mayfly_net::{Endpoint, ListenerSettings, Listeners, Node, NodeConfig, serve};
 use rand::{Rng, RngExt};
 
@@ -12,6 +12,7 @@ use super::clock::{SimClock, now_ns};
 use super::network::Network;
 use crate::recorder::Recorder;
 use crate::sabotage::{Afterlife, Sabotage};
+use crate::scenario::model;
 
 /// What a simulated broker host runs: the engine, or a wrapper around it that can still be counted.
 pub trait Machine: StateMachine {
@@ -42,13 +43,24 @@ impl StateMachine for AnyMachine {
     }
 }
 
+/// What can be counted of the broker.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counts {
+    pub(super) keys: u64,
+    pub(super) sessions: u64,
+    pub(super) dropped: u64,
+}
+
 /// The broker's process through all its lives.
 pub(super) struct BrokerHost {
     sabotage: Option<Sabotage>,
+    limits: Limits,
     seed: u64,
     network: Network,
     recorder: Recorder,
     incarnations: Cell<u64>,
+    /// Messages that earlier lives dropped.
+    dropped_before: Cell<u64>,
     /// The process that runs, if one does.
     node: RefCell<Option<Rc<Node<AnyMachine, SimClock>>>>,
     /// Where a broker that keeps its contents waits between two lives.
@@ -56,18 +68,15 @@ pub(super) struct BrokerHost {
 }
 
 impl BrokerHost {
-    pub(super) fn new(
-        sabotage: Option<Sabotage>,
-        seed: u64,
-        network: Network,
-        recorder: Recorder,
-    ) -> Rc<Self> {
+    pub(super) fn new(config: &model::Broker, seed: u64, network: Network, recorder: Recorder) -> Rc<Self> {
         Rc::new(Self {
-            sabotage,
+            sabotage: config.sabotage,
+            limits: config.limits,
             seed,
             network,
             recorder,
             incarnations: Cell::new(0),
+            dropped_before: Cell::new(0),
             node: RefCell::new(None),
             afterlife: Afterlife::default(),
         })
@@ -84,7 +93,7 @@ impl BrokerHost {
         let node = Node::new(AnyMachine(machine), SimClock::default(), config);
         let listener = self.network.listen().await?;
         *self.node.borrow_mut() = Some(Rc::clone(&node));
-        let (keys, sessions) = self.counts();
+        let Counts { keys, sessions, .. } = self.counts();
         self.recorder.broker_started(keys, sessions, now_ns());
         let endpoint = Endpoint::new(ListenerSettings::default());
         serve(node, Listeners::one(endpoint, listener), std::future::pending()).await;
@@ -93,18 +102,24 @@ impl BrokerHost {
 
     /// The process was killed.
     pub(super) fn crashed(&self) {
+        self.dropped_before.set(self.counts().dropped);
         *self.node.borrow_mut() = None;
     }
 
-    /// The broker's keys and sessions; none while it is down.
-    pub(super) fn counts(&self) -> (u64, u64) {
+    /// The broker's keys and sessions, none while it is down, and the messages that it dropped in all its lives.
+    pub(super) fn counts(&self) -> Counts {
         let statistics =
             self.node.borrow().as_ref().map(|node| node.inspect(|machine| machine.0.statistics()));
-        statistics.map_or((0, 0), |statistics| (statistics.keys as u64, statistics.sessions as u64))
+        let statistics = statistics.unwrap_or_default();
+        Counts {
+            keys: statistics.keys as u64,
+            sessions: statistics.sessions as u64,
+            dropped: self.dropped_before.get() + statistics.dropped_queue_full + statistics.dropped_oldest,
+        }
     }
 
     fn machine(&self, hash_seed: u64) -> Box<dyn Machine> {
-        let broker = Broker::new(BrokerConfig { hash_seed, ..BrokerConfig::default() });
+        let broker = Broker::new(BrokerConfig { limits: self.limits, hash_seed });
         let rng = RandomStream::Sabotage.rng(self.seed);
         match self.sabotage {
             None => Box::new(broker),

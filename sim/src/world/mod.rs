@@ -17,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 pub use broker::Machine;
 pub use clock::{EPOCH_MS, nanos, now_ns, wall_clock_ms};
 pub use network::{BROKER, Network};
+pub use stream::SimStream;
 
 use crate::history::{BrokerChange, ClientIndex};
 use crate::recorder::Recorder;
@@ -86,7 +87,7 @@ impl<'a> World<'a> {
             .tcp_capacity(TCP_CAPACITY)
             .build();
         let network = Network::new(recorder.clone());
-        let broker = BrokerHost::new(scenario.broker.sabotage, seed, network.clone(), recorder.clone());
+        let broker = BrokerHost::new(&scenario.broker, seed, network.clone(), recorder.clone());
         let host = Rc::clone(&broker);
         sim.host(BROKER, move || Rc::clone(&host).run());
         for (index, client) in scenario.clients().into_iter().enumerate() {
@@ -120,18 +121,20 @@ impl<'a> World<'a> {
 
     /// Counts the broker's keys and sessions.
     pub fn sample(&self) {
-        let (keys, sessions) = self.broker.counts();
-        self.recorder.sample(keys, sessions, self.elapsed_ns());
+        let broker::Counts { keys, sessions, dropped } = self.broker.counts();
+        self.recorder.sample(keys, sessions, dropped, self.elapsed_ns());
     }
 
     /// Holds back whatever is sent between a client and the broker, in both directions.
-    pub fn hold(&self, client: &str) {
-        self.sim.hold(client, BROKER);
+    pub fn hold(&self, client: ClientIndex, name: &str) {
+        self.sim.hold(name, BROKER);
+        self.recorder.cut_off(client, self.elapsed_ns());
     }
 
     /// Delivers what was held back, and whatever is sent from now on.
-    pub fn release(&self, client: &str) {
-        self.sim.release(client, BROKER);
+    pub fn release(&self, client: ClientIndex, name: &str) {
+        self.sim.release(name, BROKER);
+        self.recorder.reunited(client, self.elapsed_ns());
     }
 
     /// Kills every connection between a client and the broker; says how many ends of connections that were.

@@ -89,7 +89,11 @@ struct Execution {
 
 /// Carries out the plans, with the broker restarted at these times (stop and start, in ms).
 pub(super) fn run(plans: &[Plan], restarts: &[(u64, u64)]) -> History {
-    let client = |number: usize| ClientRecord { name: format!("client-{number}"), session_expiry_s: 3600 };
+    let client = |number: usize| ClientRecord {
+        name: format!("client-{number}"),
+        session_expiry_s: 3600,
+        ..ClientRecord::default()
+    };
     let mut history = History::new((0..4).map(client).collect());
     history.broker.push(BrokerEvent { at_ns: 0, change: BrokerChange::Started });
     for &(stopped, started) in restarts {

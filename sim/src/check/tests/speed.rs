@@ -9,7 +9,11 @@ const OPERATIONS: u64 = 2_000;
 /// Ten clients on one key: an operation begins every millisecond and takes `takes_ms`. Every hundredth write gets no
 /// reply, and every other one of those is executed.
 fn long(takes_ms: u64) -> History {
-    let client = |number: usize| ClientRecord { name: format!("c-{number}"), session_expiry_s: 3600 };
+    let client = |number: usize| ClientRecord {
+        name: format!("c-{number}"),
+        session_expiry_s: 3600,
+        ..ClientRecord::default()
+    };
     let mut history = History::new((0..10).map(client).collect());
     let mut stored: Option<(Vec<u8>, u64)> = None;
     for number in 0..OPERATIONS {

@@ -16,7 +16,11 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn new() -> Self {
-        let client = |name: &str| ClientRecord { name: name.to_owned(), session_expiry_s: 3600 };
+        let client = |name: &str| ClientRecord {
+            name: name.to_owned(),
+            session_expiry_s: 3600,
+            ..ClientRecord::default()
+        };
         let mut history = History::new(["alice", "bob", "carol"].map(client).to_vec());
         history.broker.push(BrokerEvent { at_ns: 0, change: BrokerChange::Started });
         Self { history }

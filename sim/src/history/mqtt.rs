@@ -1,0 +1,316 @@
+//! What the clients of a run did and saw in MQTT beside the state store: connects, subscriptions, publications, deliveries.
+//!
+//! Recorded by the simulator's own client, which keeps what others hide: each DUP flag and packet identifier, the
+//! deliveries that a receiver drops because it has them already, and what still arrives on a connection that was taken
+//! over. Reason codes are the numbers on the wire.
+
+use super::{ClientIndex, History, OperationId, SessionChange};
+use crate::scenario::Vocabulary;
+
+/// Which event: an index into [`History::mqtt`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub usize);
+
+/// Something that a client did, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MqttEvent {
+    /// Who.
+    pub client: ClientIndex,
+    /// When it began: a connect with the attempt, a packet with its first sending or its arrival.
+    pub at_ns: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What a client did or saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It connected, or tried to.
+    Connect(Connect),
+    /// It subscribed.
+    Subscribe(Subscribe),
+    /// It published.
+    Publish(Publish),
+    /// A message arrived.
+    Deliver(Deliver),
+    /// It misbehaved on purpose.
+    Hostile(Hostile),
+}
+
+/// A connect, from its attempt to the end of the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connect {
+    /// The client identifier, which several hosts may share.
+    pub client_id: String,
+    /// The Clean Start flag.
+    pub clean_start: bool,
+    /// The Session Expiry Interval in seconds.
+    pub session_expiry_s: u32,
+    /// The will, if it has one.
+    pub will: Option<Will>,
+    /// CONNACK, if it came.
+    pub answer: Option<ConnAck>,
+    /// The end of the connection, if the client saw it.
+    pub end: Option<End>,
+}
+
+/// The will of a connection. Its payload is the connection's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// Where it is published.
+    pub topic: String,
+    /// What is published.
+    pub payload: String,
+    /// The Will Delay Interval in seconds.
+    pub delay_s: u32,
+    /// Its QoS.
+    pub qos: u8,
+}
+
+/// What CONNACK said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnAck {
+    /// When it arrived.
+    pub at_ns: u64,
+    /// The reason code; 0 is success.
+    pub reason: u8,
+    /// The Session Present flag.
+    pub session_present: bool,
+}
+
+/// The end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When the client ended it or saw it end.
+    pub at_ns: u64,
+    /// How.
+    pub how: Ended,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The client sent DISCONNECT with reason 0: the broker discards the will.
+    Disconnected,
+    /// The client closed it without DISCONNECT.
+    Cut,
+    /// The broker sent DISCONNECT with this reason code.
+    ByBroker(u8),
+    /// The stream ended or failed.
+    Lost(String),
+}
+
+/// A subscription to one filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribe {
+    /// The connect whose connection it was made on.
+    pub connection: EventId,
+    /// The topic filter, `$share/…` included.
+    pub filter: String,
+    /// The QoS asked for.
+    pub qos: u8,
+    /// When SUBACK arrived, and its reason code: the granted QoS, or a refusal from 0x80 on.
+    pub answer: Option<(u64, u8)>,
+}
+
+/// A message on its way to the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// The topic.
+    pub topic: String,
+    /// The QoS.
+    pub qos: u8,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The payload, which no other publication has.
+    pub payload: String,
+    /// When it was sent again, with DUP, after a reconnect.
+    pub sent_again_ns: Vec<u64>,
+    /// What became of it.
+    pub outcome: PublishOutcome,
+}
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublishOutcome {
+    /// QoS 0: nothing is heard of it.
+    Sent,
+    /// QoS 1 and 2: no acknowledgement yet.
+    Open,
+    /// PUBACK, PUBCOMP or a refusing PUBREC came, with this reason code.
+    Acknowledged {
+        /// When.
+        at_ns: u64,
+        /// The reason code; from 0x80 on a refusal.
+        reason: u8,
+    },
+    /// The broker lost the session, so the client gave it up: it may have been published.
+    Unknown {
+        /// When.
+        at_ns: u64,
+    },
+}
+
+/// A message that arrived.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "two are flags of the packet, two what the receiver made of it"
+)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deliver {
+    /// The connect whose connection it came on.
+    pub connection: EventId,
+    /// The topic.
+    pub topic: String,
+    /// The QoS.
+    pub qos: u8,
+    /// The DUP flag.
+    pub dup: bool,
+    /// The RETAIN flag.
+    pub retain: bool,
+    /// The packet identifier; `None` at QoS 0.
+    pub packet_id: Option<u16>,
+    /// The payload, as text.
+    pub payload: String,
+    /// QoS 2: the receiver holds this packet identifier and drops the message.
+    pub known: bool,
+    /// It came on a connection whose successor had its CONNACK; the client looks at it no more.
+    pub late: bool,
+}
+
+/// A misdeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hostile {
+    /// Which, in a few words.
+    pub deed: &'static str,
+    /// How the broker ended the connection, and when.
+    pub end: Option<(u64, String)>,
+}
+
+impl History {
+    /// The event with this id. Panics on an id of another history.
+    pub fn mqtt_event(&self, id: EventId) -> &MqttEvent {
+        &self.mqtt[id.0]
+    }
+
+    /// The number under which a report shows an event: they follow the operations of the state store.
+    pub fn shown_as(&self, id: EventId) -> OperationId {
+        OperationId((self.operations.len() + id.0) as u64)
+    }
+
+    /// The event that a report shows under this number, if it is none of the state store's operations.
+    pub fn shown_event(&self, id: OperationId) -> Option<&MqttEvent> {
+        self.mqtt.get((id.0 as usize).checked_sub(self.operations.len())?)
+    }
+}
+
+impl MqttEvent {
+    /// The event's name in tables, such as `PUBLISH QoS 1`.
+    pub fn verb(&self) -> String {
+        match &self.what {
+            What::Connect(_) => "CONNECT".to_owned(),
+            What::Subscribe(_) => "SUBSCRIBE".to_owned(),
+            What::Publish(publish) => format!("PUBLISH QoS {}", publish.qos),
+            What::Deliver(deliver) => format!("DELIVERY QoS {}", deliver.qos),
+            What::Hostile(_) => "HOSTILE".to_owned(),
+        }
+    }
+}
+
+impl Publish {
+    /// When it was acknowledged with success, if it was.
+    pub fn accepted_ns(&self) -> Option<u64> {
+        match self.outcome {
+            PublishOutcome::Acknowledged { at_ns, reason } if reason < 0x80 => Some(at_ns),
+            _ => None,
+        }
+    }
+}
+
+impl Connect {
+    /// When the broker accepted it, if it did.
+    pub fn accepted_ns(&self) -> Option<u64> {
+        self.answer.filter(|answer| answer.reason == 0).map(|answer| answer.at_ns)
+    }
+}
+
+/// What `[expect.events]` can demand, in words.
+const EVENTS: [(&str, &str); 11] = [
+    ("published", "publications that the broker acknowledged with success"),
+    ("delivered", "messages that subscribers took"),
+    ("repeated", "deliveries with DUP"),
+    ("sent_again", "publications that were sent again after a reconnect"),
+    ("resumed", "connects that found their session"),
+    ("taken_over", "connections that the broker ended with 0x8e"),
+    ("wills", "wills that were seen"),
+    ("retained", "retained messages given to new subscriptions"),
+    ("shared", "messages that came through shared subscriptions"),
+    ("dropped", "messages that the broker counted as dropped"),
+    ("hostile", "hostile deeds"),
+];
+
+/// The keys of `[expect.events]`.
+#[derive(Debug)]
+pub struct Events;
+
+impl Events {
+    /// What is counted under a key.
+    pub fn words_for(word: &str) -> &'static str {
+        EVENTS.iter().find(|(known, _)| *known == word).map_or("", |(_, words)| words)
+    }
+
+    /// How often it happened.
+    pub fn count(word: &str, history: &History) -> u64 {
+        match word {
+            "dropped" => return history.drops.last().map_or(0, |(_, dropped)| *dropped),
+            "resumed" => {
+                let resumed = history.sessions.iter().filter(|event| {
+                    matches!(event.change, SessionChange::Connected { session_present: true, .. })
+                });
+                return resumed.count() as u64;
+            }
+            _ => {}
+        }
+        let shares = |client: ClientIndex| {
+            history.mqtt.iter().any(|event| match &event.what {
+                What::Subscribe(subscribe) => {
+                    event.client == client && subscribe.filter.starts_with("$share/")
+                }
+                _ => false,
+            })
+        };
+        let sharing: Vec<bool> = (0..history.clients.len()).map(|index| shares(ClientIndex(index))).collect();
+        let counts = |event: &&MqttEvent| match (&event.what, word) {
+            (What::Publish(publish), "published") => publish.accepted_ns().is_some(),
+            (What::Publish(publish), "sent_again") => !publish.sent_again_ns.is_empty(),
+            (What::Deliver(deliver), "delivered") => !deliver.known && !deliver.late,
+            (What::Deliver(deliver), "repeated") => deliver.dup,
+            (What::Deliver(deliver), "retained") => deliver.retain,
+            (What::Deliver(deliver), "wills") => deliver.payload.starts_with("will-of-"),
+            (What::Deliver(deliver), "shared") => !deliver.known && !deliver.late && sharing[event.client.0],
+            (What::Connect(connect), "taken_over") => {
+                connect.end.as_ref().is_some_and(|end| end.how == Ended::ByBroker(0x8e))
+            }
+            (What::Hostile(_), "hostile") => true,
+            _ => false,
+        };
+        history.mqtt.iter().filter(counts).count() as u64
+    }
+}
+
+impl Vocabulary for Events {
+    const NAME: &'static str = "EventFloor";
+
+    fn words() -> &'static [&'static str] {
+        const WORDS: [&str; EVENTS.len()] = {
+            let mut words = [""; EVENTS.len()];
+            let mut index = 0;
+            while index < EVENTS.len() {
+                words[index] = EVENTS[index].0;
+                index += 1;
+            }
+            words
+        };
+        &WORDS
+    }
+}

@@ -1,0 +1,152 @@
+//! What the clients did and saw in MQTT as rows of a report: each event is an operation on its client's lane, named by its
+//! packet, its topic or filter as the key.
+
+use mayfly_reports::{Operation, Outcome};
+
+use crate::history::History;
+use crate::history::mqtt::{Connect, Deliver, Ended, EventId, MqttEvent, Publish, PublishOutcome, What};
+
+/// Every event, numbered behind the operations of the state store.
+pub(super) fn rows(history: &History) -> impl Iterator<Item = Operation> {
+    (0..history.mqtt.len()).map(|index| row(history, EventId(index)))
+}
+
+/// One event.
+pub(super) fn row(history: &History, id: EventId) -> Operation {
+    let event = history.mqtt_event(id);
+    let Shown { key, argument, condition, completed_ns, outcome } = shown(event);
+    Operation {
+        id: history.shown_as(id).0,
+        client: history.client_name(event.client).to_owned(),
+        kind: event.verb(),
+        key,
+        argument,
+        condition: (!condition.is_empty()).then(|| condition.join(", ")),
+        invoked_ns: event.at_ns,
+        completed_ns,
+        outcome,
+    }
+}
+
+/// What an event's kind decides.
+struct Shown {
+    key: String,
+    argument: Option<String>,
+    condition: Vec<String>,
+    completed_ns: Option<u64>,
+    outcome: Outcome,
+}
+
+fn shown(event: &MqttEvent) -> Shown {
+    match &event.what {
+        What::Connect(connect) => shown_connect(connect),
+        What::Subscribe(subscribe) => Shown {
+            key: subscribe.filter.clone(),
+            argument: None,
+            condition: vec![format!("QoS {}", subscribe.qos)],
+            completed_ns: subscribe.answer.map(|(at_ns, _)| at_ns),
+            outcome: match subscribe.answer {
+                Some((_, reason)) if reason < 0x80 => ok(format!("granted QoS {reason}")),
+                Some((_, reason)) => failed(reason),
+                None => unknown("no SUBACK came"),
+            },
+        },
+        What::Publish(publish) => shown_publish(publish),
+        What::Deliver(deliver) => shown_delivery(event.at_ns, deliver),
+        What::Hostile(hostile) => Shown {
+            key: hostile.deed.to_owned(),
+            argument: None,
+            condition: Vec::new(),
+            completed_ns: hostile.end.as_ref().map(|(at_ns, _)| *at_ns),
+            outcome: match &hostile.end {
+                Some((_, end)) => ok(end.clone()),
+                None => unknown("the connection was left open"),
+            },
+        },
+    }
+}
+
+fn shown_connect(connect: &Connect) -> Shown {
+    let mut condition = Vec::new();
+    if connect.clean_start {
+        condition.push("clean start".to_owned());
+    }
+    if let Some(will) = &connect.will {
+        condition.push(format!("will {} after {} s", will.payload, will.delay_s));
+    }
+    let end = connect.end.as_ref().map(|end| match &end.how {
+        Ended::Disconnected => "the client disconnected".to_owned(),
+        Ended::Cut => "the client cut it".to_owned(),
+        Ended::ByBroker(reason) => format!("the broker ended it with {reason:#04x}"),
+        Ended::Lost(why) => format!("lost: {why}"),
+    });
+    Shown {
+        key: connect.client_id.clone(),
+        argument: None,
+        condition,
+        completed_ns: connect.answer.map(|answer| answer.at_ns),
+        outcome: match connect.answer {
+            Some(answer) if answer.reason == 0 => {
+                let session = if answer.session_present { "session present" } else { "new session" };
+                ok(end.map_or_else(|| session.to_owned(), |end| format!("{session}; {end}")))
+            }
+            Some(answer) => failed(answer.reason),
+            None => unknown(&end.unwrap_or_else(|| "no CONNACK came".to_owned())),
+        },
+    }
+}
+
+fn shown_publish(publish: &Publish) -> Shown {
+    let mut condition = Vec::new();
+    if publish.retain {
+        condition.push("retain".to_owned());
+    }
+    if !publish.sent_again_ns.is_empty() {
+        condition.push(format!("sent {} times", publish.sent_again_ns.len() + 1));
+    }
+    let (completed_ns, outcome) = match publish.outcome {
+        PublishOutcome::Sent => (None, unknown("QoS 0 is not acknowledged")),
+        PublishOutcome::Open => (None, unknown("the run ended before the acknowledgement")),
+        PublishOutcome::Acknowledged { at_ns, reason } if reason < 0x80 => {
+            let matched = if reason == 0x10 { "acknowledged, no subscriber" } else { "acknowledged" };
+            (Some(at_ns), ok(matched.to_owned()))
+        }
+        PublishOutcome::Acknowledged { at_ns, reason } => (Some(at_ns), failed(reason)),
+        PublishOutcome::Unknown { at_ns } => {
+            (Some(at_ns), unknown("the broker lost the session before the acknowledgement"))
+        }
+    };
+    let (key, argument) = (publish.topic.clone(), Some(publish.payload.clone()));
+    Shown { key, argument, condition, completed_ns, outcome }
+}
+
+fn shown_delivery(at_ns: u64, deliver: &Deliver) -> Shown {
+    let mut condition = Vec::new();
+    condition.extend(deliver.packet_id.map(|id| format!("packet identifier {id}")));
+    condition.extend(deliver.dup.then(|| "DUP".to_owned()));
+    condition.extend(deliver.retain.then(|| "retain".to_owned()));
+    let taken = match (deliver.late, deliver.known) {
+        (true, _) => "ignored: a newer connection had taken over",
+        (false, true) => "dropped by the receiver, which has it",
+        (false, false) => "received",
+    };
+    Shown {
+        key: deliver.topic.clone(),
+        argument: Some(deliver.payload.clone()),
+        condition,
+        completed_ns: Some(at_ns),
+        outcome: ok(taken.to_owned()),
+    }
+}
+
+fn ok(reply: String) -> Outcome {
+    Outcome::Ok { reply, version: None }
+}
+
+fn failed(reason: u8) -> Outcome {
+    Outcome::Failed { error: format!("refused with {reason:#04x}") }
+}
+
+fn unknown(reason: &str) -> Outcome {
+    Outcome::Unknown { reason: reason.to_owned() }
+}
