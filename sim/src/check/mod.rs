@@ -1,4 +1,4 @@
-//! The checkers: each reads a [`History`] and says whether the store kept one promise.
+//! The checkers: each reads a [`History`] and says whether the broker kept one promise.
 //!
 //! They share no code with the engine, take no time from a clock and are bounded by steps, so that the same
 //! history always gets the same verdict on every machine. A verdict of undecided is no pass.
@@ -6,16 +6,24 @@
 //! A new checker is a module that implements [`Checker`], a line in [`CheckerName`]'s table and one in
 //! [`CheckerName::checker`]; the words for what it finds go into [`Anomaly`]'s table.
 
+mod delivery;
 mod findings;
 pub mod linearizability;
 pub mod loss_on_restart;
+mod messages;
+mod offline_queue;
 mod register;
 mod report;
+mod retained;
 mod search;
 pub mod session;
+mod shared_subscription;
 mod sightings;
+mod takeover;
 mod timeline;
+mod undisturbed;
 pub mod version_order;
+mod will;
 mod words;
 
 #[cfg(test)]
@@ -38,6 +46,22 @@ names! {
         LossOnRestart = "loss-on-restart",
         /// A session outlives its connection, and only a restart of the broker ends it early.
         Session = "session",
+        /// Every acknowledged message reaches every subscriber, once at QoS 2, in order.
+        Delivery = "delivery",
+        /// A client identifier has one connection: the newer takes over, the older is told 0x8E.
+        Takeover = "takeover",
+        /// A will is published once, not before its delay, and not at all if the client is back in time.
+        Will = "will",
+        /// A connection that fell silent is ended after one and a half Keep Alives, and its will published.
+        KeepAlive = "keep-alive",
+        /// Each message of a shared subscription reaches one of its members.
+        SharedSubscription = "shared-subscription",
+        /// A queue that overflows keeps the messages that its strategy says, and drops are counted.
+        OfflineQueue = "offline-queue",
+        /// A subscription gets the last retained message, and none from before a restart.
+        Retained = "retained",
+        /// Hostile clients disturb nobody else.
+        Undisturbed = "undisturbed",
         /// Each key behaves as if its operations happened one at a time, each between its call and its return.
         Linearizability = "linearizability",
     }
@@ -50,6 +74,14 @@ impl CheckerName {
             Self::VersionOrder => &version_order::VersionOrder,
             Self::LossOnRestart => &loss_on_restart::LossOnRestart,
             Self::Session => &session::Session,
+            Self::Delivery => &delivery::Delivery,
+            Self::Takeover => &takeover::Takeover,
+            Self::Will => &will::Will,
+            Self::KeepAlive => &will::KeepAlive,
+            Self::SharedSubscription => &shared_subscription::SharedSubscription,
+            Self::OfflineQueue => &offline_queue::OfflineQueue,
+            Self::Retained => &retained::Retained,
+            Self::Undisturbed => &undisturbed::Undisturbed,
             Self::Linearizability => &linearizability::Linearizability,
         }
     }

@@ -31,6 +31,50 @@ names! {
         SessionSurvived = "session-survived",
         /// The broker lost a session that had not expired, without a restart.
         SessionLost = "session-lost",
+        /// An acknowledged message never reached a subscriber.
+        LostMessage = "lost-message",
+        /// A message arrived twice where once is the promise.
+        DuplicateMessage = "duplicate-message",
+        /// A message arrived before one that its publisher had sent earlier.
+        OutOfOrder = "out-of-order",
+        /// A message arrived that nobody had published.
+        PhantomMessage = "phantom-message",
+        /// A message arrived with another QoS than the lower of its own and the subscription's.
+        WrongQos = "wrong-qos",
+        /// DUP was set on a first delivery.
+        WrongDup = "wrong-dup",
+        /// A packet identifier was used for another message while the receiver held it.
+        PacketIdReused = "packet-id-reused",
+        /// A client identifier had two connections.
+        TwoConnections = "two-connections",
+        /// A connection was ended with another reason than the standard's.
+        WrongReason = "wrong-reason",
+        /// A will was published before it was due.
+        WillEarly = "will-early",
+        /// A will was published long after it was due.
+        WillLate = "will-late",
+        /// A will that was due was not published.
+        WillLost = "will-lost",
+        /// A will was published more than once.
+        WillTwice = "will-twice",
+        /// A will was published although its client had come back in time, or had said goodbye.
+        WillDespiteReturn = "will-despite-return",
+        /// Two members of a shared subscription got the same message.
+        SharedTwice = "shared-twice",
+        /// The members of a shared subscription got unequal shares.
+        UnfairShare = "unfair-share",
+        /// A queue that overflowed kept other messages than its strategy says.
+        WrongMessagesKept = "wrong-messages-kept",
+        /// The broker counted another number of dropped messages than it dropped.
+        DropsMiscounted = "drops-miscounted",
+        /// A subscription got no retained message where there was one.
+        RetainedMissing = "retained-missing",
+        /// A subscription got a retained message that had been replaced.
+        RetainedStale = "retained-stale",
+        /// A subscription got a retained message from before a restart.
+        RetainedSurvived = "retained-survived",
+        /// An ordinary client lost its connection or waited too long for an answer.
+        Disturbed = "disturbed",
     }
 }
 

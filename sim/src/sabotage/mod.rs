@@ -4,14 +4,30 @@
 //! stand between it and the shell, as a bug in either would. A new one is a module, a line in [`Sabotage`]'s table and one
 //! in [`Sabotage::wrap`].
 
+mod collateral;
 mod dropped_set;
 mod exchange;
+mod hasty_will;
+mod hoarded_queue;
 mod kept_contents;
+mod lie;
+mod repeated_message;
+mod second_connection;
 mod stale_get;
+mod unheard_silence;
+mod unshared;
 
+pub use collateral::Collateral;
 pub use dropped_set::DropAcknowledgedSet;
+pub use hasty_will::HastyWill;
+pub use hoarded_queue::HoardedQueue;
 pub use kept_contents::{Afterlife, KeepContents};
+pub use lie::{Liar, Lie};
+pub use repeated_message::RepeatedMessage;
+pub use second_connection::SecondConnection;
 pub use stale_get::StaleGet;
+pub use unheard_silence::UnheardSilence;
+pub use unshared::Unshared;
 
 use std::rc::Rc;
 
@@ -33,6 +49,20 @@ names! {
         DropAcknowledgedSet = "drop-acknowledged-set",
         /// Still has its contents after a restart.
         KeepContents = "keep-contents",
+        /// Routes QoS 2 messages that are sent again once more.
+        RepeatedMessage = "repeated-message",
+        /// Leaves the old connection open when a session is taken over.
+        SecondConnection = "second-connection",
+        /// Publishes wills at once, whatever their delay.
+        HastyWill = "hasty-will",
+        /// Never hears of connections that fell silent.
+        UnheardSilence = "unheard-silence",
+        /// Takes shared subscriptions for plain ones.
+        Unshared = "unshared",
+        /// Lets queues grow far beyond their bound.
+        HoardedQueue = "hoarded-queue",
+        /// Ends an innocent connection when it rejects a guilty one.
+        Collateral = "collateral",
     }
 }
 
@@ -43,6 +73,13 @@ impl Sabotage {
             Self::StaleGet => Box::new(StaleGet::new(broker, rng)),
             Self::DropAcknowledgedSet => Box::new(DropAcknowledgedSet::new(broker, rng)),
             Self::KeepContents => Box::new(KeepContents::new(broker, Rc::clone(afterlife))),
+            Self::RepeatedMessage => Box::new(Liar::new(broker, RepeatedMessage)),
+            Self::SecondConnection => Box::new(Liar::new(broker, SecondConnection)),
+            Self::HastyWill => Box::new(Liar::new(broker, HastyWill)),
+            Self::UnheardSilence => Box::new(Liar::new(broker, UnheardSilence::default())),
+            Self::Unshared => Box::new(Liar::new(broker, Unshared)),
+            Self::HoardedQueue => Box::new(Liar::new(broker, HoardedQueue::default())),
+            Self::Collateral => Box::new(Liar::new(broker, Collateral::new(rng))),
         }
     }
 

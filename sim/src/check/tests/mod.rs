@@ -4,6 +4,7 @@
 mod anomalies;
 mod brute_force;
 mod generated;
+mod mqtt;
 mod restarts;
 mod speed;
 mod story;

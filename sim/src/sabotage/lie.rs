@@ -1,0 +1,52 @@
+//! A broker that is honest but for one [`Lie`] about what goes in or what comes out.
+
+use mayfly_core::{Broker, Input, Monotonic, Now, Output, StateMachine, Statistics};
+
+use crate::world::Machine;
+
+/// What a broker does instead of the right thing.
+pub trait Lie: 'static {
+    /// Hands an input to the broker, or something else.
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        broker.handle(now, input);
+    }
+
+    /// Lets an output pass, or something else.
+    fn tell<'o>(&mut self, output: Output<'o>) -> Output<'o> {
+        output
+    }
+}
+
+/// A broker with a lie.
+#[derive(Debug)]
+pub struct Liar<L> {
+    broker: Broker,
+    lie: L,
+}
+
+impl<L: Lie> Liar<L> {
+    /// Wraps `broker`.
+    pub fn new(broker: Broker, lie: L) -> Self {
+        Self { broker, lie }
+    }
+}
+
+impl<L: Lie> StateMachine for Liar<L> {
+    fn handle(&mut self, now: Now, input: &Input<'_>) {
+        self.lie.take(&mut self.broker, now, input);
+    }
+
+    fn poll_output(&mut self) -> Option<Output<'_>> {
+        self.broker.poll_output().map(|output| self.lie.tell(output))
+    }
+
+    fn next_deadline(&self) -> Option<Monotonic> {
+        self.broker.next_deadline()
+    }
+}
+
+impl<L: Lie> Machine for Liar<L> {
+    fn statistics(&self) -> Statistics {
+        self.broker.statistics()
+    }
+}

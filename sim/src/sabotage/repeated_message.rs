@@ -1,0 +1,25 @@
+//! Routes a QoS 2 message that a publisher sends again once more: its memory of packet identifiers does not survive the
+//! reconnect. The lie shows only where a connection was lost in the midst of an exchange.
+
+use mayfly_core::{Broker, Input, Now, StateMachine};
+use mayfly_wire::{Packet, Publish, QoS};
+
+use super::lie::Lie;
+
+/// See the module.
+#[derive(Debug)]
+pub struct RepeatedMessage;
+
+impl Lie for RepeatedMessage {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        broker.handle(now, input);
+        if let Input::Packet { connection, packet: Packet::Publish(publish) } = input
+            && publish.dup
+            && publish.qos == QoS::ExactlyOnce
+        {
+            let again = Publish { dup: false, qos: QoS::AtMostOnce, packet_id: None, ..*publish };
+            let packet = Packet::Publish(again);
+            broker.handle(now, &Input::Packet { connection: *connection, packet });
+        }
+    }
+}

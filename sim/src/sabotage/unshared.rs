@@ -1,0 +1,29 @@
+//! Takes shared subscriptions for plain ones, so that every member gets every message.
+
+use mayfly_core::{Broker, Input, Now, StateMachine};
+use mayfly_wire::{Packet, Subscribe, SubscribeFilters, Subscription, TopicFilter};
+
+use super::lie::Lie;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Unshared;
+
+impl Lie for Unshared {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        let Input::Packet { connection, packet: Packet::Subscribe(subscribe) } = input else {
+            return broker.handle(now, input);
+        };
+        let filters: Vec<Subscription<'_>> = subscribe.filters.iter().map(plain).collect();
+        let filters = SubscribeFilters::from_slice(&filters);
+        let packet = Packet::Subscribe(Subscribe { filters, ..*subscribe });
+        broker.handle(now, &Input::Packet { connection: *connection, packet });
+    }
+}
+
+fn plain(subscription: Subscription<'_>) -> Subscription<'_> {
+    let text = subscription.filter.as_str();
+    let filter = text.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    let filter = filter.and_then(|(_, filter)| TopicFilter::parse(filter).ok());
+    Subscription { filter: filter.unwrap_or(subscription.filter), ..subscription }
+}
