@@ -86,6 +86,7 @@ impl Engine {
                 Some(Event::Open { identity, connect }) => {
                     Input::Opened { connection, identity, entropy: u128::from(connection.sequence), connect }
                 }
+                Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
                 Some(Event::Packet(packet)) => Input::Packet { connection, packet },
                 Some(Event::Closed(cause)) => return Err(EngineError::Closed(cause)),
             };

@@ -65,6 +65,12 @@ pub trait Exchange: Send {
     fn advance(self: Box<Self>, data: Option<&[u8]>) -> Step;
 }
 
+impl fmt::Debug for dyn Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Exchange")
+    }
+}
+
 impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

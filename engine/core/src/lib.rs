@@ -33,7 +33,7 @@ pub use authorization::{
     Rules, StateStoreResource, TopicPattern, Topics,
 };
 pub use broker::{Broker, BrokerConfig, MemoryUse, Pressure, Statistics, has_priority};
-pub use connection::{Connection, ConnectionConfig, Event, ReceiveExcess, Received};
+pub use connection::{Connection, ConnectionConfig, Event, Evidence, ReceiveExcess, Received};
 pub use identity::{AttributeList, Attributes, Identity};
 pub use limits::{Limits, QueueOverflow};
 pub use machine::{Action, CloseCause, ConnectionId, Input, Output, StateMachine};

@@ -77,6 +77,7 @@ impl Wire {
                     Input::Opened { connection, identity, entropy: 0, connect }
                 }
                 Event::Packet(packet) => Input::Packet { connection, packet },
+                Event::Authenticate(_) => panic!("nobody has to authenticate"),
                 Event::Closed(cause) => panic!("closed: {cause:?}"),
             };
             self.broker.handle(self.now, &input);

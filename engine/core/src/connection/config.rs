@@ -10,6 +10,9 @@ pub struct ConnectionConfig {
     pub max_packet_size: NonZeroU32,
     /// How long the client may take to send a whole CONNECT.
     pub connect_timeout: Duration,
+    /// How long an authentication may take from CONNECT, or from the AUTH that begins another, to its end. The client is
+    /// told 0x89 where it waited for this server, 0x87 where it left a challenge unanswered.
+    pub authentication_timeout: Duration,
     /// How long bytes may wait to be written without the client taking any. A longer wait closes the connection.
     pub write_timeout: Duration,
     /// While more bytes than this wait to be written, QoS 0 messages to this client are dropped and counted. Some more,
@@ -61,6 +64,7 @@ impl Default for ConnectionConfig {
         Self {
             max_packet_size: NonZeroU32::new(1024 * 1024).expect("one mebibyte is not zero"),
             connect_timeout: Duration::from_secs(10),
+            authentication_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),
             max_outgoing_bytes: 4 * 1024 * 1024,
             max_keep_alive_s: None,

@@ -8,6 +8,7 @@
 //! [`next_deadline`](Connection::next_deadline). Once it [is closing](Connection::is_closing), flush and close.
 //!
 //! # Layout
+//! - `authentication`: CONNECT held until the client is known, AUTH.
 //! - `config`: the bounds, and what CONNACK tells of them.
 //! - `receive`: from bytes to events.
 //! - `send`: from actions to bytes.
@@ -18,6 +19,7 @@
 //! What few connections need lies in boxes that the others do not have: an idle connection is small.
 
 mod aliases;
+mod authentication;
 mod config;
 mod flow;
 mod outgoing;
@@ -26,17 +28,20 @@ mod refusal;
 mod screening;
 mod send;
 
+use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
 use mayfly_wire::{ConnectProperties, ProtocolVersion, ReasonCode};
 
+pub use authentication::Evidence;
 pub use config::{ConnectionConfig, ReceiveExcess};
 pub use receive::{Event, Received};
 
 use crate::machine::CloseCause;
 use crate::time::Monotonic;
 use aliases::TopicAliases;
+use authentication::Authentication;
 use flow::Inbound;
 use outgoing::Outgoing;
 
@@ -51,6 +56,8 @@ const LONGEST_PACKET: usize = 5 + 268_435_455;
 enum Phase {
     /// Before CONNECT.
     Fresh,
+    /// CONNECT is held until the client is known.
+    Authenticating,
     /// CONNECT was handed on; CONNACK has not come back yet.
     Connecting,
     Open,
@@ -71,6 +78,10 @@ pub struct Connection {
     last_received: Monotonic,
     inbound: Inbound,
     aliases: Option<Box<TopicAliases>>,
+    /// Whether the owner has to say who the client is.
+    must_authenticate: bool,
+    /// For connections that had to, while that is under way or may begin again.
+    authentication: Option<Box<Authentication>>,
     outgoing: Outgoing,
     dropped: u64,
 }
@@ -117,26 +128,46 @@ impl Connection {
             last_received: now,
             inbound: Inbound::default(),
             aliases: None,
+            must_authenticate: false,
+            authentication: None,
             outgoing: Outgoing::new(now),
             dropped: 0,
         }
     }
 
-    /// Whether more is to be read from the client: not while it leaves too much of what was written to it, nor while too
-    /// many of its messages wait for an answer. Keep-alive stands still meanwhile.
-    pub fn wants_input(&self) -> bool {
-        self.has_room() && !self.inbound.is_full(self.config.receive_maximum)
+    /// A connection that was accepted at `now`, whose owner has to say who the client is
+    /// ([`Event::Authenticate`]) before the broker hears of it.
+    pub fn authenticating(config: impl Into<Rc<ConnectionConfig>>, now: Monotonic) -> Self {
+        Self { must_authenticate: true, ..Self::new(config, now) }
     }
 
-    /// Ends the connection from this side, with a DISCONNECT where the client knows one.
+    /// Whether more is to be read from the client: not while it leaves too much of what was written to it, while too many
+    /// of its messages wait for an answer, or while its CONNECT is examined. Keep-alive stands still meanwhile.
+    pub fn wants_input(&self) -> bool {
+        let is_examined = self.phase == Phase::Authenticating && self.awaits_verdict();
+        self.has_room() && !is_examined && !self.inbound.is_full(self.config.receive_maximum)
+    }
+
+    /// Ends the connection from this side, with a DISCONNECT (CONNACK, before one was sent) where the client knows one.
     pub fn shut_down(&mut self, now: Monotonic, reason: ReasonCode) {
         self.shut_down_for(now, reason, None);
     }
 
     /// The same, with a Server Reference: where the client should go [MQTT 5, section 3.14.2.2.5].
     pub fn shut_down_for(&mut self, now: Monotonic, reason: ReasonCode, server_reference: Option<&str>) {
-        if self.phase == Phase::Open {
-            self.send_farewell(now, reason, server_reference);
+        match self.phase {
+            Phase::Open => self.send_farewell(now, reason, server_reference),
+            Phase::Authenticating => self.send_refusal(now, reason, None),
+            Phase::Fresh | Phase::Connecting | Phase::Closing => {}
+        }
+        self.close(now);
+    }
+
+    fn tell_and_close(&mut self, now: Monotonic, reason: ReasonCode, why: Option<&dyn Display>) {
+        match self.phase {
+            Phase::Open => self.send_disconnect(now, reason, why),
+            Phase::Authenticating => self.send_refusal(now, reason, why),
+            Phase::Fresh | Phase::Connecting | Phase::Closing => {}
         }
         self.close(now);
     }
@@ -188,7 +219,18 @@ impl Connection {
         if deadline > now {
             return None;
         }
-        self.shut_down(now, ReasonCode::KeepAliveTimeout);
+        match cause {
+            CloseCause::Rejected(reason) => {
+                self.tell_and_close(now, reason, Some(&"the authentication took too long"));
+            }
+            _ => {
+                self.tell_and_close(
+                    now,
+                    ReasonCode::KeepAliveTimeout,
+                    Some(&"no packet within the Keep Alive"),
+                );
+            }
+        }
         Some(cause)
     }
 
@@ -199,11 +241,23 @@ impl Connection {
                 let deadline = self.last_received.after(self.config.connect_timeout);
                 Some((deadline, CloseCause::Rejected(ReasonCode::MaximumConnectTime)))
             }
-            Phase::Open | Phase::Connecting if self.wants_input() => {
-                Some((self.last_received.after(self.patience?), CloseCause::KeepAliveTimeout))
+            Phase::Authenticating | Phase::Open | Phase::Connecting => {
+                let authentication = self.authentication.as_ref().and_then(|held| held.deadline());
+                let rejected =
+                    authentication.map(|(deadline, reason)| (deadline, CloseCause::Rejected(reason)));
+                let silent =
+                    self.keep_alive_deadline().map(|deadline| (deadline, CloseCause::KeepAliveTimeout));
+                [rejected, silent].into_iter().flatten().min_by_key(|(deadline, _)| *deadline)
             }
-            Phase::Open | Phase::Connecting | Phase::Closing => None,
+            Phase::Closing => None,
         }
+    }
+
+    fn keep_alive_deadline(&self) -> Option<Monotonic> {
+        if self.phase == Phase::Authenticating || !self.wants_input() {
+            return None;
+        }
+        Some(self.last_received.after(self.patience?))
     }
 
     fn write_deadline(&self) -> Option<Monotonic> {

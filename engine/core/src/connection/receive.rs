@@ -10,6 +10,7 @@ use mayfly_wire::{
 };
 
 use super::aliases::TooManyBytes;
+use super::authentication::Evidence;
 use super::flow::{Exceeded, Inbound};
 use super::refusal::{CONNECT_HEADER, answerable};
 use super::screening::{self, Fault};
@@ -37,6 +38,8 @@ pub enum Event<'a> {
         /// The packet.
         connect: Connect<'a>,
     },
+    /// The owner has to say who the client is. Nobody else hears of it before.
+    Authenticate(Evidence<'a>),
     /// A valid packet. Topic aliases are resolved.
     Packet(Packet<'a>),
     /// The client sent what it may not. The connection is closing.
@@ -66,12 +69,24 @@ impl Connection {
             Err(error) => return self.reject(now, consumed, error.reason(), &error),
         };
         match (self.phase, packet) {
-            (Phase::Fresh, Packet::Connect(connect)) => self.connect(now, consumed, &connect),
+            (Phase::Fresh, Packet::Connect(connect)) => self.connect(now, &buffer[..consumed], &connect),
             // The first packet is CONNECT [MQTT-3.1.0-1]: this is no MQTT client, and gets no answer.
             (Phase::Fresh, _) => {
                 self.close(now);
                 Received::closed(consumed, ReasonCode::ProtocolError)
             }
+            (Phase::Authenticating | Phase::Open, Packet::Auth(auth)) => self.auth(now, consumed, &auth),
+            (Phase::Authenticating, Packet::Disconnect(_)) => {
+                self.close(now); // It has thought better of it.
+                Received { consumed, event: Some(Event::Closed(CloseCause::NetworkLost)) }
+            }
+            // [MQTT-3.1.2-30]
+            (Phase::Authenticating, _) => self.reject(
+                now,
+                consumed,
+                ReasonCode::ProtocolError,
+                &"another packet than AUTH before CONNACK",
+            ),
             (_, Packet::PingReq) => {
                 self.send_packet(now, &Packet::PingResp);
                 Received { consumed, event: None }
@@ -84,22 +99,24 @@ impl Connection {
         }
     }
 
-    fn connect<'a>(&mut self, now: Monotonic, consumed: usize, connect: &Connect<'a>) -> Received<'a> {
+    fn connect<'a>(&mut self, now: Monotonic, packet: &'a [u8], connect: &Connect<'a>) -> Received<'a> {
         self.version = connect.version;
         self.asked = Asked::new(&self.config, &connect.properties);
         self.inbound = Inbound::new(&self.config, connect.version);
-        if connect.properties.authentication_method.is_some() {
-            let why = "this server knows no Authentication Method here";
-            self.send_refusal(now, ReasonCode::BadAuthenticationMethod, Some(&why));
-            return Received::closed(consumed, ReasonCode::BadAuthenticationMethod);
-        }
-        if let Err(fault) = screening::connect(&self.config, connect) {
+        let method = connect.properties.authentication_method.filter(|_| !self.must_authenticate);
+        let why = "this server knows no Authentication Method here";
+        let known = method.map_or(Ok(()), |_| Err(Fault::new(ReasonCode::BadAuthenticationMethod, why)));
+        if let Err(fault) = known.and_then(|()| screening::connect(&self.config, connect)) {
             self.send_refusal(now, fault.reason, Some(&fault.why));
-            return Received::closed(consumed, fault.reason);
+            return Received::closed(packet.len(), fault.reason);
         }
         self.keep_alive(connect);
+        if self.must_authenticate {
+            return self.hold(now, packet, connect);
+        }
         self.phase = Phase::Connecting;
-        Received { consumed, event: Some(Event::Open { identity: Identity::default(), connect: *connect }) }
+        let identity = Identity::default();
+        Received { consumed: packet.len(), event: Some(Event::Open { identity, connect: *connect }) }
     }
 
     /// Settles the Keep Alive, the server's own where the client's is longer than the cap [MQTT-3.1.2-21].
@@ -203,17 +220,14 @@ impl Connection {
     }
 
     /// Closes the connection for what the client sent, and tells it [MQTT-4.13.1-1].
-    fn reject<'a>(
+    pub(super) fn reject<'a>(
         &mut self,
         now: Monotonic,
         consumed: usize,
         reason: ReasonCode,
         why: &dyn Display,
     ) -> Received<'a> {
-        if self.phase == Phase::Open {
-            self.send_disconnect(now, reason, Some(why));
-        }
-        self.close(now);
+        self.tell_and_close(now, reason, Some(why));
         Received::closed(consumed, reason)
     }
 }

@@ -42,6 +42,23 @@ pub(super) fn in_3_1_1(reason: ReasonCode) -> ReasonCode {
     }
 }
 
+/// The reason that CONNACK can carry and that says the most of `reason` [MQTT 5, table 3.1].
+pub(super) fn in_conn_ack(reason: ReasonCode) -> ReasonCode {
+    match reason {
+        ReasonCode::ServerShuttingDown => ReasonCode::ServerUnavailable,
+        other => other,
+    }
+}
+
+/// The reason that DISCONNECT can carry and that says the most of `reason` [MQTT 5, table 3.13].
+pub(super) fn in_disconnect(reason: ReasonCode) -> ReasonCode {
+    match reason {
+        ReasonCode::BadUserNameOrPassword | ReasonCode::Banned => ReasonCode::NotAuthorized,
+        ReasonCode::ServerUnavailable => ReasonCode::ServerBusy,
+        other => other,
+    }
+}
+
 /// Whether Request Problem Information 0 forbids Reason String and User Properties in this packet [MQTT-3.1.2-29].
 pub(super) fn may_be_unwanted(packet: &Packet<'_>) -> bool {
     !matches!(packet, Packet::Publish(_) | Packet::ConnAck(_) | Packet::Disconnect(_))

@@ -10,7 +10,7 @@ use mayfly_wire::{
 };
 
 use super::aliases::TopicAliases;
-use super::refusal::{in_3_1_1, may_be_unwanted, without_problem_information};
+use super::refusal::{in_3_1_1, in_conn_ack, in_disconnect, may_be_unwanted, without_problem_information};
 use super::{Connection, Phase};
 use crate::machine::Action;
 use crate::time::Monotonic;
@@ -89,15 +89,21 @@ impl Connection {
         if self.asked.response_information {
             told.response_information = config.response_information.as_deref();
         }
+        let authentication = self.authentication.take();
+        if let Some(authentication) = &authentication {
+            (ack.properties.authentication_method, ack.properties.authentication_data) =
+                authentication.outcome();
+        }
         self.phase = Phase::Open;
         self.send_packet(now, &Packet::ConnAck(ack));
+        self.authentication = authentication.and_then(|mut held| held.settle().then_some(held));
     }
 
     /// CONNACK with an error, and the end of the connection [MQTT-3.2.2-7].
     pub(super) fn send_refusal(&mut self, now: Monotonic, reason: ReasonCode, why: Option<&dyn Display>) {
         let why = self.in_words(why);
         let reason = match self.version {
-            ProtocolVersion::V5 => reason,
+            ProtocolVersion::V5 => in_conn_ack(reason),
             ProtocolVersion::V3_1_1 => in_3_1_1(reason),
         };
         let properties = ConnAckProperties { reason_string: why.as_deref(), ..ConnAckProperties::default() };
@@ -122,6 +128,7 @@ impl Connection {
 
     fn send_last(&mut self, now: Monotonic, reason: ReasonCode, properties: DisconnectProperties<'_>) {
         if self.version == ProtocolVersion::V5 && reason != ReasonCode::Success {
+            let reason = in_disconnect(reason);
             self.send_packet(now, &Packet::Disconnect(Disconnect { reason, properties }));
         }
     }

@@ -6,6 +6,8 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod authenticating;
+mod authenticating_again;
 mod authorizing;
 mod authorizing_the_store;
 mod bounded_messages;

@@ -30,6 +30,8 @@ pub(crate) struct World {
     now: Now,
     peers: Vec<Peer>,
     config: Rc<ConnectionConfig>,
+    /// Whether somebody has to say who the clients are that connect from now on.
+    pub(crate) authenticates: bool,
     /// Who the clients that connect from now on were authenticated as; `None`: as their connection says.
     who: Option<rules::Who>,
 }
@@ -51,6 +53,8 @@ struct Peer {
     /// Whether the client takes what is written to it.
     reads: bool,
     is_gone: bool,
+    /// What it sent to show who it is, in words.
+    evidence: VecDeque<String>,
     next_id: u16,
 }
 
@@ -72,6 +76,7 @@ impl World {
             now,
             peers: Vec::new(),
             config: Rc::new(config),
+            authenticates: false,
             who: None,
         }
     }
@@ -143,7 +148,10 @@ impl World {
     /// A network connection on which nothing was sent.
     pub(crate) fn accept(&mut self) -> Client {
         self.peers.push(Peer {
-            connection: Connection::new(Rc::clone(&self.config), self.now.monotonic),
+            connection: match self.authenticates {
+                false => Connection::new(Rc::clone(&self.config), self.now.monotonic),
+                true => Connection::authenticating(Rc::clone(&self.config), self.now.monotonic),
+            },
             version: ProtocolVersion::V5,
             partial: Vec::new(),
             arrived: Vec::new(),
@@ -151,6 +159,7 @@ impl World {
             raw: Vec::new(),
             reads: true,
             is_gone: false,
+            evidence: VecDeque::new(),
             next_id: 1,
         });
         Client(self.peers.len() - 1)
@@ -219,6 +228,7 @@ impl World {
                     let entropy = u128::from(connection.sequence);
                     self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
                 }
+                Some(Event::Authenticate(evidence)) => peer.evidence.push_back(format!("{evidence:?}")),
                 Some(Event::Packet(packet)) => {
                     self.broker.handle(self.now, &Input::Packet { connection, packet });
                 }
@@ -230,6 +240,55 @@ impl World {
         }
         self.peers[client.0].partial.extend_from_slice(&buffer[done..]);
         self.settle();
+    }
+
+    /// What a client sent to show who it is, since the last look.
+    pub(crate) fn evidence(&mut self, client: Client) -> Vec<String> {
+        self.peers[client.0].evidence.drain(..).collect()
+    }
+
+    /// Lets a client in as a user.
+    pub(crate) fn accept_as(&mut self, client: Client, user_name: Option<&str>, data: Option<&[u8]>) {
+        let identity = mayfly_core::Identity { user_name, ..mayfly_core::Identity::default() };
+        let connection = connection_id(client.0);
+        let accepted = self.peers[client.0].connection.accept(self.now.monotonic, identity, data);
+        match accepted {
+            Some(Event::Open { identity, connect }) => {
+                let entropy = u128::from(connection.sequence);
+                self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
+            }
+            Some(Event::Closed(cause)) => {
+                self.broker.handle(self.now, &Input::Closed { connection, cause });
+            }
+            _ => {}
+        }
+        self.read_on(client);
+    }
+
+    /// Asks a client for more.
+    pub(crate) fn challenge(&mut self, client: Client, data: &[u8]) {
+        self.peers[client.0].connection.challenge(self.now.monotonic, data);
+        self.read_on(client);
+    }
+
+    /// Does not let a client in.
+    pub(crate) fn deny(&mut self, client: Client, reason: ReasonCode) {
+        if let Some(cause) = self.peers[client.0].connection.deny(self.now.monotonic, reason) {
+            self.broker.handle(self.now, &Input::Closed { connection: connection_id(client.0), cause });
+        }
+        self.read_on(client);
+    }
+
+    /// The owner of a connection ends it.
+    pub(crate) fn shut_down(&mut self, client: Client, reason: ReasonCode) {
+        self.peers[client.0].connection.shut_down(self.now.monotonic, reason);
+        self.settle();
+    }
+
+    /// Reads what the client sent meanwhile.
+    fn read_on(&mut self, client: Client) {
+        self.settle();
+        self.send_bytes(client, &[]);
     }
 
     /// The stream of this client breaks.

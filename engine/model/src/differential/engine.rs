@@ -104,6 +104,7 @@ impl Engine {
                     let entropy = number as u128;
                     self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
                 }
+                Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
                 Some(Event::Packet(packet)) => {
                     self.broker.handle(self.now, &Input::Packet { connection, packet });
                 }
