@@ -162,10 +162,10 @@ where
                         self.hand_on_partial();
                     }
                     if !self.node.wants_input(self.id) {
-                        if written.is_ready() {
+                        if written.is_ready() && self.has_outgoing() {
                             continue; // The partial packet brought forth more: try to write it.
                         }
-                        return Poll::Pending; // Until the client takes what waits for it.
+                        return Poll::Pending; // Until the client takes what waits for it, or is known.
                     }
                     match self.poll_read(cx)? {
                         Poll::Ready(true) => {}

@@ -11,12 +11,14 @@
 //! - [`tls`], [`websocket`], [`proxy`]: adapters on a listener, each a listener itself, so that they can be stacked.
 //! - [`Endpoint`]: a listener's settings, which can be replaced while it runs.
 //! - [`Traffic`], [`Admissions`], [`Report`]: what it counts, and what it tells its owner.
+//! - [`Workers`]: where passwords are hashed, so that nobody waits for it.
 //! - [`Clock`]: where time comes from. On real sockets [`SystemClock`]; a simulator brings its own, as it brings its
 //!   own [`Listener`].
 //!
 //! Everything here runs on a current-thread runtime inside a `LocalSet`.
 
 mod admission;
+mod authenticate;
 mod clock;
 mod counters;
 mod drain;
@@ -32,6 +34,7 @@ mod serve;
 pub mod tls;
 pub mod websocket;
 
+pub use authenticate::{AuthenticationStatistics, Workers};
 pub use clock::{Clock, SystemClock};
 pub use counters::{Admissions, Traffic};
 pub use drain::Drain;

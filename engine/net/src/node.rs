@@ -9,7 +9,7 @@ use std::task::Waker;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
-use mayfly_auth::Peer;
+use mayfly_auth::{Exchange, Peer, Step};
 use mayfly_core::{
     Action, CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, StateMachine,
 };
@@ -17,6 +17,7 @@ use mayfly_wire::{ConnAck, ConnAckProperties, Packet, ReasonCode};
 use tokio::sync::Notify;
 
 use crate::admission::{Capacity, Place};
+use crate::authenticate::{Desk, Workers, examine};
 use crate::clock::Clock;
 use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
@@ -29,6 +30,8 @@ const READ_CHUNK: usize = 64 * 1024;
 pub struct NodeConfig {
     /// The node's part of every [`ConnectionId`].
     pub node_id: u64,
+    /// Where the jobs of authentication run.
+    pub workers: Workers,
     /// Draws random bits, for what the broker must not draw itself. From the operating system, or seeded in a
     /// simulation.
     pub entropy: Box<dyn FnMut() -> u128>,
@@ -39,9 +42,15 @@ pub struct NodeConfig {
 }
 
 impl NodeConfig {
-    /// A node without a maximum of connections, whose reports nobody hears.
+    /// A node without a maximum of connections, whose reports nobody hears and whose jobs run at once.
     pub fn new(node_id: u64, entropy: impl FnMut() -> u128 + 'static) -> Self {
-        Self { node_id, entropy: Box::new(entropy), max_connections: usize::MAX, report: Box::new(|_| {}) }
+        Self {
+            node_id,
+            workers: Workers::Inline,
+            entropy: Box::new(entropy),
+            max_connections: usize::MAX,
+            report: Box::new(|_| {}),
+        }
     }
 }
 
@@ -60,13 +69,14 @@ pub struct Node<M, C> {
     state: RefCell<State<M>>,
     /// Holds what one read brought, until it is handed on.
     scratch: RefCell<Box<[u8]>>,
+    desk: Desk,
     /// Rings when the broker's next deadline has moved nearer.
     deadline_moved: Notify,
     /// Rings when a connection has gone.
     connection_gone: Notify,
 }
 
-struct State<M> {
+pub(crate) struct State<M> {
     machine: M,
     connections: IndexMap<ConnectionId, Slot, FixedState>,
     next_sequence: u64,
@@ -79,13 +89,14 @@ struct State<M> {
 }
 
 #[derive(Debug)]
-struct Slot {
-    connection: Connection,
+pub(crate) struct Slot {
+    pub(crate) connection: Connection,
     /// The listener that it came from.
-    endpoint: Rc<Endpoint>,
+    pub(crate) endpoint: Rc<Endpoint>,
     place: Place,
-    #[expect(dead_code, reason = "for the authenticator")]
     peer: Peer,
+    /// The authentication that waits for the client's answer.
+    pub(crate) exchange: Option<Box<dyn Exchange>>,
     /// Wakes the connection's task. Kept from turn to turn, since it is nearly always the same.
     waker: Option<Waker>,
     /// Whether the task wants to be woken: not while it runs.
@@ -95,7 +106,7 @@ struct Slot {
 impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     /// A node without connections.
     pub fn new(machine: M, clock: C, config: NodeConfig) -> Rc<Self> {
-        let NodeConfig { node_id, entropy, max_connections, report } = config;
+        let NodeConfig { node_id, workers, entropy, max_connections, report } = config;
         let state = State {
             machine,
             connections: IndexMap::with_hasher(FixedState::default()),
@@ -112,6 +123,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             report,
             state: RefCell::new(state),
             scratch: RefCell::new(vec![0; READ_CHUNK].into_boxed_slice()),
+            desk: Desk::new(workers),
             deadline_moved: Notify::new(),
             connection_gone: Notify::new(),
         })
@@ -199,6 +211,16 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         }
     }
 
+    /// Answers a client after a job.
+    pub(crate) fn resume(self: &Rc<Self>, id: ConnectionId, step: Step) {
+        let now = self.clock.now();
+        self.follow(&mut self.state.borrow_mut(), now, id, step);
+    }
+
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     pub(crate) fn clock(&self) -> &C {
         &self.clock
     }
@@ -242,11 +264,16 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let mut state = self.state.borrow_mut();
         let id = ConnectionId { node: state.node_id, sequence: state.next_sequence };
         state.next_sequence += 1;
-        let connection = Connection::new(Rc::clone(&endpoint.settings().connection), now.monotonic);
+        let settings = endpoint.settings();
+        let connection = match settings.authenticator {
+            None => Connection::new(Rc::clone(&settings.connection), now.monotonic),
+            Some(_) => Connection::authenticating(Rc::clone(&settings.connection), now.monotonic),
+        };
         let endpoint = Rc::clone(endpoint);
-        state
-            .connections
-            .insert(id, Slot { connection, endpoint, place, peer, waker: None, is_asleep: false });
+        state.connections.insert(
+            id,
+            Slot { connection, endpoint, place, peer, exchange: None, waker: None, is_asleep: false },
+        );
         id
     }
 
@@ -264,7 +291,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
 
     /// Hands the packets in `buffer` to the broker, as long as the client takes what comes back. Returns how many bytes
     /// are done with.
-    pub(crate) fn receive(&self, id: ConnectionId, buffer: &[u8]) -> usize {
+    pub(crate) fn receive(self: &Rc<Self>, id: ConnectionId, buffer: &[u8]) -> usize {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         let mut done = 0;
@@ -284,6 +311,14 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             let refusal = slot.place.refusal();
             let input = match received.event {
                 None => None,
+                Some(Event::Authenticate(evidence)) => {
+                    let step = match refusal {
+                        None => examine(&settings, &mut slot.exchange, &slot.peer, &evidence, entropy()),
+                        Some(reason) => Step::Refuse(reason), // For want of room nobody need be known.
+                    };
+                    self.follow(&mut state, now, id, step);
+                    continue;
+                }
                 Some(Event::Open { identity, connect }) => {
                     let identity = Identity { policy: settings.policy.as_deref(), ..identity };
                     Some(Input::Opened { connection: id, identity, entropy: entropy(), connect })
@@ -351,7 +386,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     }
 
     /// Carries the broker's outputs to the connections they are for.
-    fn drain(&self, state: &mut State<M>, now: Now) {
+    pub(crate) fn drain(&self, state: &mut State<M>, now: Now) {
         let State { machine, connections, armed, .. } = state;
         while let Some(output) = machine.poll_output() {
             // The connection may have gone while the broker was writing to it.
@@ -388,13 +423,26 @@ impl<M: fmt::Debug, C: fmt::Debug> fmt::Debug for Node<M, C> {
 }
 
 impl<M> State<M> {
+    /// A connection, if it has not gone.
+    pub(crate) fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
+        self.connections.get_mut(&id)
+    }
+
+    /// The broker, a connection, and what draws random bits, each by itself.
+    pub(crate) fn parts(
+        &mut self,
+        id: ConnectionId,
+    ) -> (&mut M, Option<&mut Slot>, &mut dyn FnMut() -> u128) {
+        (&mut self.machine, self.connections.get_mut(&id), &mut self.entropy)
+    }
+
     fn wants_input(&self, id: ConnectionId) -> bool {
         self.connections.get(&id).is_some_and(|slot| slot.connection.wants_input())
     }
 }
 
 impl Slot {
-    fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         if let (true, Some(waker)) = (self.is_asleep, &self.waker) {
             self.is_asleep = false;
             waker.wake_by_ref();

@@ -12,7 +12,7 @@ use std::rc::Rc;
 
 use mayfly_core::{Broker, BrokerConfig, Input};
 use mayfly_net::tls::TlsIdentity;
-use mayfly_net::{Drain, Endpoint, Listeners, Node, NodeConfig, SystemClock};
+use mayfly_net::{Drain, Endpoint, Listeners, Node, NodeConfig, SystemClock, Workers};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
@@ -86,7 +86,8 @@ impl Server {
         // Also what tells of a machine without random bits at the start.
         let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
         let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
-        let node = NodeConfig::new(NODE_ID, random_bits);
+        let workers = Workers::for_this_machine();
+        let node = NodeConfig { workers, ..NodeConfig::new(NODE_ID, random_bits) };
         let node = Node::new(broker, SystemClock::start(), node);
         node.handle(&Input::Rules(resources.rules.as_rules()));
         let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules);

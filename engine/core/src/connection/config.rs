@@ -64,7 +64,7 @@ impl Default for ConnectionConfig {
         Self {
             max_packet_size: NonZeroU32::new(1024 * 1024).expect("one mebibyte is not zero"),
             connect_timeout: Duration::from_secs(10),
-            authentication_timeout: Duration::from_secs(60),
+            authentication_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),
             max_outgoing_bytes: 4 * 1024 * 1024,
             max_keep_alive_s: None,

@@ -148,9 +148,10 @@ impl World {
     /// A network connection on which nothing was sent.
     pub(crate) fn accept(&mut self) -> Client {
         self.peers.push(Peer {
-            connection: match self.authenticates {
-                false => Connection::new(Rc::clone(&self.config), self.now.monotonic),
-                true => Connection::authenticating(Rc::clone(&self.config), self.now.monotonic),
+            connection: if self.authenticates {
+                Connection::authenticating(Rc::clone(&self.config), self.now.monotonic)
+            } else {
+                Connection::new(Rc::clone(&self.config), self.now.monotonic)
             },
             version: ProtocolVersion::V5,
             partial: Vec::new(),

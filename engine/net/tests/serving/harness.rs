@@ -12,7 +12,7 @@ use mayfly_auth::Peer;
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, StateMachine};
 use mayfly_net::{
     Drain, Endpoint, Established, HandshakeError, Incoming, Listener, ListenerSettings, Listeners, Node,
-    NodeConfig, SystemClock, serve,
+    NodeConfig, SystemClock, Workers, serve,
 };
 use mayfly_wire::{
     Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
@@ -66,19 +66,28 @@ impl Server {
 
     /// A server whose streams go through the adapters that `wrap` adds.
     pub(crate) fn behind<L: Listener>(settings: ListenerSettings, wrap: impl FnOnce(Accepted) -> L) -> Self {
-        Self::build(Broker::new(BrokerConfig::default()), settings, wrap)
+        Self::build(Broker::new(BrokerConfig::default()), Workers::Inline, settings, wrap)
     }
 }
 
 impl<M: StateMachine + 'static> Server<M> {
     pub(crate) fn of(machine: M, config: ConnectionConfig) -> Self {
         let settings = ListenerSettings { connection: config.into(), ..ListenerSettings::default() };
-        Self::build(machine, settings, |accepted| accepted)
+        Self::listening(machine, Workers::Inline, settings)
     }
 
-    fn build<L: Listener>(machine: M, settings: ListenerSettings, wrap: impl FnOnce(Accepted) -> L) -> Self {
+    pub(crate) fn listening(machine: M, workers: Workers, settings: ListenerSettings) -> Self {
+        Self::build(machine, workers, settings, |accepted| accepted)
+    }
+
+    fn build<L: Listener>(
+        machine: M,
+        workers: Workers,
+        settings: ListenerSettings,
+        wrap: impl FnOnce(Accepted) -> L,
+    ) -> Self {
         let reports: Rc<RefCell<Vec<String>>> = Rc::default();
-        let mut config = NodeConfig::new(1, || 4);
+        let mut config = NodeConfig { workers, ..NodeConfig::new(1, || 4) };
         let heard = Rc::clone(&reports);
         config.report = Box::new(move |report| heard.borrow_mut().push(format!("{report:?}")));
         let node = Node::new(machine, SystemClock::start(), config);

@@ -7,6 +7,7 @@
 mod certificates;
 mod harness;
 
+mod authenticating;
 mod back_pressure;
 mod counting;
 mod framing;

@@ -173,6 +173,9 @@ pub struct Mqtt {
     /// How long a client may take to send a whole CONNECT after that. Default `"10s"`.
     #[serde(deserialize_with = "duration::deserialize")]
     pub connect_timeout: Duration,
+    /// How long an authentication may take, from CONNECT to its end. Default `"1m"`.
+    #[serde(deserialize_with = "duration::deserialize")]
+    pub authentication_timeout: Duration,
     /// How long a client may take nothing of what is written to it. Default `"30s"`.
     #[serde(deserialize_with = "duration::deserialize")]
     pub write_timeout: Duration,
@@ -279,6 +282,7 @@ impl Default for Mqtt {
             response_information: None,
             handshake_timeout: ListenerSettings::default().handshake_timeout,
             connect_timeout: connection.connect_timeout,
+            authentication_timeout: connection.authentication_timeout,
             write_timeout: connection.write_timeout,
             max_outgoing_bytes: connection.max_outgoing_bytes,
         }

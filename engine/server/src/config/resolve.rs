@@ -60,6 +60,7 @@ impl Mqtt {
         ConnectionConfig {
             max_packet_size: self.max_packet_size_bytes,
             connect_timeout: self.connect_timeout,
+            authentication_timeout: self.authentication_timeout,
             write_timeout: self.write_timeout,
             max_outgoing_bytes: self.max_outgoing_bytes,
             max_keep_alive_s,

@@ -119,6 +119,7 @@ impl Checks<'_> {
             let path = |key: &str| format!("listeners.{index}.mqtt.{key}");
             for (key, time) in [
                 ("connect_timeout", listener.mqtt.connect_timeout),
+                ("authentication_timeout", listener.mqtt.authentication_timeout),
                 ("write_timeout", listener.mqtt.write_timeout),
             ] {
                 self.require(!time.is_zero(), &path(key), || {

@@ -1,0 +1,235 @@
+//! Authentication beside the engine: nobody waits for anybody else's, and what waits is bounded.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use mayfly_auth::{Authenticator, Claims, Exchange, Grant, Step};
+use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
+use mayfly_net::{ListenerSettings, Workers};
+use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
+use tokio::io::DuplexStream;
+
+use crate::harness::{Client, Server, connect, local_within};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Users by name: `slow` is let in by a job that waits until it is told to end, `panics` by one that panics, `asked` after
+/// one question, `endless` never, `nobody` not at all; everyone else at once.
+#[derive(Default)]
+struct Door {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    jobs: AtomicUsize,
+}
+
+impl Door {
+    fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self) {
+        self.jobs.fetch_add(1, Ordering::SeqCst);
+        let is_open = self.is_open.lock().unwrap();
+        drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+    }
+}
+
+struct Porter(Arc<Door>);
+
+impl Authenticator for Porter {
+    fn begin(&self, claims: &Claims<'_>, _: u128) -> Step {
+        let grant = Grant { user_name: claims.user_name.map(str::to_owned), ..Grant::default() };
+        match claims.user_name {
+            Some("slow") => {
+                let door = Arc::clone(&self.0);
+                Step::Work(Box::new(move || {
+                    door.wait();
+                    Step::Accept(grant)
+                }))
+            }
+            Some("panics") => Step::Work(Box::new(|| panic!("a broken authenticator"))),
+            Some("endless") => Step::Work(endless()),
+            Some("nobody") => Step::Refuse(ReasonCode::BadUserNameOrPassword),
+            _ if claims.method.is_some() => {
+                Step::Challenge { data: b"who?".to_vec(), exchange: Box::new(Question) }
+            }
+            _ => Step::Accept(grant),
+        }
+    }
+}
+
+fn endless() -> Box<dyn FnOnce() -> Step + Send> {
+    Box::new(|| Step::Work(endless()))
+}
+
+struct Question;
+
+impl Exchange for Question {
+    fn advance(self: Box<Self>, data: Option<&[u8]>) -> Step {
+        match data {
+            Some(b"me") => Step::Work(Box::new(|| {
+                Step::Accept(Grant { data: Some(b"welcome".to_vec()), ..Grant::default() })
+            })),
+            _ => Step::Refuse(ReasonCode::NotAuthorized),
+        }
+    }
+}
+
+fn server(workers: Workers, timeout: Duration) -> (Server, Arc<Door>) {
+    let door = Arc::new(Door::default());
+    let connection = ConnectionConfig { authentication_timeout: timeout, ..ConnectionConfig::default() };
+    let settings = ListenerSettings {
+        connection: connection.into(),
+        authenticator: Some(Arc::new(Porter(Arc::clone(&door)))),
+        ..ListenerSettings::default()
+    };
+    (Server::listening(Broker::new(BrokerConfig::default()), workers, settings), door)
+}
+
+fn pool(threads: usize, max_waiting: usize) -> Workers {
+    Workers::Pool { threads, max_waiting }
+}
+
+fn user<'a>(client_id: &'a str, name: &'a str) -> Connect<'a> {
+    Connect { user_name: Some(name), ..connect(client_id) }
+}
+
+/// A client that sent its CONNECT.
+async fn knock(server: &Server, connect: Connect<'_>) -> Client<DuplexStream> {
+    let mut client = Client::new(server.stream(1024), ProtocolVersion::V5);
+    client.send(Packet::Connect(connect)).await;
+    client
+}
+
+async fn answer(client: &mut Client<DuplexStream>) -> ReasonCode {
+    match client.receive().await {
+        Some(Packet::ConnAck(ack)) => ack.reason,
+        other => panic!("expected CONNACK, got {other:?}"),
+    }
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) {
+    while !is_so() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_job_holds_up_nobody_else() {
+    local_within(LIMIT, async {
+        let (server, door) = server(pool(1, 10), LIMIT);
+        let mut slow = knock(&server, user("a", "slow")).await;
+        slow.send(Packet::PingReq).await;
+        until(|| door.jobs.load(Ordering::SeqCst) == 1).await;
+        let mut quick = knock(&server, user("b", "quick")).await;
+        assert_eq!(answer(&mut quick).await, ReasonCode::Success);
+        quick.send(Packet::PingReq).await;
+        assert_eq!(quick.receive().await, Some(Packet::PingResp));
+        assert_eq!(server.node.inspect(Broker::statistics).connections, 1);
+        door.open();
+        assert_eq!(answer(&mut slow).await, ReasonCode::Success);
+        assert_eq!(slow.receive().await, Some(Packet::PingResp), "what was sent meanwhile is served");
+        let statistics = server.node.authentications();
+        assert_eq!((statistics.accepted, statistics.jobs_running, statistics.jobs_waiting), (2, 0, 0));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn beyond_the_line_the_server_is_busy() {
+    local_within(LIMIT, async {
+        let (server, door) = server(pool(1, 2), LIMIT);
+        let mut first = knock(&server, user("a", "slow")).await;
+        until(|| server.node.authentications().jobs_running == 1).await;
+        let mut second = knock(&server, user("b", "slow")).await;
+        let mut third = knock(&server, user("c", "slow")).await;
+        until(|| server.node.authentications().jobs_waiting == 2).await;
+        let mut fourth = knock(&server, user("d", "slow")).await;
+        assert_eq!(answer(&mut fourth).await, ReasonCode::ServerBusy);
+        assert_eq!(fourth.receive().await, None);
+        door.open();
+        for client in [&mut first, &mut second, &mut third] {
+            assert_eq!(answer(client).await, ReasonCode::Success);
+        }
+        assert_eq!(server.node.authentications().refused, [(ReasonCode::ServerBusy, 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_waits_too_long_is_told_and_its_job_is_not_run() {
+    local_within(LIMIT, async {
+        let (server, door) = server(pool(1, 10), Duration::from_millis(50));
+        let mut first = knock(&server, user("a", "slow")).await;
+        until(|| door.jobs.load(Ordering::SeqCst) == 1).await;
+        let mut second = knock(&server, user("b", "slow")).await;
+        for client in [&mut first, &mut second] {
+            assert_eq!(answer(client).await, ReasonCode::ServerBusy);
+            assert_eq!(client.receive().await, None);
+        }
+        door.open();
+        until(|| server.node.authentications().jobs_running == 0).await;
+        until(|| server.node.authentications().jobs_waiting == 0).await;
+        assert_eq!(door.jobs.load(Ordering::SeqCst), 1);
+        assert_eq!(server.node.authentications().accepted, 0, "the answer came too late");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_broken_job_lets_nobody_in_and_harms_nobody() {
+    for workers in [pool(1, 10), Workers::Inline] {
+        local_within(LIMIT, async {
+            let (server, _) = server(workers, LIMIT);
+            let mut endless = knock(&server, user("e", "endless")).await;
+            assert_eq!(answer(&mut endless).await, ReasonCode::UnspecifiedError);
+            if workers != Workers::Inline {
+                let mut broken = knock(&server, user("a", "panics")).await;
+                assert_eq!(answer(&mut broken).await, ReasonCode::UnspecifiedError);
+            }
+            let mut denied = knock(&server, user("n", "nobody")).await;
+            assert_eq!(answer(&mut denied).await, ReasonCode::BadUserNameOrPassword);
+            let mut quick = knock(&server, user("b", "quick")).await;
+            assert_eq!(answer(&mut quick).await, ReasonCode::Success);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_exchange_runs_through_the_shell() {
+    for (workers, said, expected) in [
+        (pool(1, 10), &b"me"[..], ReasonCode::Success),
+        (Workers::Inline, b"me", ReasonCode::Success),
+        (pool(1, 10), b"you", ReasonCode::NotAuthorized),
+    ] {
+        local_within(LIMIT, async {
+            let (server, _) = server(workers, LIMIT);
+            let mut connect = connect("a");
+            connect.properties.authentication_method = Some("question");
+            let mut client = knock(&server, connect).await;
+            let properties = |data| AuthProperties {
+                authentication_method: Some("question"),
+                authentication_data: Some(data),
+                ..AuthProperties::default()
+            };
+            let reason = ReasonCode::ContinueAuthentication;
+            assert_eq!(
+                client.receive().await,
+                Some(Packet::Auth(Auth { reason, properties: properties(b"who?") }))
+            );
+            client.send(Packet::Auth(Auth { reason, properties: properties(said) })).await;
+            match client.receive().await {
+                Some(Packet::ConnAck(ack)) => {
+                    assert_eq!(ack.reason, expected);
+                    let is_in = expected == ReasonCode::Success;
+                    assert_eq!(ack.properties.authentication_data, is_in.then_some(&b"welcome"[..]));
+                }
+                other => panic!("expected CONNACK, got {other:?}"),
+            }
+        })
+        .await;
+    }
+}
