@@ -1,0 +1,82 @@
+//! Authentication by a password file: a user name with a password in CONNECT, or SCRAM-SHA-256.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
+use mayfly_wire::ReasonCode;
+
+use crate::attributes::UserAttributes;
+use crate::authenticator::{Authenticator, Claims, Grant, Step};
+use crate::password_file::{PasswordFile, Verifiers};
+use crate::scram::{self, ClientFirst};
+use crate::verifier::{Key, NEW_ITERATIONS, ScramVerifier, hmac};
+
+/// Knows users by their passwords.
+///
+/// A user that does not exist costs the time of one that does, as far as the users of the file cost the same: the first
+/// one's cost is taken.
+#[derive(Debug)]
+pub struct PasswordAuthenticator {
+    file: PasswordFile,
+    attributes: UserAttributes,
+    /// Stands in for users that do not exist.
+    decoy: Arc<Verifiers>,
+    /// Makes their salts, which have to be the same each time that somebody asks.
+    secret: Key,
+}
+
+impl PasswordAuthenticator {
+    /// Serves the users of a file. `secret` is random, and should stay the same from reload to reload.
+    pub fn new(file: PasswordFile, attributes: UserAttributes, secret: [u8; 32]) -> Self {
+        Self { decoy: Arc::new(file.decoy()), file, attributes, secret }
+    }
+
+    /// A password in the clear; hashing it takes long.
+    fn check(&self, user_name: &str, password: &[u8]) -> Step {
+        let verifiers = Arc::clone(self.file.user(user_name).unwrap_or(&self.decoy));
+        let (password, user_name) = (password.to_vec(), user_name.to_owned());
+        let attributes = self.attributes.of(&user_name);
+        Step::Work(Box::new(move || {
+            if verifiers.matches(&password) {
+                let attributes = attributes.as_ref().clone();
+                Step::Accept(Grant { user_name: Some(user_name), attributes, data: None })
+            } else {
+                Step::Refuse(ReasonCode::BadUserNameOrPassword)
+            }
+        }))
+    }
+
+    fn begin_scram(&self, claims: &Claims<'_>, entropy: u128) -> Step {
+        let refused = Step::Refuse(ReasonCode::NotAuthorized);
+        let Some(first) = claims.data.and_then(ClientFirst::parse) else { return refused };
+        let Some(user_name) = first.user_name() else { return refused };
+        // One user in CONNECT and another in the exchange: whoever reads only one of them would be misled.
+        if claims.user_name.is_some_and(|claimed| claimed != user_name) {
+            return refused;
+        }
+        let known = self.file.user(&user_name).and_then(|verifiers| verifiers.scram.clone());
+        let verifier = known.unwrap_or_else(|| self.scram_decoy(&user_name));
+        let attributes = self.attributes.of(&user_name);
+        scram::challenge(&first, &BASE64.encode(entropy.to_be_bytes()), verifier, user_name, attributes)
+    }
+
+    /// A verifier for a user without one. No proof satisfies it, since its keys are nobody's hash.
+    fn scram_decoy(&self, user_name: &str) -> ScramVerifier {
+        let salt = hmac(&self.secret, user_name.as_bytes())[..16].to_vec();
+        let iterations = self.decoy.scram.as_ref().map_or(NEW_ITERATIONS, |scram| scram.iterations);
+        ScramVerifier { iterations, salt, stored_key: self.secret, server_key: self.secret }
+    }
+}
+
+impl Authenticator for PasswordAuthenticator {
+    fn begin(&self, claims: &Claims<'_>, entropy: u128) -> Step {
+        match (claims.method, claims.user_name, claims.password) {
+            (Some(scram::METHOD), _, _) => self.begin_scram(claims, entropy),
+            (Some(_), _, _) => Step::Refuse(ReasonCode::BadAuthenticationMethod),
+            (None, Some(user_name), Some(password)) => self.check(user_name, password),
+            (None, Some(_), None) => Step::Refuse(ReasonCode::BadUserNameOrPassword),
+            (None, None, _) => Step::Refuse(ReasonCode::NotAuthorized),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The password file: one user a line, with what the server keeps of the password.
+//!
+//! ```text
+//! # Comments and empty lines are kept.
+//! alice:$argon2id$v=19$m=19456,t=2,p=1$…$… $scram-sha-256$i=15000$…$…$…
+//! ```
+//!
+//! A user has an argon2id hash, a SCRAM verifier, or both: the first checks a password in the clear, the second serves
+//! enhanced authentication and checks one in the clear where the first is missing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mayfly_settings::Invalid;
+
+use crate::verifier::{Argon2idHash, NEW_ITERATIONS, ScramVerifier};
+
+/// The users of a password file.
+#[derive(Clone, Debug, Default)]
+pub struct PasswordFile {
+    users: BTreeMap<String, Arc<Verifiers>>,
+}
+
+/// What is kept of one user's password; at least one of the two.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Verifiers {
+    pub(crate) argon2id: Option<Argon2idHash>,
+    pub(crate) scram: Option<ScramVerifier>,
+}
+
+/// A name that no user can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a user name must not be empty, begin with '#', contain ':' or control characters, or begin or end with a space"
+)]
+pub struct InvalidUserName;
+
+impl PasswordFile {
+    /// Reads a file's text; `path` is where it came from, for messages.
+    pub fn parse(text: &str, path: &str) -> Result<Self, Invalid> {
+        let mut users = BTreeMap::new();
+        for (index, line) in text.lines().enumerate() {
+            let invalid = |column: usize, message: String| Invalid {
+                path: path.to_owned(),
+                line: index + 1,
+                column,
+                message,
+            };
+            let Some(name) = name_in(line) else {
+                if line.trim().is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                return Err(invalid(
+                    1,
+                    "there is no ':' behind a user name; a line is `name:verifier`".to_owned(),
+                ));
+            };
+            check_name(name).map_err(|error| invalid(1, error.to_string()))?;
+            let verifiers = Verifiers::parse(&line[name.len() + 1..])
+                .map_err(|message| invalid(name.chars().count() + 2, format!("user `{name}`: {message}")))?;
+            if users.insert(name.to_owned(), Arc::new(verifiers)).is_some() {
+                return Err(invalid(
+                    1,
+                    format!("user `{name}` has a line above already; remove one of the two"),
+                ));
+            }
+        }
+        Ok(Self { users })
+    }
+
+    /// How many users there are.
+    pub fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    /// Whether there is no user.
+    pub fn is_empty(&self) -> bool {
+        self.users.is_empty()
+    }
+
+    pub(crate) fn user(&self, name: &str) -> Option<&Arc<Verifiers>> {
+        self.users.get(name)
+    }
+
+    /// Verifiers that cost what those of the first user cost, and that no password matches.
+    pub(crate) fn decoy(&self) -> Verifiers {
+        let first = self.users.values().next();
+        let made = || Verifiers { argon2id: Some(Argon2idHash::new(b"", 0)), scram: None };
+        first.map_or_else(made, |verifiers| Verifiers {
+            argon2id: verifiers.argon2id.as_ref().map(Argon2idHash::decoy),
+            scram: verifiers.scram.as_ref().map(ScramVerifier::decoy),
+        })
+    }
+}
+
+impl Verifiers {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut found = Self::default();
+        for verifier in text.split_whitespace() {
+            let is_repeated = if verifier.starts_with("$argon2id$") {
+                found.argon2id.replace(Argon2idHash::parse(verifier)?).is_some()
+            } else if verifier.starts_with("$scram-sha-256$") {
+                found.scram.replace(ScramVerifier::parse(verifier)?).is_some()
+            } else {
+                return Err(
+                    "a verifier begins with `$argon2id$` or `$scram-sha-256$`; `mayfly passwd` writes both"
+                        .to_owned(),
+                );
+            };
+            if is_repeated {
+                return Err("there are two verifiers of one kind".to_owned());
+            }
+        }
+        if found.argon2id.is_none() && found.scram.is_none() {
+            return Err("there is no verifier; `mayfly passwd` writes one".to_owned());
+        }
+        Ok(found)
+    }
+
+    /// Whether this is the password.
+    pub(crate) fn matches(&self, password: &[u8]) -> bool {
+        match (&self.argon2id, &self.scram) {
+            (Some(hash), _) => hash.matches(password),
+            (None, Some(scram)) => scram.matches(password),
+            (None, None) => false,
+        }
+    }
+}
+
+/// The text of a password file in which `name` has this password, and everything else is as it was. `salts` are random.
+pub fn with_user(
+    text: &str,
+    name: &str,
+    password: &[u8],
+    salts: [u128; 2],
+) -> Result<String, InvalidUserName> {
+    check_name(name)?;
+    let argon2id = Argon2idHash::new(password, salts[0]).to_text();
+    let scram = ScramVerifier::new(password, &salts[1].to_be_bytes(), NEW_ITERATIONS).to_text();
+    let fresh = format!("{name}:{argon2id} {scram}");
+    let mut is_replaced = false;
+    let mut lines: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        if name_in(line) != Some(name) {
+            lines.push(line);
+        } else if !std::mem::replace(&mut is_replaced, true) {
+            lines.push(&fresh);
+        }
+    }
+    if !is_replaced {
+        lines.push(&fresh);
+    }
+    Ok(joined(&lines))
+}
+
+/// The text of a password file without `name`; `None` where there is no such user.
+pub fn without_user(text: &str, name: &str) -> Option<String> {
+    let lines: Vec<_> = text.lines().filter(|line| name_in(line) != Some(name)).collect();
+    (lines.len() < text.lines().count()).then(|| joined(&lines))
+}
+
+fn joined(lines: &[&str]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
+}
+
+/// The user that a line is about; `None` for comments and what is no line of a user.
+fn name_in(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(':').filter(|_| !line.starts_with('#'))?;
+    Some(name)
+}
+
+fn check_name(name: &str) -> Result<(), InvalidUserName> {
+    let is_bad = name.is_empty()
+        || name.starts_with('#')
+        || name.contains(|character: char| character == ':' || character.is_control())
+        || name.trim() != name;
+    if is_bad { Err(InvalidUserName) } else { Ok(()) }
+}
