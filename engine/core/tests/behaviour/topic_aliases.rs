@@ -2,10 +2,10 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use mayfly_core::{ConnectionConfig, Limits};
-use mayfly_wire::{Packet, Publish, PublishProperties, QoS, ReasonCode};
+use mayfly_core::{Connection, ConnectionConfig, Event, Limits, Monotonic};
+use mayfly_wire::{Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode};
 
-use crate::harness::packets::{id, qos_0};
+use crate::harness::packets::{connect, id, qos_0};
 use crate::harness::{Client, World};
 
 fn aliased<'a>(topic: &'a str, alias: u16, payload: &'a str) -> Publish<'a> {
@@ -193,4 +193,26 @@ fn a_message_sent_again_on_a_new_connection_carries_its_topic() {
     world.lose(first);
     let (second, _) = world.connect_with("s", take_aliases);
     assert_eq!(arrived(&mut world, second), [("topic/1", Some(1)), ("", Some(1))]);
+}
+
+/// An alias means nothing to whoever reads the log of the broker's inputs.
+#[test]
+fn the_broker_gets_the_topic_and_no_alias() {
+    let now = Monotonic::ZERO;
+    let mut connection = Connection::new(ConnectionConfig::default(), now);
+    for packet in [
+        Packet::Connect(connect("a")),
+        Packet::Publish(aliased("a/1", 1, "x")),
+        Packet::Publish(aliased("", 1, "x")),
+    ] {
+        let mut bytes = Vec::new();
+        packet.encode(ProtocolVersion::V5, &mut bytes).unwrap();
+        let received = connection.receive(now, &bytes);
+        match received.event {
+            Some(Event::Packet(Packet::Publish(publish))) => {
+                assert_eq!((publish.topic, publish.properties.topic_alias), ("a/1", None));
+            }
+            other => assert!(matches!(other, Some(Event::Open { .. })), "{other:?}"),
+        }
+    }
 }
