@@ -113,6 +113,7 @@ impl World {
                     let entropy = u128::from(id.sequence);
                     Input::Opened { connection: id, identity, entropy, connect }
                 }
+                Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
                 Some(Event::Packet(packet)) => Input::Packet { connection: id, packet },
                 Some(Event::Closed(cause)) => Input::Closed { connection: id, cause },
             };
