@@ -18,6 +18,8 @@ use prometheus_client::registry::Registry;
 pub(crate) struct Snapshot {
     /// The broker's counts and sizes.
     pub(crate) broker: Statistics,
+    /// QoS 0 messages that were dropped since their receiver did not take what was written to it.
+    pub(crate) dropped_slow_receiver: u64,
 }
 
 impl Snapshot {
@@ -99,6 +101,7 @@ impl Snapshot {
             &[
                 ("memory", dropped_memory),
                 ("queue_full", dropped_queue_full),
+                ("slow_receiver", self.dropped_slow_receiver),
                 ("too_large", dropped_too_large),
                 ("expired", dropped_expired),
                 ("oldest_of_full_queue", dropped_oldest),

@@ -172,8 +172,8 @@ struct Vitals {
 
 impl Facts for Vitals {
     fn metrics(&self) -> String {
-        let snapshot = Snapshot { broker: self.node.inspect(Broker::statistics) };
-        snapshot.encode()
+        let broker = self.node.inspect(Broker::statistics);
+        Snapshot { broker, dropped_slow_receiver: self.node.dropped_messages() }.encode()
     }
 
     fn readiness(&self) -> Result<(), &'static str> {
