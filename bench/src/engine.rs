@@ -4,8 +4,8 @@
 //! call returns, and what the broker has to say to any client then lies in that client's connection.
 
 use mayfly_core::{
-    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Input, Now,
-    StateMachine,
+    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Identity, Input,
+    Now, RuleSet, StateMachine,
 };
 
 use crate::client::{self, Client, ClientError, Settings};
@@ -36,6 +36,8 @@ pub struct Engine {
     broker: Broker,
     /// By the sequence number of their ids.
     connections: Vec<Connection>,
+    /// The policy that clients stand under.
+    policy: Option<&'static str>,
 }
 
 /// Names one connection of an [`Engine`].
@@ -45,7 +47,14 @@ pub struct Handle(usize);
 impl Engine {
     /// A broker without connections and keys.
     pub fn new() -> Self {
-        Self { broker: Broker::new(BrokerConfig::default()), connections: Vec::new() }
+        Self { broker: Broker::new(BrokerConfig::default()), connections: Vec::new(), policy: None }
+    }
+
+    /// A broker whose clients stand under a policy of these rules.
+    pub fn ruled(now: Now, rules: &RuleSet, policy: &'static str) -> Self {
+        let mut engine = Self { policy: Some(policy), ..Self::new() };
+        engine.broker.handle(now, &Input::Rules(rules.as_rules()));
+        engine
     }
 
     /// Adds a client and lets it connect and subscribe.
@@ -72,7 +81,7 @@ impl Engine {
 
     /// Handles what a client wrote: whole packets.
     pub fn receive(&mut self, now: Now, from: Handle, bytes: &[u8]) -> Result<(), EngineError> {
-        let Self { broker, connections } = self;
+        let Self { broker, connections, policy } = self;
         let connection = ConnectionId { node: NODE, sequence: from.0 as u64 };
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -84,6 +93,7 @@ impl Engine {
             let input = match received.event {
                 None => continue,
                 Some(Event::Open { identity, connect }) => {
+                    let identity = Identity { policy: *policy, ..identity };
                     Input::Opened { connection, identity, entropy: u128::from(connection.sequence), connect }
                 }
                 Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
