@@ -15,7 +15,11 @@ test *arguments:
 bench scenario *arguments:
     cargo run --release --package mayfly-bench --bin mayfly-bench -- {{scenario}} {{arguments}}
 
-# Criterion and HdrHistogram benchmarks of codec, core and loopback
+# Put a load on the server as a process of its own: just load idle, storm or slow-reader
+load *arguments:
+    cargo load {{arguments}}
+
+# Criterion and HdrHistogram benchmarks of codec, core, routing, rules and loopback
 criterion *arguments:
     cargo bench --package mayfly-bench {{arguments}}
 

@@ -243,7 +243,7 @@ impl Store {
                     answer.map(|_| true).map_err(|first| DriveError::Wrong { count: 1, total: 1, first })
                 }
                 Event::Response(_) => Err(DriveError::Stray),
-                Event::Ready | Event::Acknowledged | Event::Message(_) => Ok(false),
+                Event::Ready | Event::Acknowledged | Event::Message(_) | Event::Pong => Ok(false),
             };
             self.peer.read_until(is_answer).await?;
             row.add(self.clock.now().monotonic.since(begin.monotonic));

@@ -12,7 +12,7 @@ use mayfly_core::{REQUEST_TOPIC, WallClock};
 use mayfly_sim::history::{Call, Condition};
 use mayfly_wire::{
     AckProperties, Connect, ConnectProperties, DecodeError, EncodeError, Hlc, Packet, PacketId,
-    ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe,
+    ProtocolVersion, PubAck, PubRel, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe,
     SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions, TopicError, TopicFilter,
     TopicName, UserProperties, resp3, split_frame,
 };
@@ -32,6 +32,8 @@ pub struct Settings {
     pub name: String,
     /// Keep Alive in seconds; 0 is none.
     pub keep_alive_s: u16,
+    /// Its user name and password.
+    pub credentials: Option<(String, String)>,
     /// Session Expiry Interval in seconds.
     pub session_expiry_s: u32,
     /// Message Expiry Interval of its requests in seconds.
@@ -57,12 +59,14 @@ pub struct Arrival<'a> {
 pub enum Event<'a> {
     /// The connection was accepted, and the subscription granted.
     Ready,
-    /// The oldest PUBLISH that was not acknowledged is.
+    /// The oldest PUBLISH that was not acknowledged is; one of QoS 2 to its end.
     Acknowledged,
     /// The store answered.
     Response(Response<'a>),
     /// A message, which is not from the store.
     Message(Publish<'a>),
+    /// The broker answered a ping.
+    Pong,
 }
 
 /// Why a client cannot go on.
@@ -116,6 +120,7 @@ impl Settings {
         Self {
             name: name.to_owned(),
             keep_alive_s: DEFAULT_KEEP_ALIVE_S,
+            credentials: None,
             session_expiry_s: 0,
             request_expiry_s: 10,
             clock_offset_ms: 0,
@@ -155,14 +160,15 @@ impl Client {
             payload: Vec::new(),
             timestamp: Vec::new(),
         };
+        let credentials = client.settings.credentials.as_ref();
         let connect = Connect {
             version: ProtocolVersion::V5,
             clean_start: true,
             keep_alive_s: client.settings.keep_alive_s,
             client_id: &client.settings.name,
             will: None,
-            user_name: None,
-            password: None,
+            user_name: credentials.map(|(user_name, _)| user_name.as_str()),
+            password: credentials.map(|(_, password)| password.as_bytes()),
             properties: ConnectProperties {
                 session_expiry_interval_s: Some(client.settings.session_expiry_s),
                 ..ConnectProperties::default()
@@ -189,6 +195,11 @@ impl Client {
         let properties = PublishProperties::default();
         let publish = Publish { dup: false, qos, retain: false, topic, packet_id, properties, payload };
         Ok(Packet::Publish(publish).encode(ProtocolVersion::V5, &mut self.outgoing)?)
+    }
+
+    /// Asks for [`Event::Pong`].
+    pub fn ping(&mut self) -> Result<(), ClientError> {
+        Ok(Packet::PingReq.encode(ProtocolVersion::V5, &mut self.outgoing)?)
     }
 
     /// Asks the store. The response carries `correlation`; one that was used before may be answered from memory.
@@ -248,6 +259,18 @@ impl Client {
                 self.unacknowledged.pop_front();
                 Some(Event::Acknowledged)
             }
+            Packet::PubRec(ack) => {
+                accepted("a PUBLISH", ack.reason)?;
+                let properties = AckProperties::default();
+                let release = PubRel { packet_id: ack.packet_id, reason: ReasonCode::Success, properties };
+                Packet::PubRel(release).encode(ProtocolVersion::V5, &mut self.outgoing)?;
+                None
+            }
+            Packet::PubComp(ack) if Some(&ack.packet_id) == self.unacknowledged.front() => {
+                self.unacknowledged.pop_front();
+                Some(Event::Acknowledged)
+            }
+            Packet::PingResp => Some(Event::Pong),
             Packet::Publish(publish) if publish.qos < QoS::ExactlyOnce => {
                 if let Some(packet_id) = publish.packet_id {
                     self.acknowledge(packet_id)?;

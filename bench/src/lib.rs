@@ -9,6 +9,7 @@
 //! - [`register`]: the closed loop of a scenario's register workload; [`tally`]: what came of it
 //! - [`plan`]: a scenario and how long to measure it; [`in_memory`], [`loopback`]: drive it in wall time; [`drive_error`]: why
 //!   that ended without a result
+//! - [`load`]: many clients against the server as a process of its own
 
 pub mod answer;
 pub mod client;
@@ -16,6 +17,7 @@ pub mod drive_error;
 pub mod engine;
 pub mod in_memory;
 pub mod link;
+pub mod load;
 pub mod loopback;
 pub mod plan;
 pub mod register;
