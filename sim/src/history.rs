@@ -32,8 +32,19 @@ pub struct History {
     pub cut_offs: Vec<CutOff>,
     /// How many messages the broker had dropped from full queues, over time and in all lives of its process.
     pub drops: Vec<(u64, u64)>,
+    /// The most that the broker was seen to hold at a time.
+    pub peaks: Peaks,
     /// What the world is like.
     pub world: WorldRecord,
+}
+
+/// The greatest sizes of the broker, sampled over the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Open connections.
+    pub connections: u64,
+    /// Messages in memory: in flight, queued, wills.
+    pub messages: u64,
 }
 
 /// What a checker must know of the world to say what is late.
@@ -386,6 +397,29 @@ impl Call {
             Self::Del { .. } => "DEL",
             Self::Vdel { .. } => "VDEL",
         }
+    }
+}
+
+/// The keys of `[expect.most]`.
+#[derive(Debug)]
+pub struct Sizes;
+
+impl Sizes {
+    /// The broker's greatest size of this name.
+    pub fn peak(word: &str, history: &History) -> u64 {
+        match word {
+            "connections" => history.peaks.connections,
+            "messages" => history.peaks.messages,
+            _ => 0,
+        }
+    }
+}
+
+impl Vocabulary for Sizes {
+    const NAME: &'static str = "SizeCeiling";
+
+    fn words() -> &'static [&'static str] {
+        &["connections", "messages"]
     }
 }
 

@@ -10,7 +10,7 @@ use mayfly_reports::{Conclusion, Expectation, FaultVerdict, Observation, Verdict
 use crate::check::{self, CheckReport};
 use crate::fault::{FLOORS, FaultKind};
 use crate::history::mqtt::Events;
-use crate::history::{History, Operation, Operations};
+use crate::history::{History, Operation, Operations, Sizes};
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
 use crate::scenario::model::ExpectedVerdict;
@@ -59,6 +59,15 @@ pub fn expectations(
     let mut expectations = work(&scenario.expect.operations, &records.history);
     expectations.extend(scenario.expect.events.demands().filter_map(|(word, least)| {
         at_least(Events::words_for(word), least, Events::count(word, &records.history))
+    }));
+    expectations.extend(scenario.expect.most.demands().map(|(word, most)| {
+        let measured = Sizes::peak(word, &records.history);
+        Expectation {
+            description: format!("{word} that the broker held at a time"),
+            needed: format!("at most {most}"),
+            measured: measured.to_string(),
+            met: measured <= most,
+        }
     }));
     expectations.extend(bites(scenario, faults));
     if scenario.expect.verdict == ExpectedVerdict::Violation {

@@ -217,6 +217,13 @@ impl Recorder {
         }
     }
 
+    /// The broker was seen to hold so much.
+    pub fn peaks(&self, connections: u64, messages: u64) {
+        let peaks = &mut self.lock().history.peaks;
+        peaks.connections = peaks.connections.max(connections);
+        peaks.messages = peaks.messages.max(messages);
+    }
+
     fn settle(&self, id: OperationId, at_ns: u64, outcome: impl FnOnce(&mut History)) {
         let mut records = self.lock();
         let Some(client) = records.open.remove(&id) else { return };

@@ -211,7 +211,9 @@ impl<'h> Search<'_, 'h> {
     ) {
         let (who, will) = (self.messages.name(observer.client), connect.is.will.as_ref());
         let payload = will.map_or("", |will| will.payload.as_str());
-        let early_ns = due_ns + self.messages.history.world.latency_min_ns;
+        // A segment that is sent within a tick may arrive up to a tick sooner than its latency says.
+        let world = self.messages.history.world;
+        let early_ns = (due_ns + world.latency_min_ns).saturating_sub(2 * world.tick_ns);
         let late_ns = overdue_ns + self.messages.way_ns();
         let (due, overdue) = (words::seconds(due_ns), words::seconds(overdue_ns));
         let Some(first) = seen.first() else {

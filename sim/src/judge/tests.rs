@@ -427,3 +427,19 @@ fn a_lying_broker_must_be_caught_and_named() {
     let undecided = judge(checked(check::Verdict::Undecided { why: "x".to_owned() }, &[]));
     assert_eq!(undecided.conclusion, Conclusion::ExpectationFailed);
 }
+
+#[test]
+fn what_must_have_happened_and_how_much_the_broker_may_hold_is_demanded() {
+    let scenario =
+        scenario("[expect]\nevents = { dropped = 2 }\nmost = { connections = 3, messages = 10 }\n");
+    let met = |dropped: u64, connections: u64| {
+        let mut past = Past::new();
+        past.0.drops.push((1, dropped));
+        past.0.peaks.connections = connections;
+        let demands = expectations(&scenario, &[], &[], &records(past.0));
+        demands.iter().map(|demand| demand.met).collect::<Vec<_>>()
+    };
+    // Dropped messages, connections, messages, and responses that break the protocol.
+    assert_eq!(met(2, 3), [true, true, true, true]);
+    assert_eq!(met(1, 4), [false, false, true, true]);
+}

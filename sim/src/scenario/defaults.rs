@@ -56,6 +56,7 @@ impl Default for Expect {
             caught_by: Vec::new(),
             operations: Floor::default(),
             events: Floor::default(),
+            most: Floor::default(),
             faults: Floor::default(),
         }
     }

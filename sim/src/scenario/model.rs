@@ -16,8 +16,8 @@ use serde::Deserialize;
 use super::floor::Floor;
 use crate::check::{Anomaly, CheckerName};
 use crate::fault::{FaultKind, Faults};
-use crate::history::Operations;
 use crate::history::mqtt::Events;
+use crate::history::{Operations, Sizes};
 use crate::sabotage::Sabotage;
 use crate::workload::WorkloadKind;
 
@@ -154,6 +154,8 @@ pub struct Expect {
     pub operations: Floor<Operations>,
     /// Least numbers of what must have happened in MQTT beside the state store.
     pub events: Floor<Events>,
+    /// The most that the broker may hold at a time; a key left out bounds nothing.
+    pub most: Floor<Sizes>,
     /// Least numbers of faults that bite. What a scenario is about stands here too, so that the run fails when the
     /// fault itself is missing.
     pub faults: Floor<Faults>,

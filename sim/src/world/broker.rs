@@ -49,6 +49,8 @@ pub(super) struct Counts {
     pub(super) keys: u64,
     pub(super) sessions: u64,
     pub(super) dropped: u64,
+    pub(super) connections: u64,
+    pub(super) messages: u64,
 }
 
 /// The broker's process through all its lives.
@@ -114,6 +116,8 @@ impl BrokerHost {
         Counts {
             keys: statistics.keys as u64,
             sessions: statistics.sessions as u64,
+            connections: statistics.connections as u64,
+            messages: statistics.messages as u64,
             dropped: self.dropped_before.get() + statistics.dropped_queue_full + statistics.dropped_oldest,
         }
     }

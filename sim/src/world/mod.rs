@@ -121,8 +121,9 @@ impl<'a> World<'a> {
 
     /// Counts the broker's keys and sessions.
     pub fn sample(&self) {
-        let broker::Counts { keys, sessions, dropped } = self.broker.counts();
-        self.recorder.sample(keys, sessions, dropped, self.elapsed_ns());
+        let counts = self.broker.counts();
+        self.recorder.sample(counts.keys, counts.sessions, counts.dropped, self.elapsed_ns());
+        self.recorder.peaks(counts.connections, counts.messages);
     }
 
     /// Holds back whatever is sent between a client and the broker, in both directions.

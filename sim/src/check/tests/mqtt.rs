@@ -227,6 +227,7 @@ fn a_taken_over_connection_is_told_and_silent() {
         let mut past = Past::new();
         let old = past.connect(A, 0, false);
         past.connect(A, 100, session_present);
+        past.publish(B, 1000, "x", 1, false, "last");
         if let Some((at, how)) = how {
             past.ends(old, at, how);
         }
