@@ -105,3 +105,81 @@ fn paths_are_relative_to_the_file() {
     assert_eq!(tls.key, Path::new("/k.pem"), "an absolute path stays");
     assert_eq!(config.authorization.expect("as written").rules, folder.join("rules.toml"));
 }
+
+/// The tables of the language, as a file heads them, and what has to stand before each for the file to be read.
+const TABLES: [(&str, &str); 13] = [
+    ("", ""),
+    ("[log]", ""),
+    ("[http]", ""),
+    ("[[listeners]]", ""),
+    ("[listeners.tls]", LISTENER),
+    ("[listeners.websocket]", LISTENER),
+    ("[listeners.authentication]", LISTENER),
+    ("[listeners.mqtt]", LISTENER),
+    ("[authorization]", ""),
+    ("[limits]", ""),
+    ("[connections]", ""),
+    ("[sys_topics]", ""),
+    ("[drain]", ""),
+];
+
+/// The keys of a table, as the complaint about an unknown one lists them.
+fn keys(table: &str, before: &str) -> Vec<String> {
+    let error = parsed(&format!("{before}{table}\nno_such_key = 1\n")).expect_err("an unknown key");
+    let (_, list) = error.split_once("(valid keys: ").expect("the complaint lists the keys");
+    list.trim_end_matches(')').split(", ").map(str::to_owned).collect()
+}
+
+const EXAMPLE: &str = include_str!("../../examples/mayfly.toml");
+
+/// The example with every key that it only shows.
+fn example_with_all_keys() -> String {
+    let shown = |line: &str| {
+        let key = line.strip_prefix('#')?.split([' ', '=']).next()?;
+        let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (is_key || key.starts_with('[')).then(|| line[1..].to_owned())
+    };
+    EXAMPLE.lines().map(|line| shown(line).unwrap_or_else(|| line.to_owned()) + "\n").collect()
+}
+
+#[test]
+fn the_example_shows_every_key() {
+    let all = example_with_all_keys();
+    parsed(&all).expect("what the example shows is valid");
+    let root_keys = keys("", "");
+    for (table, before) in TABLES {
+        let section = match table {
+            "" => all.as_str(),
+            _ => all.split_once(&format!("\n{table}\n")).unwrap_or_else(|| panic!("{table} is missing")).1,
+        };
+        let section = if table.is_empty() { section } else { section.split("\n[").next().unwrap_or(section) };
+        for key in keys(table, before) {
+            let is_table = TABLES.iter().any(|(other, _)| other.trim_matches(['[', ']']).ends_with(&key));
+            let is_shown = section.lines().any(|line| line.starts_with(&format!("{key} = ")));
+            assert!(is_table || is_shown, "`{key}` of `{table}` is missing in the example");
+        }
+    }
+    for key in root_keys {
+        assert!(
+            TABLES.iter().any(|(table, _)| table.trim_matches(['[', ']']) == key),
+            "the test leaves out [{key}]"
+        );
+    }
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let (config, _) = parsed(&example_with_all_keys()).expect("valid");
+    let (active, _) = parsed(EXAMPLE).expect("valid");
+    let default = Config::default();
+    assert_eq!((config.log, config.limits), (default.log, default.limits));
+    assert_eq!((config.sys_topics, config.drain.timeout), (default.sys_topics, default.drain.timeout));
+    assert_eq!(config.connections.max_connections, default.connections.max_connections);
+    let mut mqtt = config.listeners[0].mqtt.clone();
+    mqtt.response_information = None;
+    assert_eq!(mqtt, super::model::Mqtt::default());
+    assert!(
+        active.listeners.iter().all(|listener| listener.tls.is_none()),
+        "the example runs without further files"
+    );
+}
