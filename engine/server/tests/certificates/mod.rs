@@ -1,4 +1,6 @@
-//! A directory with certificates of the test's own making.
+//! Directories for the files of a test, and certificates of the test's own making.
+
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,11 +11,16 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
-    /// `ca.pem`; `server.pem` for localhost and `client.pem` for `pump-7`, each with its `-key.pem`.
-    pub(crate) fn with_certificates(test: &str) -> Self {
+    /// An empty one.
+    pub(crate) fn new(test: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
-        let directory = Self(path);
+        Self(path)
+    }
+
+    /// `ca.pem`; `server.pem` for localhost and `client.pem` for `pump-7`, each with its `-key.pem`.
+    pub(crate) fn with_certificates(test: &str) -> Self {
+        let directory = Self::new(test);
         let mut params = CertificateParams::new([]).unwrap();
         params.distinguished_name.push(DnType::CommonName, "the test's CA");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +41,7 @@ impl Directory {
         self.0.join(name)
     }
 
-    fn write(&self, name: &str, contents: &str) {
+    pub(crate) fn write(&self, name: &str, contents: &str) {
         fs::write(self.path(name), contents).unwrap();
     }
 }
