@@ -18,6 +18,8 @@ pub mod logging;
 mod metrics;
 pub mod open_files;
 mod reload;
+mod report;
 pub mod resources;
 pub mod serve;
 mod sys_topics;
+mod vitals;

@@ -4,7 +4,6 @@
 //! - [`Server::bind`] opens all listeners, so that what is wrong is said before anything runs.
 //! - [`Server::run`] serves until it is told to stop.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -20,12 +19,13 @@ use tracing::{info, warn};
 
 use crate::config::Config;
 use crate::config::model::Listener;
-use crate::http::{self, Facts};
+use crate::http;
 use crate::listeners::{Layers, SystemListeners};
-use crate::metrics::Snapshot;
 use crate::reload::Reloading;
+use crate::report::log_report;
 use crate::resources::{ListenerResources, ResourceError, Resources};
 use crate::sys_topics::SysTopics;
+use crate::vitals::Vitals;
 
 /// The only node there is.
 const NODE_ID: u64 = 1;
@@ -65,6 +65,8 @@ pub struct Server {
     http: Option<TcpListener>,
     reloading: Reloading,
     sys_topics: SysTopics,
+    vitals: Rc<Vitals>,
+    drain: Drain,
 }
 
 /// An open listener.
@@ -86,14 +88,19 @@ impl Server {
         // Also what tells of a machine without random bits at the start.
         let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
         let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
-        let workers = Workers::for_this_machine();
-        let node = NodeConfig { workers, ..NodeConfig::new(NODE_ID, random_bits) };
+        let node = NodeConfig {
+            max_connections: config.connections.max_connections,
+            report: Box::new(log_report),
+            ..NodeConfig::new(NODE_ID, random_bits)
+        };
         let node = Node::new(broker, SystemClock::start(), node);
         node.handle(&Input::Rules(resources.rules.as_rules()));
         let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules);
         let (listeners, bound) = (Listeners::new(), Vec::new());
         let sys_topics = SysTopics::new(Rc::clone(&node), config.sys_topics.interval);
-        let mut server = Self { node, listeners, bound, http: None, reloading, sys_topics };
+        let vitals = Rc::new(Vitals::new(Rc::clone(&node)));
+        let drain = config.drain.drain();
+        let mut server = Self { node, listeners, bound, http: None, reloading, sys_topics, vitals, drain };
         for (listener, files) in config.listeners.iter().zip(resources.listeners) {
             server.listen(listener, files).await?;
         }
@@ -110,6 +117,7 @@ impl Server {
         let endpoint = Endpoint::new(listener.settings());
         let tls = files.tls.map(TlsIdentity::new);
         self.reloading.watch(Rc::clone(&endpoint), tls.clone());
+        self.vitals.watch(Rc::clone(&endpoint));
         let (proxy_protocol, websocket) = (listener.proxy_protocol, listener.websocket_settings());
         Layers { proxy_protocol, tls, websocket }.add(&mut self.listeners, endpoint, socket);
         Ok(())
@@ -130,13 +138,12 @@ impl Server {
     ///
     /// Must run on a current-thread runtime, or in a `block_on`: everything stays on this thread.
     pub async fn run(self, stop: impl Future<Output = ()>, mut reloads: UnboundedReceiver<Config>) {
-        let Self { node, listeners, http, mut reloading, sys_topics, .. } = self;
-        let vitals = Rc::new(Vitals { node: Rc::clone(&node), is_stopping: Cell::new(false) });
+        let Self { node, listeners, http, mut reloading, sys_topics, vitals, drain, .. } = self;
         let stop = async {
             stop.await;
             info!("stopping");
-            vitals.is_stopping.set(true);
-            Drain::default()
+            vitals.stopping();
+            drain
         };
         let broker = mayfly_net::serve(node, listeners, stop);
         let facts = async {
@@ -161,23 +168,6 @@ impl Server {
             }
         };
         LocalSet::new().run_until(all).await;
-    }
-}
-
-/// What the endpoint for operators tells of a running server.
-struct Vitals {
-    node: Rc<SystemNode>,
-    is_stopping: Cell<bool>,
-}
-
-impl Facts for Vitals {
-    fn metrics(&self) -> String {
-        let broker = self.node.inspect(Broker::statistics);
-        Snapshot { broker, dropped_slow_receiver: self.node.dropped_messages() }.encode()
-    }
-
-    fn readiness(&self) -> Result<(), &'static str> {
-        if self.is_stopping.get() { Err("the server is stopping") } else { Ok(()) }
     }
 }
 

@@ -35,11 +35,11 @@ impl SysTopics {
         self.publish_one("$SYS/broker/version", concat!("mayfly version ", env!("CARGO_PKG_VERSION")));
         loop {
             ticks.tick().await;
-            let statistics = self.node.inspect(Broker::statistics);
-            self.most_connections = self.most_connections.max(statistics.connections);
+            let connections = self.node.inspect(Broker::statistics).connections;
+            self.most_connections = self.most_connections.max(connections);
             let uptime = format!("{} seconds", start.elapsed().as_secs());
             self.publish_one("$SYS/broker/uptime", &uptime);
-            for (topic, value) in values(&statistics, self.most_connections) {
+            for (topic, value) in values(&self.node, self.most_connections) {
                 self.publish_one(topic, &value.to_string());
             }
         }
@@ -59,15 +59,35 @@ impl SysTopics {
     }
 }
 
-fn values(statistics: &Statistics, most_connections: usize) -> impl Iterator<Item = (&'static str, u64)> {
-    let away = statistics.sessions - statistics.connections;
-    [
+fn values(node: &SystemNode, most_connections: usize) -> Vec<(&'static str, u64)> {
+    let statistics = node.inspect(Broker::statistics);
+    let traffic = node.traffic();
+    let sum = |counts: &[u64]| counts.iter().sum();
+    vec![
         ("$SYS/broker/clients/total", statistics.sessions as u64),
         ("$SYS/broker/clients/connected", statistics.connections as u64),
-        ("$SYS/broker/clients/disconnected", away as u64),
+        ("$SYS/broker/clients/disconnected", (statistics.sessions - statistics.connections) as u64),
         ("$SYS/broker/clients/maximum", most_connections as u64),
+        ("$SYS/broker/bytes/received", traffic.bytes_in),
+        ("$SYS/broker/bytes/sent", traffic.bytes_out),
+        ("$SYS/broker/messages/received", sum(&traffic.packets_in)),
+        ("$SYS/broker/messages/sent", sum(&traffic.packets_out)),
+        ("$SYS/broker/publish/messages/received", sum(&traffic.publishes_in)),
+        ("$SYS/broker/publish/messages/sent", sum(&traffic.publishes_out)),
+        ("$SYS/broker/publish/messages/dropped", dropped(&statistics) + node.dropped_messages()),
+        ("$SYS/broker/publish/bytes/received", sum(&traffic.publish_bytes_in)),
+        ("$SYS/broker/publish/bytes/sent", sum(&traffic.publish_bytes_out)),
         ("$SYS/broker/retained messages/count", statistics.retained_messages as u64),
         ("$SYS/broker/store/messages/count", statistics.messages as u64),
     ]
-    .into_iter()
+}
+
+/// Messages that a receiver did not get, for whatever cause.
+fn dropped(statistics: &Statistics) -> u64 {
+    statistics.dropped_queue_full
+        + statistics.dropped_too_large
+        + statistics.dropped_expired
+        + statistics.dropped_oldest
+        + statistics.dropped_away
+        + statistics.dropped_by_client
 }

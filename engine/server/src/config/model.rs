@@ -82,7 +82,9 @@ pub struct Listener {
     /// The MQTT of its connections.
     #[serde(default)]
     pub mqtt: Mqtt,
-    /// New connections a second, on the average; the next ones wait. Default 0: no bound.
+    /// The most connections. A further client is told Quota Exceeded (0x97). Absent: no bound of its own.
+    pub max_connections: Option<usize>,
+    /// New connections a second, on the average, with as many at once; the next ones wait. Default 0: no bound.
     #[serde(default)]
     pub max_connections_per_s: u32,
 }
@@ -246,6 +248,7 @@ impl Listener {
             authentication: Authentication::default(),
             policy: None,
             mqtt: Mqtt::default(),
+            max_connections: None,
             max_connections_per_s: 0,
         }
     }

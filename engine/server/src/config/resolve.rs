@@ -1,14 +1,14 @@
 //! From the configuration's words to the settings of the shell.
 
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::rc::Rc;
 
 use mayfly_core::{ConnectionConfig, ReceiveExcess};
-use mayfly_net::ListenerSettings;
 use mayfly_net::tls::{ApplicationProtocol, ClientCertificates, TlsFiles};
 use mayfly_net::websocket::WebSocketSettings;
+use mayfly_net::{ConnectionRate, Drain, ListenerSettings};
 
-use super::model::{Listener, Mqtt, Overrun, Transport};
+use super::model::{self, Listener, Mqtt, Overrun, Transport};
 
 impl Listener {
     /// The settings of this listener's connections.
@@ -19,7 +19,10 @@ impl Listener {
             authenticator: None,
             policy: self.policy.as_deref().map(Rc::from),
             handshake_timeout: self.mqtt.handshake_timeout,
-            ..ListenerSettings::default()
+            max_connections: self.max_connections,
+            counts_against_limits: true,
+            connection_rate: NonZeroU32::new(self.max_connections_per_s)
+                .map(|per_second| ConnectionRate { per_second, burst: per_second }),
         }
     }
 
@@ -50,6 +53,13 @@ impl Listener {
         // A message may hold a packet and the beginning of the next.
         let max_message_bytes = 2 * self.mqtt.max_packet_size_bytes.get() as usize;
         Some(WebSocketSettings { path: websocket.path, origins: websocket.origins, max_message_bytes })
+    }
+}
+
+impl model::Drain {
+    /// How the server stops.
+    pub(crate) fn drain(&self) -> Drain {
+        Drain { time_limit: self.timeout, server_reference: self.server_reference.clone() }
     }
 }
 

@@ -3,23 +3,38 @@
 //! The engine counts in plain integers; here they get their names. A count that the engine has and this module does not
 //! export does not compile.
 
+mod page;
+mod shell;
+
 use std::fmt;
 
 use mayfly_core::{MemoryUse, Statistics};
+use mayfly_net::{Admissions, Traffic};
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
+
+use page::Page;
 
 /// What a scrape looks at.
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshot {
     /// The broker's counts and sizes.
     pub(crate) broker: Statistics,
-    /// QoS 0 messages that were dropped since their receiver did not take what was written to it.
+    /// Bytes and packets.
+    pub(crate) traffic: Traffic,
+    /// QoS 0 messages that were dropped since their receiver took too little of what was written to it.
     pub(crate) dropped_slow_receiver: u64,
+    /// The listeners.
+    pub(crate) listeners: Vec<ListenerSnapshot>,
+}
+
+/// One listener.
+#[derive(Clone, Debug)]
+pub(crate) struct ListenerSnapshot {
+    pub(crate) name: String,
+    pub(crate) open_connections: usize,
+    pub(crate) admissions: Admissions,
 }
 
 impl Snapshot {
@@ -36,7 +51,9 @@ impl Snapshot {
 impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page { encoder };
-        self.broker(&mut page)
+        self.broker(&mut page)?;
+        self.traffic(&mut page)?;
+        self.listeners(&mut page)
     }
 }
 
@@ -107,6 +124,7 @@ impl Snapshot {
                 ("oldest_of_full_queue", dropped_oldest),
                 ("qos_0_for_absent_client", dropped_away),
                 ("refused_by_client", dropped_by_client),
+                ("slow_receiver", self.dropped_slow_receiver),
             ],
         )?;
         page.counters(
@@ -136,39 +154,5 @@ impl Snapshot {
             "Remembered answers that were forgotten early, to keep within the bound",
             replays_displaced,
         )
-    }
-}
-
-/// Metrics of one kind after the other.
-struct Page<'e> {
-    encoder: DescriptorEncoder<'e>,
-}
-
-impl Page<'_> {
-    fn size(&mut self, name: &str, help: &str, size: usize) -> fmt::Result {
-        let encoder = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX)).encode(encoder)
-    }
-
-    fn sizes(&mut self, name: &str, help: &str, label: &str, values: &[(&str, usize)]) -> fmt::Result {
-        let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for &(value, size) in values {
-            let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
-            gauge.encode(family.encode_family(&[(label, value)])?)?;
-        }
-        Ok(())
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
-        let encoder = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        ConstCounter::new(value).encode(encoder)
-    }
-
-    fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {
-        let mut family = self.encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for &(value, count) in values {
-            ConstCounter::new(count).encode(family.encode_family(&[(label, value)])?)?;
-        }
-        Ok(())
     }
 }
