@@ -71,28 +71,19 @@ fn statement_problems(
             problems.push(format!("`{key}` is no sentence"));
         }
     }
-    if statement.tests.is_empty() && statement.why.is_none() && statement.waits.is_none() {
+    if statement.tests.is_empty() && statement.why.is_none() {
         problems.push("neither a test nor a reason why there is none".to_owned());
     }
-    let mut waits_for_a_test = statement.tests.is_empty();
     for entry in &statement.tests {
         let (path, assertion) = split(entry);
         match find(path) {
             Err(error) => problems.push(error.to_string()),
-            Ok(test) if test.ignored => {
-                waits_for_a_test = true;
-                if statement.waits.is_none() {
-                    problems.push(format!("{path} is not run"));
-                }
-            }
+            Ok(test) if test.ignored => problems.push(format!("{path} is not run")),
             Ok(test) if assertion.is_some_and(|text| !test.contains(text)) => {
                 problems.push(format!("`{}` does not stand in {path}", assertion.unwrap_or_default()));
             }
             Ok(_) => {}
         }
-    }
-    if statement.waits.is_some() && !waits_for_a_test {
-        problems.push("waits although its tests are run".to_owned());
     }
     problems
 }
@@ -134,7 +125,6 @@ mod tests {
             says: "It answers.".to_owned(),
             tests: tests.iter().map(|&test| test.to_owned()).collect(),
             why: None,
-            waits: None,
         }
     }
 
@@ -195,10 +185,6 @@ mod tests {
         assert!(problems(&format!("{own}#assert!(problems(own).is_empty())")).is_empty());
         assert_eq!(problems(&format!("{own}#{}", "a b".repeat(2))).len(), 1);
         assert_eq!(problems("mayfly-conformance::check::tests::nothing").len(), 1);
-        let waiting = Statement { waits: Some("a feature".to_owned()), ..statement(&[own]) };
-        let found =
-            statement_problems(&waiting, &mut |path| Sources::read().expect("this workspace").find(path));
-        assert_eq!(found, ["waits although its tests are run"]);
         let mut ignored = |_: &str| Ok(crate::sources::ignored_test());
         assert_eq!(statement_problems(&statement(&["a::b"]), &mut ignored), ["a::b is not run"]);
     }

@@ -65,6 +65,9 @@ pub struct Settings {
     /// Whether a payload that says it is UTF-8 has to be.
     #[serde(default)]
     pub checks_payload_format: bool,
+    /// Whether a SUBACK leaves open (0x80) why a filter is not allowed.
+    #[serde(default)]
+    pub conceals_denials: bool,
 }
 
 /// The file of the bytes that recur in all files.

@@ -34,7 +34,6 @@ fn summary(page: &mut String, standard: &Standard) {
     let statements = || standard.statements.values();
     let tested = statements().filter(|statement| !statement.tests.is_empty()).count();
     let same = standard.about.same.len();
-    let waiting = statements().filter(|statement| statement.waits.is_some()).count();
     let total = standard.numbers().len();
     line(page, format_args!("\n**{}**: {total} statements", standard.about.name));
     let chapters =
@@ -42,8 +41,7 @@ fn summary(page: &mut String, standard: &Standard) {
     line(page, format_args!("({}).", chapters.collect::<Vec<_>>().join(", ")));
     let same =
         if same > 0 { format!(" {same} are tested as the same statement of MQTT 5.") } else { String::new() };
-    let waiting = if waiting > 0 { format!(" {waiting} wait for a feature.") } else { String::new() };
-    line(page, format_args!("Tests exercise {tested};{same}{waiting} the rest is argued in a sentence."));
+    line(page, format_args!("Tests exercise {tested};{same} the rest is argued in a sentence."));
 }
 
 fn chapters(page: &mut String, standard: &Standard) {
@@ -79,9 +77,6 @@ fn shown(page: &mut String, statement: &Statement) {
     }
     if let Some(why) = &statement.why {
         line(page, format_args!("  - *{why}*"));
-    }
-    if let Some(waits) = &statement.waits {
-        line(page, format_args!("  - waits for {waits}"));
     }
 }
 

@@ -52,8 +52,6 @@ pub struct Statement {
     pub tests: Vec<String>,
     /// Why no test of a server can exercise it, or why the tests do not show all of it.
     pub why: Option<String>,
-    /// The feature that its tests wait for.
-    pub waits: Option<String>,
 }
 
 /// Whom a statement obliges.

@@ -171,6 +171,7 @@ fn world(settings: &Settings) -> World {
     set(&mut config.topic_alias_maximum, settings.topic_alias_maximum);
     config.max_keep_alive_s = settings.max_keep_alive_s.and_then(NonZeroU16::new);
     config.checks_payload_format = settings.checks_payload_format;
+    config.tells_denials = !settings.conceals_denials;
     set(&mut limits.max_session_expiry_interval_s, settings.max_session_expiry_interval_s);
     set(&mut limits.max_subscriptions, settings.max_subscriptions);
     let mut world = World::with(config, limits);

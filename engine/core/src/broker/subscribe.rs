@@ -26,9 +26,15 @@ impl Broker {
     pub(super) fn subscribe(&mut self, key: SessionKey, connection: ConnectionId, subscribe: &Subscribe<'_>) {
         let identifier = subscribe.properties.subscription_identifier.and_then(NonZeroU32::new);
         let version = self.version(key);
+        let is_id_in_use = self.session(key).unreleased.contains(subscribe.packet_id);
         let mut answers = Vec::with_capacity(subscribe.filters.len());
         for subscription in subscribe.filters.iter() {
-            answers.push(match self.add_subscription(key, &subscription, identifier) {
+            let granted = if is_id_in_use {
+                Err(ReasonCode::PacketIdentifierInUse)
+            } else {
+                self.add_subscription(key, &subscription, identifier)
+            };
+            answers.push(match granted {
                 Ok(granted) => granted as u8,
                 Err(reason) if version == ProtocolVersion::V5 => reason as u8,
                 Err(_) => FAILURE_3_1_1,
@@ -100,13 +106,21 @@ impl Broker {
         connection: ConnectionId,
         unsubscribe: &Unsubscribe<'_>,
     ) {
+        // MQTT 3.1.1 has no word for it: there the client is believed to know what it does.
+        let is_v5 = self.version(key) == ProtocolVersion::V5;
+        let is_id_in_use = is_v5 && self.session(key).unreleased.contains(unsubscribe.packet_id);
         let mut answers = Vec::with_capacity(unsubscribe.filters.len());
         for filter in unsubscribe.filters.iter() {
-            let existed = self.remove_subscription(key, filter);
-            let reason = if existed { ReasonCode::Success } else { ReasonCode::NoSubscriptionExisted };
+            let reason = if is_id_in_use {
+                ReasonCode::PacketIdentifierInUse
+            } else if self.remove_subscription(key, filter) {
+                ReasonCode::Success
+            } else {
+                ReasonCode::NoSubscriptionExisted
+            };
             answers.push(reason as u8);
         }
-        if self.version(key) == ProtocolVersion::V3_1_1 {
+        if !is_v5 {
             answers.clear(); // An UNSUBACK of 3.1.1 has no payload [MQTT-3.11 of 3.1.1].
         }
         let reasons = self.outbox.push_reasons(answers.into_iter());

@@ -43,6 +43,9 @@ pub struct ConnectionConfig {
     pub checks_payload_format: bool,
     /// Whether refusals in CONNACK and DISCONNECT carry a Reason String, for a person who reads the client's log.
     pub reason_strings: bool,
+    /// Whether a SUBACK calls a filter that the rules do not allow by its name (0x87), or leaves the reason open (0x80), as
+    /// the standard lets a server that does not want to tell [MQTT 5, section 3.9.3].
+    pub tells_denials: bool,
     /// The Response Information of CONNACK for clients that ask for it.
     pub response_information: Option<Box<str>>,
 }
@@ -77,6 +80,7 @@ impl Default for ConnectionConfig {
             max_topic_levels: 128,
             checks_payload_format: false,
             reason_strings: false,
+            tells_denials: true,
             response_information: None,
         }
     }

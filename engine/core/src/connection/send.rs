@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use mayfly_wire::{
     ConnAck, ConnAckProperties, Delivery, Disconnect, DisconnectProperties, EncodeError, Packet,
-    ProtocolVersion, QoS, ReasonCode,
+    ProtocolVersion, QoS, ReasonCode, SubAck,
 };
 
 use super::aliases::TopicAliases;
@@ -23,6 +23,10 @@ impl Connection {
         }
         match action {
             Action::Send(Packet::ConnAck(ack)) => self.send_conn_ack(now, ack),
+            Action::Send(Packet::SubAck(ack)) if !self.config.tells_denials => {
+                let reasons: Vec<_> = ack.reasons.iter().map(|reason| without_denial(*reason)).collect();
+                self.send_packet(now, &Packet::SubAck(SubAck { reasons: &reasons, ..*ack }));
+            }
             Action::Send(packet) => self.send_packet(now, packet),
             Action::Deliver(delivery) => self.deliver(now, delivery),
             Action::Close(reason) => self.shut_down(now, *reason),
@@ -172,4 +176,9 @@ impl Connection {
         }
         fits
     }
+}
+
+/// A reason of SUBACK that does not say that rules decided.
+fn without_denial(reason: u8) -> u8 {
+    if reason == ReasonCode::NotAuthorized as u8 { ReasonCode::UnspecifiedError as u8 } else { reason }
 }
