@@ -10,6 +10,7 @@
 //! - [`logging`], `http`, `metrics`, `sys_topics`: what an operator sees.
 
 pub mod address;
+mod authentication;
 pub mod config;
 pub mod embedded;
 mod http;

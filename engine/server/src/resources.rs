@@ -1,12 +1,15 @@
 //! The files that a configuration names, read: what is wrong in one is known before anything changes.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mayfly_auth::Authenticator;
 use mayfly_core::{RuleSet, WallClock};
 use mayfly_net::tls::{TlsConfig, TlsFileError};
 use mayfly_settings::{SettingsError, did_you_mean, list};
 
+use crate::authentication::authenticator;
 use crate::config::Config;
 use crate::config::model::Listener;
 
@@ -17,9 +20,9 @@ pub enum ResourceError {
     /// A certificate or a key.
     #[error(transparent)]
     Tls(#[from] TlsFileError),
-    /// The rules.
+    /// Users, their attributes, or rules.
     #[error(transparent)]
-    Rules(#[from] SettingsError),
+    Settings(#[from] SettingsError),
     /// A listener's policy is not in the rules file.
     #[error(
         "the listener `{listener}` has the policy `{policy}`, but {rules} has none of that name{hint} (policies: {known})"
@@ -39,7 +42,6 @@ pub enum ResourceError {
 }
 
 /// What was read.
-#[derive(Debug)]
 pub struct Resources {
     /// Of each listener, in the order of the configuration.
     pub(crate) listeners: Vec<ListenerResources>,
@@ -49,14 +51,15 @@ pub struct Resources {
 }
 
 /// The files of one listener.
-#[derive(Debug)]
 pub(crate) struct ListenerResources {
     pub(crate) tls: Option<TlsConfig>,
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 impl Resources {
-    /// Reads all files.
-    pub fn load(config: &Config) -> Result<Self, ResourceError> {
+    /// Reads all files. `secret` is random, and the same from reload to reload: from it come the salts of users that do not
+    /// exist.
+    pub fn load(config: &Config, secret: [u8; 32]) -> Result<Self, ResourceError> {
         let rules = match &config.authorization {
             Some(authorization) => {
                 let rules = mayfly_rules::load(&authorization.rules)?;
@@ -72,7 +75,8 @@ impl Resources {
         for listener in &config.listeners {
             let tls = listener.tls_files().map(|files| TlsConfig::load(&files, today())).transpose()?;
             warnings.extend(tls.iter().flat_map(TlsConfig::warnings).cloned());
-            listeners.push(ListenerResources { tls });
+            let authenticator = authenticator(listener, secret)?;
+            listeners.push(ListenerResources { tls, authenticator });
         }
         Ok(Self { listeners, rules, warnings })
     }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use mayfly_core::{Broker, BrokerConfig, Input};
 use mayfly_net::tls::TlsIdentity;
-use mayfly_net::{Drain, Endpoint, Listeners, Node, NodeConfig, SystemClock, Workers};
+use mayfly_net::{Drain, Endpoint, Listeners, Node, NodeConfig, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
@@ -81,21 +81,23 @@ pub struct Bound {
 impl Server {
     /// Reads all files that a configuration names, and opens all its listeners.
     pub async fn bind(config: &Config) -> Result<Self, ServeError> {
-        let resources = Resources::load(config)?;
+        // Also what tells of a machine without random bits at the start.
+        let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
+        let secret = random_secret()?;
+        let resources = Resources::load(config, secret)?;
         for warning in resources.warnings() {
             warn!("{warning}");
         }
-        // Also what tells of a machine without random bits at the start.
-        let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
         let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
         let node = NodeConfig {
             max_connections: config.connections.max_connections,
             report: Box::new(log_report),
+            workers: config.connections.workers(),
             ..NodeConfig::new(NODE_ID, random_bits)
         };
         let node = Node::new(broker, SystemClock::start(), node);
         node.handle(&Input::Rules(resources.rules.as_rules()));
-        let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules);
+        let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules, secret);
         let (listeners, bound) = (Listeners::new(), Vec::new());
         let sys_topics = SysTopics::new(Rc::clone(&node), config.sys_topics.interval);
         let vitals = Rc::new(Vitals::new(Rc::clone(&node)));
@@ -114,7 +116,7 @@ impl Server {
         let socket = bind(&listener.listen).await?;
         let address = local_address(&socket, &listener.listen)?;
         self.bound.push(Bound { name: listener.name.clone(), address });
-        let endpoint = Endpoint::new(listener.settings());
+        let endpoint = Endpoint::new(listener.settings(files.authenticator));
         let tls = files.tls.map(TlsIdentity::new);
         self.reloading.watch(Rc::clone(&endpoint), tls.clone());
         self.vitals.watch(Rc::clone(&endpoint));
@@ -181,6 +183,12 @@ async fn bind(address: &str) -> Result<TcpListener, ServeError> {
 
 fn local_address(socket: &TcpListener, asked: &str) -> Result<SocketAddr, ServeError> {
     socket.local_addr().map_err(|error| ServeError::Bind { address: asked.to_owned(), error })
+}
+
+fn random_secret() -> Result<[u8; 32], ServeError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(ServeError::Entropy)?;
+    Ok(secret)
 }
 
 fn random_bits() -> u128 {

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod escape;
+mod passwd;
 mod serve;
 mod signal;
 mod store;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Serve),
     /// Say what is wrong with a configuration, and with the files that it names.
     CheckConfig(check_config::CheckConfig),
+    /// Add a user to a password file, give it another password, or remove it.
+    Passwd(passwd::Passwd),
     /// Read and write the state store of a running broker.
     Store(store::Store),
 }
@@ -58,6 +61,7 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match self.command {
             Command::CheckConfig(check) => check.run(),
+            Command::Passwd(passwd) => passwd.run(),
             Command::Serve(serve) => runtime.block_on(serve.run()),
             Command::Store(store) => runtime.block_on(store.run()),
         }

@@ -167,6 +167,9 @@ pub struct Mqtt {
     pub check_payload_format: bool,
     /// Whether refusals carry a Reason String for people. Default true.
     pub reason_strings: bool,
+    /// Whether a SUBACK says of a filter that the rules do not allow that they do not (0x87), or leaves the reason open
+    /// (0x80). Default true.
+    pub tell_denials: bool,
     /// Response Information for clients that ask for it, as a base for their response topics. Absent: none.
     pub response_information: Option<String>,
     /// How long a client may take for TLS, WebSocket and PROXY header together. Default `"10s"`.
@@ -282,6 +285,7 @@ impl Default for Mqtt {
             max_topic_levels: connection.max_topic_levels,
             check_payload_format: connection.checks_payload_format,
             reason_strings: true,
+            tell_denials: connection.tells_denials,
             response_information: None,
             handshake_timeout: ListenerSettings::default().handshake_timeout,
             connect_timeout: connection.connect_timeout,

@@ -2,21 +2,23 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 use std::rc::Rc;
+use std::sync::Arc;
 
+use mayfly_auth::Authenticator;
 use mayfly_core::{ConnectionConfig, ReceiveExcess};
 use mayfly_net::tls::{ApplicationProtocol, ClientCertificates, TlsFiles};
 use mayfly_net::websocket::WebSocketSettings;
-use mayfly_net::{ConnectionRate, Drain, ListenerSettings};
+use mayfly_net::{ConnectionRate, Drain, ListenerSettings, Workers};
 
-use super::model::{self, Listener, Mqtt, Overrun, Transport};
+use super::model::{self, Connections, Listener, Mqtt, Overrun, Transport};
 
 impl Listener {
     /// The settings of this listener's connections.
-    pub(crate) fn settings(&self) -> ListenerSettings {
+    pub(crate) fn settings(&self, authenticator: Option<Arc<dyn Authenticator>>) -> ListenerSettings {
         ListenerSettings {
             name: Rc::from(self.name.as_str()),
             connection: Rc::new(self.mqtt.connection()),
-            authenticator: None,
+            authenticator,
             policy: self.policy.as_deref().map(Rc::from),
             handshake_timeout: self.mqtt.handshake_timeout,
             max_connections: self.max_connections,
@@ -56,6 +58,18 @@ impl Listener {
     }
 }
 
+impl Connections {
+    /// Where passwords are hashed.
+    pub(crate) fn workers(&self) -> Workers {
+        match (self.max_password_jobs, Workers::for_this_machine()) {
+            (Some(threads), Workers::Pool { max_waiting, .. }) => {
+                Workers::Pool { threads: usize::from(threads.get()), max_waiting }
+            }
+            (_, workers) => workers,
+        }
+    }
+}
+
 impl model::Drain {
     /// How the server stops.
     pub(crate) fn drain(&self) -> Drain {
@@ -86,6 +100,7 @@ impl Mqtt {
             max_topic_levels: self.max_topic_levels,
             checks_payload_format: self.check_payload_format,
             reason_strings: self.reason_strings,
+            tells_denials: self.tell_denials,
             response_information: self.response_information.as_deref().map(Box::from),
         }
     }

@@ -9,7 +9,7 @@ mod shell;
 use std::fmt;
 
 use mayfly_core::{MemoryUse, Statistics};
-use mayfly_net::{Admissions, Traffic};
+use mayfly_net::{Admissions, AuthenticationStatistics, Traffic};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Registry;
@@ -23,6 +23,8 @@ pub(crate) struct Snapshot {
     pub(crate) broker: Statistics,
     /// Bytes and packets.
     pub(crate) traffic: Traffic,
+    /// Who was let in, and who was not.
+    pub(crate) authentications: AuthenticationStatistics,
     /// QoS 0 messages that were dropped since their receiver took too little of what was written to it.
     pub(crate) dropped_slow_receiver: u64,
     /// The listeners.
@@ -53,6 +55,7 @@ impl Collector for Snapshot {
         let mut page = Page { encoder };
         self.broker(&mut page)?;
         self.traffic(&mut page)?;
+        self.authentications(&mut page)?;
         self.listeners(&mut page)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mayfly_net::{Admissions, Traffic};
+use mayfly_net::{Admissions, AuthenticationStatistics, Traffic};
 use prometheus_client::metrics::MetricType;
 
 use super::Snapshot;
@@ -49,6 +49,18 @@ impl Snapshot {
         both(page, "publishes", "PUBLISH packets", "qos", &QOS, (publishes_in, publishes_out))?;
         let bytes = (publish_bytes_in, publish_bytes_out);
         both(page, "publish_bytes", "Bytes of PUBLISH packets", "qos", &QOS, bytes)
+    }
+
+    pub(super) fn authentications(&self, page: &mut Page<'_>) -> fmt::Result {
+        // Without `..`: a new count has to be exported.
+        let AuthenticationStatistics { accepted, refused, jobs_waiting, jobs_running } =
+            &self.authentications;
+        let refused = refused.iter().map(|(reason, count)| (format!("{reason:?}"), *count));
+        let outcomes: Vec<_> = [("accepted".to_owned(), *accepted)].into_iter().chain(refused).collect();
+        let outcomes: Vec<_> = outcomes.iter().map(|(outcome, count)| (outcome.as_str(), *count)).collect();
+        page.counters("authentications", "Authentications, by outcome", "outcome", &outcomes)?;
+        page.size("authentication_jobs_waiting", "Passwords that wait for a thread", *jobs_waiting)?;
+        page.size("authentication_jobs_running", "Passwords that are being verified", *jobs_running)
     }
 
     pub(super) fn listeners(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -1,0 +1,42 @@
+//! From the configuration to who decides who a client is.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mayfly_auth::{
+    Authenticator, CertificateAuthenticator, CombinedAuthenticator, PasswordAuthenticator, PasswordFile,
+    UserAttributes,
+};
+use mayfly_settings::{SettingsError, load};
+
+use crate::config::model::Listener;
+
+/// Reads the files of a listener's authentication. `None` where everybody is let in as nobody, which costs nothing.
+/// `secret` is the same for all listeners, and from reload to reload.
+pub(crate) fn authenticator(
+    listener: &Listener,
+    secret: [u8; 32],
+) -> Result<Option<Arc<dyn Authenticator>>, SettingsError> {
+    let authentication = &listener.authentication;
+    if authentication.passwords.is_none() && !listener.uses_certificates() {
+        return Ok(None);
+    }
+    let attributes = match &authentication.attributes {
+        Some(path) => UserAttributes::parse(&load(path)?, &shown(path))?,
+        None => UserAttributes::default(),
+    };
+    let password = match &authentication.passwords {
+        Some(path) => {
+            let file = PasswordFile::parse(&load(path)?, &shown(path))?;
+            Some(PasswordAuthenticator::new(file, attributes.clone(), secret))
+        }
+        None => None,
+    };
+    let certificate = listener.uses_certificates().then(|| CertificateAuthenticator::new(attributes));
+    let allows_anonymous = listener.lets_in_anybody();
+    Ok(Some(Arc::new(CombinedAuthenticator { certificate, password, allows_anonymous })))
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,63 @@
+//! A connection of MQTT 5, packet by packet.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) const CONNACK: u8 = 0x20;
+const PINGREQ: [u8; 2] = [0xC0, 0];
+const PINGRESP: u8 = 0xD0;
+pub(crate) const DISCONNECT: u8 = 0xE0;
+
+/// A client with a connection.
+pub(crate) struct Client(TcpStream);
+
+impl Client {
+    /// Connects without a user name.
+    pub(crate) fn connect(address: SocketAddr, client_id: &str) -> Self {
+        Self::connect_as(address, client_id, None)
+    }
+
+    /// Connects with a user name and a password.
+    pub(crate) fn connect_as(address: SocketAddr, client_id: &str, user: Option<(&str, &str)>) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let flags = if user.is_some() { 0xC2 } else { 0x02 };
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, flags, 0, 0, 0];
+        let texts = [Some(client_id), user.map(|(name, _)| name), user.map(|(_, password)| password)];
+        for text in texts.into_iter().flatten() {
+            body.extend_from_slice(&u16::try_from(text.len()).unwrap().to_be_bytes());
+            body.extend_from_slice(text.as_bytes());
+        }
+        let mut client = Self(stream);
+        client.0.write_all(&[0x10, u8::try_from(body.len()).unwrap()]).unwrap();
+        client.0.write_all(&body).unwrap();
+        client
+    }
+
+    /// The next packet: its first byte and its body. `None` at the end of the stream.
+    pub(crate) fn packet(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut header = [0; 2];
+        self.0.read_exact(&mut header).ok()?;
+        assert!(header[1] < 128, "a short packet");
+        let mut body = vec![0; usize::from(header[1])];
+        self.0.read_exact(&mut body).unwrap();
+        Some((header[0], body))
+    }
+
+    /// The reason code of the CONNACK that comes next.
+    pub(crate) fn answer(&mut self) -> u8 {
+        let (kind, body) = self.packet().expect("CONNECT is answered");
+        assert_eq!(kind, CONNACK);
+        body[1]
+    }
+
+    pub(crate) fn is_answered(&mut self) -> bool {
+        self.0.write_all(&PINGREQ).unwrap();
+        self.packet().is_some_and(|(kind, _)| kind == PINGRESP)
+    }
+}
