@@ -127,7 +127,6 @@ impl Snapshot {
                 ("oldest_of_full_queue", dropped_oldest),
                 ("qos_0_for_absent_client", dropped_away),
                 ("refused_by_client", dropped_by_client),
-                ("slow_receiver", self.dropped_slow_receiver),
             ],
         )?;
         page.counters(
