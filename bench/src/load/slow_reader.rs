@@ -69,7 +69,7 @@ struct Outcome {
 }
 
 impl SlowReader {
-    /// Floods a reader of each QoS, with a server each, and reports what came of it.
+    /// Floods a reader of each QoS, and for comparison none, with a server each, and reports what came of it.
     pub fn run(self, program: &Program) -> Result<Report, LoadError> {
         let title = format!(
             "{} messages of {} bytes to a subscriber that never reads, for each QoS",
@@ -89,7 +89,7 @@ impl SlowReader {
                 "p99 then",
             ],
         );
-        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        for qos in [None, Some(QoS::AtMostOnce), Some(QoS::AtLeastOnce), Some(QoS::ExactlyOnce)] {
             let outcome = self.flood(program, qos)?;
             self.judge(&mut report, qos, &outcome);
         }
@@ -102,27 +102,31 @@ impl SlowReader {
         Ok(report)
     }
 
-    fn flood(self, program: &Program, qos: QoS) -> Result<Outcome, LoadError> {
+    /// `qos` is the slow reader's, if there is one.
+    fn flood(self, program: &Program, qos: Option<QoS>) -> Result<Outcome, LoadError> {
         let write_timeout =
             format!("[listeners.mqtt]\nwrite_timeout = \"{}ms\"\n", self.write_timeout.as_millis());
         let server = Server::start(program, &write_timeout, &[])?;
-        let settings = Settings { session_expiry_s: 3600, ..Settings::named("slow") };
-        let slow = Peer::connect(server.address(), settings.subscribed(TOPIC, qos))?;
+        let connect = |qos| {
+            let settings = Settings { session_expiry_s: 3600, ..Settings::named("slow") };
+            Peer::connect(server.address(), settings.subscribed(TOPIC, qos))
+        };
+        let slow = qos.map(connect).transpose()?;
         let probe = Probe::connect(server.address(), self.rate, &Settings::named("probe"))?;
         let ((before, idle, flood), samples) = probe.run(|clock| {
             let begin = clock.now().monotonic;
             thread::sleep(self.idle);
             let (before, start) = (server.resident()?, clock.now().monotonic);
-            self.publish(server.address(), qos)?;
+            self.publish(server.address(), qos.unwrap_or(QoS::AtMostOnce))?;
             let end = clock.now().monotonic;
             Ok((before, Window { from: begin, until: start }, Window { from: start, until: end }))
         })?;
         // Only a reader of QoS 0 is sent more than the kernel takes: for the others their window is the end.
-        let is_closed = qos == QoS::AtMostOnce && {
+        let is_closed = qos == Some(QoS::AtMostOnce) && {
             let patience = self.write_timeout + PATIENCE;
             server.await_metric("connections_open", 0, patience)? == 0
         };
-        let cause = if qos == QoS::AtMostOnce { "slow_receiver" } else { "queue_full" };
+        let cause = if qos.is_none_or(|qos| qos == QoS::AtMostOnce) { "slow_receiver" } else { "queue_full" };
         let dropped = server.metric(&format!("messages_dropped_total{{cause=\"{cause}\"}}"))?;
         drop(slow);
         Ok(Outcome {
@@ -183,9 +187,9 @@ impl SlowReader {
         Ok(())
     }
 
-    fn judge(self, report: &mut Report, qos: QoS, outcome: &Outcome) {
+    fn judge(self, report: &mut Report, qos: Option<QoS>, outcome: &Outcome) {
         let Outcome { took, before, peak, dropped, is_closed, idle, flooded } = outcome;
-        let subscriber = format!("QoS {}", qos as u8);
+        let subscriber = qos.map_or_else(|| "none".to_owned(), |qos| format!("QoS {}", qos as u8));
         let bound = before + self.bound(qos);
         let p99 = |latency: &Option<Latency>| {
             latency.map_or_else(|| "none".to_owned(), |latency| milliseconds(latency.p99_ns))
@@ -204,10 +208,10 @@ impl SlowReader {
         report.require(*peak <= bound, || {
             format!("{subscriber}: {} of memory, above {}", bytes(*peak), bytes(bound))
         });
-        report.require(*dropped > 0, || {
-            format!("{subscriber}: nothing was dropped, so nothing was full; send more")
+        report.require((*dropped > 0) == qos.is_some(), || {
+            format!("{subscriber}: {dropped} messages were dropped, but a slow reader should lose some, and nobody else any")
         });
-        report.require(*is_closed || qos != QoS::AtMostOnce, || {
+        report.require(*is_closed == (qos == Some(QoS::AtMostOnce)), || {
             format!("{subscriber}: the connection was not closed by the write timeout")
         });
         let is_served = flooded.is_some_and(|latency| u128::from(latency.p99_ns) <= self.max_p99.as_nanos());
@@ -217,11 +221,12 @@ impl SlowReader {
     }
 
     /// What the slow reader may add to the server's memory, with all that the flood brings along.
-    fn bound(self, qos: QoS) -> u64 {
+    fn bound(self, qos: Option<QoS>) -> u64 {
         let buffer = 2 * ConnectionConfig::default().max_outgoing_bytes as u64;
         let limits = Limits::default();
         let messages = u64::from(limits.max_queued_messages) + u64::from(limits.max_in_flight.get());
-        let held = if qos == QoS::AtMostOnce { 0 } else { messages * (self.payload as u64 + BOOKKEEPING) };
+        let is_queued = qos.is_some_and(|qos| qos > QoS::AtMostOnce);
+        let held = if is_queued { messages * (self.payload as u64 + BOOKKEEPING) } else { 0 };
         buffer + held + SLACK
     }
 }
