@@ -45,6 +45,9 @@ enum Load {
         /// What p99 of the connected clients may be at most, as a multiple of that without the storm; by default anything
         #[arg(long, value_name = "TIMES")]
         max_ratio: Option<f64>,
+        /// Everybody comes with a password
+        #[arg(long = "passwords")]
+        has_passwords: bool,
         #[command(flatten)]
         probe: Probe,
     },
@@ -96,9 +99,9 @@ impl Load {
     fn run(self, program: &Program) -> Result<Report, LoadError> {
         match self {
             Self::Idle { connections } => Idle { connections }.run(program),
-            Self::Storm { clients, at_once, max_ratio, probe: Probe { idle, rate } } => {
+            Self::Storm { clients, at_once, max_ratio, has_passwords, probe: Probe { idle, rate } } => {
                 let at_once = at_once.unwrap_or(clients);
-                Storm { clients, at_once, idle, rate, max_ratio }.run(program)
+                Storm { clients, at_once, idle, rate, max_ratio, has_passwords }.run(program)
             }
             Self::SlowReader { messages, payload, write_timeout, max_p99, probe: Probe { idle, rate } } => {
                 SlowReader { messages, payload, write_timeout, idle, rate, max_p99 }.run(program)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use mayfly_auth::with_user;
 use mayfly_net::{Clock, SystemClock};
 use mayfly_reports::{Latency, LatencyRecorder};
 use mayfly_wire::ReasonCode;
@@ -14,6 +15,7 @@ use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
+use super::peer::Peer;
 use super::probe::Probe;
 use super::report::{Report, milliseconds};
 use super::server::{Program, Server};
@@ -26,6 +28,10 @@ use crate::plan::Window;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// It never waits longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Who everybody is, where passwords are asked for.
+const USER: &str = "storm";
+const PASSWORD: &str = "a password of a usual length";
 
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +46,8 @@ pub struct Storm {
     pub rate: u32,
     /// Their p99 during the storm is held to so many times that before and after it, if at all.
     pub max_ratio: Option<f64>,
+    /// Whether everybody comes with a password, which the server hashes to verify it.
+    pub has_passwords: bool,
 }
 
 /// How the storm went.
@@ -56,9 +64,14 @@ impl Storm {
     pub fn run(self, program: &Program) -> Result<Report, LoadError> {
         let connections = self.clients + 64;
         allow_connections(connections)?;
-        let options = format!("[connections]\nmax_connections = {connections}\n");
-        let server = Server::start(program, &options, &[])?;
-        let probe = Probe::connect(server.address(), self.rate, &Settings::named("probe"))?;
+        let authentication =
+            if self.has_passwords { "[listeners.authentication]\npasswords = \"users\"\n" } else { "" };
+        let options = format!("{authentication}[connections]\nmax_connections = {connections}\n");
+        let server = Server::start(program, &options, &[("users", &users()?)])?;
+        if self.has_passwords {
+            refuses_a_wrong_password(&server)?;
+        }
+        let probe = Probe::connect(server.address(), self.rate, &self.client("probe"))?;
         let ((gust, [before, storm, after]), samples) = probe.run(|clock| {
             let begin = clock.now().monotonic;
             thread::sleep(self.idle);
@@ -88,7 +101,7 @@ impl Storm {
                     let _permit = permits.acquire_owned().await;
                     let (begin, mut busy, mut pause) = (clock.now().monotonic, 0, FIRST_PAUSE);
                     loop {
-                        let settings = Settings::named(&format!("storm-{number}"));
+                        let settings = self.client(&format!("storm-{number}"));
                         match Link::connect(address, settings).await {
                             Ok((link, _)) => return Ok((link, clock.now().monotonic.since(begin), busy)),
                             Err(LinkError::Client(ClientError::Refused {
@@ -115,8 +128,14 @@ impl Storm {
         LocalSet::new().block_on(&runtime, connect)
     }
 
+    fn client(self, name: &str) -> Settings {
+        let credentials = self.has_passwords.then(|| (USER.to_owned(), PASSWORD.to_owned()));
+        Settings { credentials, ..Settings::named(name) }
+    }
+
     fn report(self, gust: &Gust, took: Duration, latency: [Option<Latency>; 3]) -> Report {
-        let title = format!("{} clients connect, {} at a time", self.clients, self.at_once);
+        let with = if self.has_passwords { " with passwords" } else { "" };
+        let title = format!("{} clients connect{with}, {} at a time", self.clients, self.at_once);
         let mut report = Report::new(title, &["of connected clients", "messages", "p50", "p99", "max"]);
         for (name, latency) in
             ["before the storm", "during the storm", "after the storm"].into_iter().zip(latency)
@@ -153,5 +172,23 @@ impl Storm {
             });
         }
         report
+    }
+}
+
+/// The password file.
+fn users() -> Result<String, LoadError> {
+    // Salts are secret nowhere, and this user exists here only.
+    with_user("", USER, PASSWORD.as_bytes(), [1, 2]).map_err(|error| LoadError::Server(error.to_string()))
+}
+
+/// Makes sure that passwords are verified: a storm past a door that stands open shows nothing.
+fn refuses_a_wrong_password(server: &Server) -> Result<(), LoadError> {
+    let credentials = Some((USER.to_owned(), "not it".to_owned()));
+    match Peer::connect(server.address(), Settings { credentials, ..Settings::named("stranger") }) {
+        Err(LoadError::Client(ClientError::Refused {
+            reason: ReasonCode::BadUserNameOrPassword, ..
+        })) => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(LoadError::Server("the server lets a client with a wrong password in".to_owned())),
     }
 }
