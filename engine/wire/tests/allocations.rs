@@ -25,7 +25,7 @@ fn decode_all(mut stream: &[u8], version: ProtocolVersion) -> usize {
 
 #[test]
 fn decoding_allocates_nothing() {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/packet");
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/packet");
     let streams: Vec<Vec<u8>> =
         fs::read_dir(seeds).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
     for version in [ProtocolVersion::V3_1_1, ProtocolVersion::V5] {
