@@ -22,9 +22,7 @@ pub trait StateMachine {
     fn poll_output(&mut self) -> Option<Output<'_>>;
 
     /// How near the machine is to the bound of its memory; whoever feeds it slows publishers down.
-    fn pressure(&self) -> Pressure {
-        Pressure::None
-    }
+    fn pressure(&self) -> Pressure;
 
     /// When [`Input::Tick`] is wanted next, if ever. A later tick only delays what is due.
     fn next_deadline(&self) -> Option<Monotonic>;

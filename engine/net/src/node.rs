@@ -6,12 +6,14 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use mayfly_auth::{Exchange, Peer, Step};
 use mayfly_core::{
-    Action, CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, StateMachine,
+    Action, CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, Pressure,
+    StateMachine, has_priority,
 };
 use mayfly_wire::{ConnAck, ConnAckProperties, Packet, ReasonCode};
 use tokio::sync::Notify;
@@ -22,6 +24,9 @@ use crate::clock::Clock;
 use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
 use crate::report::Report;
+
+/// While memory runs short, a client is not read from for so long after each message that it publishes.
+const PUBLISHER_PAUSE: Duration = Duration::from_millis(100);
 
 /// As much is read from a stream at once. The buffer is shared by all connections.
 const READ_CHUNK: usize = 64 * 1024;
@@ -330,6 +335,9 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 refuse(&mut slot.connection, now, reason);
             } else if let Some(input) = &input {
                 machine.handle(now, input);
+                if is_plain_message(input) && machine.pressure() >= Pressure::Slow {
+                    slot.connection.pause_input(now.monotonic, PUBLISHER_PAUSE);
+                }
             }
             self.traffic.sent(slot.connection.outgoing(), unwritten);
             self.drain(&mut state, now);
@@ -351,13 +359,15 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         self.state.borrow().wants_input(id)
     }
 
-    /// Closes a connection that waited too long for its client. Returns whether it did.
+    /// Closes a connection that waited too long for its client, or ends its pause. Returns whether there is something to
+    /// do for its stream since.
     pub(crate) fn expire(&self, id: ConnectionId) -> bool {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
-        let slot = state.connections.get_mut(&id);
-        let Some(cause) = slot.and_then(|slot| self.expire_one(&mut slot.connection, now)) else {
-            return false;
+        let Some(slot) = state.connections.get_mut(&id) else { return false };
+        let wanted_input = slot.connection.wants_input();
+        let Some(cause) = self.expire_one(&mut slot.connection, now) else {
+            return slot.connection.wants_input() && !wanted_input;
         };
         state.machine.handle(now, &Input::Closed { connection: id, cause });
         self.drain(&mut state, now);
@@ -403,6 +413,11 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             self.deadline_moved.notify_one();
         }
     }
+}
+
+/// Whether an input is a message that may be slowed down while memory runs short.
+fn is_plain_message(input: &Input<'_>) -> bool {
+    matches!(input, Input::Packet { packet: Packet::Publish(publish), .. } if !has_priority(publish))
 }
 
 /// Answers a CONNECT for which there is no room.

@@ -1,6 +1,6 @@
 //! Acknowledges some SETs and stores nothing: a write that was lost after its acknowledgement.
 
-use mayfly_core::{Action, Broker, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_core::{Action, Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 use mayfly_wire::resp3::{self, Reply};
 use mayfly_wire::{Hlc, Packet, Publish};
 use rand::RngExt;
@@ -70,6 +70,10 @@ impl StateMachine for DropAcknowledgedSet {
             None => delivery,
         };
         Some(Output { connection, action: Action::Deliver(action) })
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.broker.pressure()
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

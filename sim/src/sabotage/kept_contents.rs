@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use mayfly_core::{Broker, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_core::{Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 use mayfly_wire::Connect;
 
 use crate::world::Machine;
@@ -62,6 +62,10 @@ impl StateMachine for KeepContents {
 
     fn poll_output(&mut self) -> Option<Output<'_>> {
         self.broker().poll_output()
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.broker.as_ref().map_or(Pressure::None, Broker::pressure)
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

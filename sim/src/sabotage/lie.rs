@@ -1,6 +1,6 @@
 //! A broker that is honest but for one [`Lie`] about what goes in or what comes out.
 
-use mayfly_core::{Broker, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_core::{Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 
 use crate::world::Machine;
 
@@ -38,6 +38,10 @@ impl<L: Lie> StateMachine for Liar<L> {
 
     fn poll_output(&mut self) -> Option<Output<'_>> {
         self.broker.poll_output().map(|output| self.lie.tell(output))
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.broker.pressure()
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_core::{Action, Broker, Input, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_core::{Action, Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 use mayfly_wire::resp3::Reply;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -90,6 +90,10 @@ impl StateMachine for StaleGet {
             _ => delivery,
         };
         Some(Output { connection, action: Action::Deliver(action) })
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.broker.pressure()
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mayfly_core::{Broker, BrokerConfig, Input, Limits, Monotonic, Now, Output, StateMachine, Statistics};
+use mayfly_core::{
+    Broker, BrokerConfig, Input, Limits, Monotonic, Now, Output, Pressure, StateMachine, Statistics,
+};
 use mayfly_net::{Endpoint, ListenerSettings, Listeners, Node, NodeConfig, serve};
 use rand::{Rng, RngExt};
 
@@ -36,6 +38,10 @@ impl StateMachine for AnyMachine {
 
     fn poll_output(&mut self) -> Option<Output<'_>> {
         self.0.poll_output()
+    }
+
+    fn pressure(&self) -> Pressure {
+        self.0.pressure()
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

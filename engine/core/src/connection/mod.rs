@@ -76,6 +76,8 @@ pub struct Connection {
     /// One and a half times the Keep Alive; `None` where there is none.
     patience: Option<Duration>,
     last_received: Monotonic,
+    /// Until when nothing is read, since its owner wants the client to be slower.
+    paused_until: Option<Monotonic>,
     inbound: Inbound,
     aliases: Option<Box<TopicAliases>>,
     /// Whether the owner has to say who the client is.
@@ -126,6 +128,7 @@ impl Connection {
             version: ProtocolVersion::V5,
             patience: None,
             last_received: now,
+            paused_until: None,
             inbound: Inbound::default(),
             aliases: None,
             must_authenticate: false,
@@ -142,10 +145,19 @@ impl Connection {
     }
 
     /// Whether more is to be read from the client: not while it leaves too much of what was written to it, while too many
-    /// of its messages wait for an answer, or while its CONNECT is examined. Keep-alive stands still meanwhile.
+    /// of its messages wait for an answer, while its CONNECT is examined, or while it is paused. Keep-alive stands still
+    /// meanwhile.
     pub fn wants_input(&self) -> bool {
         let is_examined = self.phase == Phase::Authenticating && self.awaits_verdict();
-        self.has_room() && !is_examined && !self.inbound.is_full(self.config.receive_maximum)
+        let is_paused = self.paused_until.is_some();
+        self.has_room() && !is_examined && !is_paused && !self.inbound.is_full(self.config.receive_maximum)
+    }
+
+    /// Has nothing read from the client for a while, to slow it down. [`expire`](Self::expire) ends the pause.
+    pub fn pause_input(&mut self, now: Monotonic, pause: Duration) {
+        if self.phase != Phase::Closing {
+            self.paused_until = Some(now.after(pause));
+        }
     }
 
     /// Ends the connection from this side, with a DISCONNECT (CONNACK, before one was sent) where the client knows one.
@@ -201,14 +213,18 @@ impl Connection {
 
     /// When [`expire`](Self::expire) is wanted next.
     pub fn next_deadline(&self) -> Option<Monotonic> {
-        [self.receive_deadline().map(|(deadline, _)| deadline), self.write_deadline()]
+        [self.receive_deadline().map(|(deadline, _)| deadline), self.write_deadline(), self.paused_until]
             .into_iter()
             .flatten()
             .min()
     }
 
-    /// Closes the connection if it waited too long for the client, and says why.
+    /// Closes the connection if it waited too long for the client, and says why; ends a pause that is over.
     pub fn expire(&mut self, now: Monotonic) -> Option<CloseCause> {
+        if self.paused_until.is_some_and(|end| end <= now) {
+            self.paused_until = None;
+            self.last_received = now; // Until now nothing could arrive.
+        }
         if self.write_deadline().is_some_and(|deadline| deadline <= now) {
             // What waits can't be written: it is given up, so that the owner need not wait for it.
             self.phase = Phase::Closing;

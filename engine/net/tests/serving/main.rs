@@ -14,6 +14,7 @@ mod framing;
 mod hostile;
 mod limits;
 mod loopback;
+mod memory_pressure;
 mod proxy;
 mod stopping;
 mod timing;

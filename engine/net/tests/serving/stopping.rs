@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mayfly_core::{ConnectionConfig, Input, Monotonic, Now, Output, StateMachine};
+use mayfly_core::{ConnectionConfig, Input, Monotonic, Now, Output, Pressure, StateMachine};
 use mayfly_net::Drain;
 use mayfly_wire::{Packet, ProtocolVersion, QoS, ReasonCode, TopicName, Will, WillProperties};
 use tokio::time::{Instant, timeout};
@@ -141,6 +141,10 @@ impl StateMachine for Broken {
 
     fn poll_output(&mut self) -> Option<Output<'_>> {
         None
+    }
+
+    fn pressure(&self) -> Pressure {
+        Pressure::None
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {
