@@ -20,7 +20,8 @@ pub(super) struct Takeover;
 impl Checker for Takeover {
     fn check(&self, history: &History) -> CheckReport {
         let messages = Messages::new(history);
-        let mut search = Search { messages: &messages, takeovers: 0, found: Vec::new() };
+        let end_ns = history.mqtt.iter().map(|event| event.at_ns).max().unwrap_or(0);
+        let mut search = Search { messages: &messages, end_ns, takeovers: 0, found: Vec::new() };
         for (client_id, connects) in messages.sessions() {
             search.client(client_id, &connects);
         }
@@ -30,6 +31,8 @@ impl Checker for Takeover {
 
 struct Search<'m, 'h> {
     messages: &'m Messages<'h>,
+    /// The end of the run, as far as the history knows.
+    end_ns: u64,
     takeovers: usize,
     found: Vec<CounterExample>,
 }
@@ -45,8 +48,7 @@ impl<'h> Search<'_, 'h> {
         }
         let open: Vec<_> = connects.iter().filter(|connect| connect.is.end.is_none()).collect();
         // At the very end a DISCONNECT may still be on its way.
-        let end_ns = self.messages.history.mqtt.iter().map(|event| event.at_ns).max().unwrap_or(0);
-        let settled_ns = end_ns.saturating_sub(4 * self.messages.way_ns());
+        let settled_ns = self.end_ns.saturating_sub(4 * self.messages.way_ns());
         if let [first, .., last] = open.as_slice()
             && last.is.accepted_ns().is_some_and(|at_ns| at_ns < settled_ns)
         {
@@ -84,6 +86,8 @@ impl<'h> Search<'_, 'h> {
                 let headline = format!("{client_id} was taken over and told {reason:#04x} instead of 0x8e");
                 self.find(Anomaly::WrongReason, headline, &[old.id, newer.id]);
             }
+            // The run ended while the DISCONNECT may still have been on its way.
+            None if limit_ns >= self.end_ns => return,
             Some(_) | None => {
                 let headline = format!(
                     "{client_id} connected anew at {}, and its old connection was not ended",

@@ -248,6 +248,13 @@ fn a_taken_over_connection_is_told_and_silent() {
         matches!(past.judge(CheckerName::Takeover).verdict, Verdict::Undecided { .. }),
         "nothing to take over"
     );
+    // The run ends with the newer connection: the DISCONNECT may be on its way.
+    let mut past = Past::new();
+    let first = past.connect(A, 0, false);
+    past.connect(A, 100, true);
+    past.ends(first, 104, Ended::ByBroker(0x8e));
+    past.connect(A, 200, true);
+    past.is_fine(CheckerName::Takeover);
 }
 
 /// `b` watches, `a` is cut at 1 s with a will that is due at 3 s; it is seen at these times. `a` is back at `back`.
