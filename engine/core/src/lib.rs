@@ -32,7 +32,10 @@ pub use authorization::{
     Access, BrokerResource, Glob, KeyPattern, Operation, PatternError, Principal, Principals, Rule, RuleSet,
     Rules, StateStoreResource, TopicPattern, Topics,
 };
-pub use broker::{Broker, BrokerConfig, MemoryUse, Pressure, Statistics, has_priority};
+pub use broker::{
+    Broker, BrokerConfig, MemoryUse, Pressure, Statistics, StoreCommand, StoreOperations, StoreResult,
+    has_priority,
+};
 pub use connection::{Connection, ConnectionConfig, Event, Evidence, ReceiveExcess, Received};
 pub use identity::{AttributeList, Attributes, Identity};
 pub use limits::{Limits, QueueOverflow};

@@ -23,6 +23,7 @@ use crate::authenticate::{Desk, Workers, examine};
 use crate::clock::Clock;
 use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
+use crate::latency::{Latency, LatencyCounter};
 use crate::report::Report;
 
 /// While memory runs short, a client is not read from for so long after each message that it publishes.
@@ -70,6 +71,7 @@ pub struct Node<M, C> {
     clock: C,
     capacity: Rc<Capacity>,
     traffic: TrafficCounters,
+    latency: LatencyCounter,
     report: Box<dyn Fn(&Report<'_>)>,
     state: RefCell<State<M>>,
     /// Holds what one read brought, until it is handed on.
@@ -125,6 +127,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             clock,
             capacity: Capacity::new(max_connections),
             traffic: TrafficCounters::default(),
+            latency: LatencyCounter::default(),
             report,
             state: RefCell::new(state),
             scratch: RefCell::new(vec![0; READ_CHUNK].into_boxed_slice()),
@@ -159,6 +162,12 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     /// Sets the most connections of all listeners that count. None is closed for it.
     pub fn set_max_connections(&self, maximum: usize) {
         self.capacity.set_maximum(maximum);
+    }
+
+    /// How long it took from a read to the moment when all that it brought was handled and its answers waited to be
+    /// written.
+    pub fn latency(&self) -> Latency {
+        self.latency.snapshot()
     }
 
     /// Hands an input to the broker that does not come from a connection, such as new limits.
@@ -341,6 +350,9 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             }
             self.traffic.sent(slot.connection.outgoing(), unwritten);
             self.drain(&mut state, now);
+        }
+        if done > 0 {
+            self.latency.record(self.clock.now().monotonic.since(now.monotonic));
         }
         done
     }

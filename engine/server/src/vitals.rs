@@ -44,6 +44,7 @@ impl Facts for Vitals {
         let snapshot = Snapshot {
             broker: self.node.inspect(Broker::statistics),
             traffic: self.node.traffic(),
+            latency: self.node.latency(),
             authentications: self.node.authentications(),
             dropped_slow_receiver: self.node.dropped_messages(),
             listeners: self.endpoints.borrow().iter().map(listener).collect(),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a broker that does not run is what the test is to show")]
 
+mod raw;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -48,4 +50,21 @@ fn metrics_are_open_metrics() {
     assert!(answer.contains("\nmayfly_sessions 0\n"), "{answer}");
     assert!(answer.contains("\nmayfly_messages_dropped_total{cause=\"queue_full\"} 0\n"), "{answer}");
     assert!(answer.ends_with("# EOF\n"), "{answer}");
+}
+
+#[test]
+fn what_clients_do_is_counted() {
+    let broker = broker();
+    assert_eq!(raw::Client::connect(broker.address(), "counted").answer(), 0);
+    let answer = ask(broker.http_address().unwrap(), "GET /metrics");
+    for line in [
+        "mayfly_packets_total{direction=\"in\",type=\"connect\"} 1",
+        "mayfly_packets_total{direction=\"out\",type=\"connack\"} 1",
+        "mayfly_listener_connections_total{listener=\"plain\",outcome=\"accepted\"} 1",
+        "mayfly_store_operations_total{command=\"GET\",result=\"done\"} 0",
+        "mayfly_handling_seconds_count 1",
+        "mayfly_handling_seconds_bucket{le=\"+Inf\"} 1",
+    ] {
+        assert!(answer.contains(&format!("\n{line}\n")), "{line} is missing in {answer}");
+    }
 }

@@ -24,6 +24,7 @@ mod exchange;
 mod filter_index;
 mod lifecycle;
 mod messages;
+mod operations;
 mod outbox;
 mod permissions;
 mod publish;
@@ -41,6 +42,7 @@ mod view;
 mod window;
 
 pub use accounting::{MemoryUse, Pressure, has_priority};
+pub use operations::{StoreCommand, StoreOperations, StoreResult};
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -118,8 +120,14 @@ pub struct Statistics {
     pub dropped_by_client: u64,
     /// Requests to the store that were not executed: QoS 0, MQTT 3.1.1, expired, or without what a response needs.
     pub requests_refused: u64,
+    /// Requests to the store whose payload is no command.
+    pub requests_malformed: u64,
     /// Requests that were answered from memory.
     pub requests_replayed: u64,
+    /// Executed requests, by command and result.
+    pub operations: StoreOperations,
+    /// Notifications of changed keys, those included that a client missed.
+    pub notifications: u64,
     /// CONNECT packets that the rules did not allow, the topic of their will included.
     pub denied_connections: u64,
     /// Messages that the rules did not allow, wills included.

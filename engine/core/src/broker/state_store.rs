@@ -87,18 +87,19 @@ impl Broker {
             Ok(command) => command,
             Err(error) => {
                 self.identifier_used(session, packet_id, None);
+                self.counters.requests_malformed += 1;
                 return self.respond(request, Outcome::Failed(error));
             }
         };
         if let Command::Get { key } = command {
             self.identifier_used(session, packet_id, None);
             if !self.may_execute(session, &command) {
-                return self.respond(request, Outcome::Failed(ServiceError::NotAuthorized));
+                return self.respond_first(request, &command, Outcome::Failed(ServiceError::NotAuthorized));
             }
             if let Some(version) = self.store.expire_key(self.now, key) {
                 self.notify(key, None, version);
             }
-            return self.respond_to_get(request, key);
+            return self.respond_to_get(request, &command, key);
         }
         let client_id = &self.sessions[session.index()].client_id;
         let id = RequestId::new(
@@ -116,13 +117,13 @@ impl Broker {
         }
         // Only now: what was executed under other rules was executed.
         if !self.may_execute(session, &command) {
-            return self.respond(request, Outcome::Failed(ServiceError::NotAuthorized));
+            return self.respond_first(request, &command, Outcome::Failed(ServiceError::NotAuthorized));
         }
         let outcome = self.execute(session, &command, request).unwrap_or_else(Outcome::Failed);
         let forget_at = now.after(request.retention());
         let bound = self.limits.max_remembered_requests;
         self.counters.replays_displaced += self.replays.remember(id, outcome, (now, forget_at), bound);
-        self.respond(request, outcome);
+        self.respond_first(request, &command, outcome);
     }
 
     /// Notes what a packet identifier stands for from now on: a request that is remembered, or anything else. What it
@@ -203,13 +204,20 @@ impl Broker {
         Ok(context)
     }
 
-    fn respond_to_get(&mut self, request: &Request<'_>, key: &[u8]) {
+    fn respond_to_get(&mut self, request: &Request<'_>, command: &Command<'_>, key: &[u8]) {
         let outcome = match self.context(request) {
             Ok(_) => self.store.get(key),
             Err(error) => Outcome::Failed(error),
         };
+        self.counters.operations.add(command, &outcome);
         let message = hold_response(&mut self.messages, &mut self.version_text, request, outcome);
         self.send_response(request, message);
+    }
+
+    /// Responds to a request that is no replay, and counts it.
+    fn respond_first(&mut self, request: &Request<'_>, command: &Command<'_>, outcome: Outcome<'_>) {
+        self.counters.operations.add(command, &outcome);
+        self.respond(request, outcome);
     }
 
     fn respond(&mut self, request: &Request<'_>, outcome: Outcome<'_>) {
@@ -300,6 +308,7 @@ impl Broker {
             // Straight to the client: it need not subscribe, and gets one copy if it does.
             self.deliver(session, message, QoS::AtLeastOnce, Kind::Notification);
             self.messages.release(message);
+            self.counters.notifications += 1;
         }
     }
 }

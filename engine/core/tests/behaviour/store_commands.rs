@@ -190,3 +190,32 @@ fn payloads_that_are_no_commands_are_answered_too() {
         assert_eq!(answer.payload, "-ERR syntax error\r\n", "{payload:?}");
     }
 }
+
+#[test]
+fn each_executed_command_is_counted_once_by_its_result() {
+    use mayfly_core::{StoreCommand, StoreResult};
+    let mut world = World::new();
+    let client = world.store_client("a");
+    let watcher = world.store_client("b");
+    world.command(watcher, &[b"KEYNOTIFY", b"k"]);
+    for command in ["SET k v", "SET k w NX", "GET k", "GET none", "VDEL k x", "DEL k", "DEL k", "FLUSH"] {
+        let items: Vec<_> = command.split(' ').map(str::as_bytes).collect();
+        world.command(client, &items);
+    }
+    let statistics = world.broker.statistics();
+    let counted: Vec<_> = statistics.operations.iter().filter(|(.., count)| *count > 0).collect();
+    assert_eq!(
+        counted,
+        [
+            (StoreCommand::Set, StoreResult::Done, 1),
+            (StoreCommand::Set, StoreResult::NotMet, 1),
+            (StoreCommand::Get, StoreResult::Done, 1),
+            (StoreCommand::Get, StoreResult::NotMet, 1),
+            (StoreCommand::Del, StoreResult::Done, 1),
+            (StoreCommand::Del, StoreResult::NotMet, 1),
+            (StoreCommand::Vdel, StoreResult::NotMet, 1),
+            (StoreCommand::KeyNotify, StoreResult::Done, 1),
+        ]
+    );
+    assert_eq!((statistics.requests_malformed, statistics.notifications), (1, 2));
+}

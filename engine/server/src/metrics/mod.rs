@@ -8,10 +8,11 @@ mod shell;
 
 use std::fmt;
 
-use mayfly_core::{MemoryUse, Statistics};
-use mayfly_net::{Admissions, AuthenticationStatistics, Traffic};
+use mayfly_core::{MemoryUse, Statistics, StoreCommand, StoreResult};
+use mayfly_net::{Admissions, AuthenticationStatistics, Latency, Traffic};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use page::Page;
@@ -23,6 +24,8 @@ pub(crate) struct Snapshot {
     pub(crate) broker: Statistics,
     /// Bytes and packets.
     pub(crate) traffic: Traffic,
+    /// How long the engine takes for what it reads.
+    pub(crate) latency: Latency,
     /// Who was let in, and who was not.
     pub(crate) authentications: AuthenticationStatistics,
     /// QoS 0 messages that were dropped since their receiver took too little of what was written to it.
@@ -55,6 +58,11 @@ impl Collector for Snapshot {
         let mut page = Page { encoder };
         self.broker(&mut page)?;
         self.traffic(&mut page)?;
+        page.latency(
+            "handling_seconds",
+            "Time from a read to the moment when all that it brought was handled and its answers waited to be written",
+            &self.latency,
+        )?;
         self.authentications(&mut page)?;
         self.listeners(&mut page)
     }
@@ -80,7 +88,10 @@ impl Snapshot {
             dropped_by_client,
             retained_refused,
             requests_refused,
+            requests_malformed,
             requests_replayed,
+            operations,
+            notifications,
             denied_connections,
             denied_publications,
             denied_subscriptions,
@@ -133,8 +144,21 @@ impl Snapshot {
             "store_requests_unexecuted",
             "Requests to the store that were not executed, by cause",
             "cause",
-            &[("refused", requests_refused), ("replayed", requests_replayed)],
+            &[
+                ("refused", requests_refused),
+                ("malformed", requests_malformed),
+                ("replayed", requests_replayed),
+            ],
         )?;
+        let operations: Vec<_> = operations
+            .iter()
+            .map(|(command, result, count)| {
+                ([("command", command_name(command)), ("result", result_name(result))], count)
+            })
+            .collect();
+        let help = "Executed requests to the store, by command and result";
+        page.labelled("store_operations", help, MetricType::Counter, &operations)?;
+        page.counter("store_notifications", "Notifications of changed keys", notifications)?;
         page.counters(
             "denied",
             "What the authorization rules did not allow, by operation",
@@ -156,5 +180,23 @@ impl Snapshot {
             "Remembered answers that were forgotten early, to keep within the bound",
             replays_displaced,
         )
+    }
+}
+
+fn command_name(command: StoreCommand) -> &'static str {
+    match command {
+        StoreCommand::Set => "SET",
+        StoreCommand::Get => "GET",
+        StoreCommand::Del => "DEL",
+        StoreCommand::Vdel => "VDEL",
+        StoreCommand::KeyNotify => "KEYNOTIFY",
+    }
+}
+
+fn result_name(result: StoreResult) -> &'static str {
+    match result {
+        StoreResult::Done => "done",
+        StoreResult::NotMet => "not_met",
+        StoreResult::Failed => "failed",
     }
 }

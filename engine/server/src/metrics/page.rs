@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use mayfly_net::Latency;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -43,6 +44,15 @@ impl Page<'_> {
     ) -> fmt::Result {
         let values: Vec<_> = values.iter().map(|&(value, size)| ([(label, value)], size as u64)).collect();
         self.labelled(name, help, MetricType::Gauge, &values)
+    }
+
+    pub(super) fn latency(&mut self, name: &str, help: &str, latency: &Latency) -> fmt::Result {
+        let bound = |bucket| Latency::upper_bound(bucket).map_or(f64::INFINITY, |bound| bound.as_secs_f64());
+        let buckets: Vec<_> =
+            latency.buckets.iter().enumerate().map(|(at, count)| (bound(at), *count)).collect();
+        let count = latency.buckets.iter().sum();
+        let mut encoder = self.encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        encoder.encode_histogram::<NoLabelSet>(latency.sum.as_secs_f64(), count, &buckets, None)
     }
 
     /// One value for each set of labels.
