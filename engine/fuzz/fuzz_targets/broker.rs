@@ -38,12 +38,28 @@ fuzz_target!(|script: &[u8]| {
 });
 
 struct World {
-    broker: Broker,
-    /// Fed from the log alone.
-    replica: Broker,
+    twins: Twins,
     now: Now,
     peers: [Peer; CONNECTIONS],
     next_sequence: u64,
+}
+
+/// A broker, and one that is fed from the log alone.
+struct Twins {
+    broker: Broker,
+    replica: Broker,
+}
+
+impl Twins {
+    /// Hands an input to the broker, and through the log to the replica.
+    fn handle(&mut self, now: Now, input: &Input<'_>) {
+        let mut entry = Vec::new();
+        log::encode(now, input, &mut entry).expect("what arrived has a form in the log");
+        let (logged_now, logged) = log::decode(&entry).expect("what was written is read");
+        assert_eq!((logged_now, &logged), (now, input));
+        self.broker.handle(now, input);
+        self.replica.handle(logged_now, &logged);
+    }
 }
 
 struct Peer {
@@ -83,8 +99,7 @@ impl World {
         let peer = |sequence| Peer::new(sequence, now.monotonic);
         // Replicas may differ in the seed, and in nothing that can be seen.
         Self {
-            broker: broker(1),
-            replica: broker(2),
+            twins: Twins { broker: broker(1), replica: broker(2) },
             now,
             peers: [peer(0), peer(1), peer(2), peer(3)],
             next_sequence: CONNECTIONS as u64,
@@ -117,7 +132,8 @@ impl World {
                 Some(Event::Packet(packet)) => Input::Packet { connection: id, packet },
                 Some(Event::Closed(cause)) => Input::Closed { connection: id, cause },
             };
-            self.handle(&input);
+            self.twins.handle(self.now, &input);
+            self.drain();
         }
         buffer.drain(..done);
         self.peers[index].partial = buffer;
@@ -125,24 +141,24 @@ impl World {
         rest
     }
 
-    /// Hands an input to the broker, and through the log to the replica.
     fn handle(&mut self, input: &Input<'_>) {
-        let mut entry = Vec::new();
-        log::encode(self.now, input, &mut entry).expect("what arrived has a form in the log");
-        let (now, read) = log::decode(&entry).expect("what was written is read");
-        assert_eq!((now, &read), (self.now, input));
-        self.broker.handle(self.now, input);
-        self.replica.handle(now, &read);
-        while let Some(output) = self.broker.poll_output() {
-            let same = self.replica.poll_output().expect("the replica has the same outputs");
+        self.twins.handle(self.now, input);
+        self.drain();
+    }
+
+    /// Carries outputs to the connections. The replica must have the same, and end in the same state.
+    fn drain(&mut self) {
+        let Twins { broker, replica } = &mut self.twins;
+        while let Some(output) = broker.poll_output() {
+            let same = replica.poll_output().expect("the replica has the same outputs");
             assert_eq!(output.connection, same.connection);
             assert_eq!(format!("{:?}", output.action), format!("{:?}", same.action));
             if let Some(peer) = self.peers.iter_mut().find(|peer| peer.id == output.connection) {
                 peer.connection.send(self.now.monotonic, &output.action);
             }
         }
-        assert!(self.replica.poll_output().is_none(), "the replica has the same outputs");
-        assert_eq!(self.broker.state_hash(), self.replica.state_hash());
+        assert!(replica.poll_output().is_none(), "the replica has the same outputs");
+        assert_eq!(broker.state_hash(), replica.state_hash());
     }
 
     /// What waits for clients that read goes out.
@@ -173,7 +189,7 @@ impl World {
                 self.handle(&Input::Closed { connection, cause });
             }
         }
-        if self.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.monotonic) {
+        if self.twins.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.monotonic) {
             self.handle(&Input::Tick);
         }
         self.write(CONNECTIONS);
