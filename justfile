@@ -38,6 +38,10 @@ slow:
     cargo sim regression --seeds 100
     cargo sim negative --seeds 100
 
+# Break the broker, a normative statement at a time; a test of each must fail: just mutate --only mqtt5/3.1.2-4
+mutate *arguments:
+    cargo mutate {{arguments}}
+
 # Fuzz a target of the engine (packet, resp3, broker, log); needs `cargo install cargo-fuzz --locked`
 fuzz target seconds="60":
     mkdir -p engine/fuzz/finds/{{target}}

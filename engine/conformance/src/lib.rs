@@ -3,7 +3,8 @@
 //!
 //! The data is in files that people write: statements in `mqtt5/` and `mqtt311/`, exchanges in `exchanges/`. This crate
 //! reads them, finds out whether the tests that a statement names exist, and renders the table as `CONFORMANCE.md`. It
-//! never looks at the engine: `tests/exchanges` drives that.
+//! never runs the engine: `tests/exchanges` drives that. Whether those tests would notice a broken engine, `mutate` finds
+//! out with the edits in `mutations/`.
 //!
 //! # Layout
 //! - [`number`]: `3.1.2-4`, with its order
@@ -12,9 +13,11 @@
 //! - [`sources`]: the tests of the workspace, found by reading its sources
 //! - [`check`]: what is wrong with the table
 //! - [`render`]: the table as a page
+//! - [`mutations`]: for a statement, what to break so that its tests must fail; `mutate` breaks it
 
 pub mod check;
 pub mod exchange;
+pub mod mutations;
 pub mod number;
 pub mod render;
 pub mod sources;

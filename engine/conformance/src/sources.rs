@@ -28,6 +28,15 @@ impl Test {
     }
 }
 
+/// What runs a test: a target of a package, and the test's name in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The package.
+    pub package: String,
+    /// The integration test; `None` for the library's own tests.
+    pub test: Option<String>,
+}
+
 /// Why a path names no test.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
@@ -117,6 +126,23 @@ impl Sources {
             .get(*function)
             .cloned()
             .ok_or_else(|| FindError::Function { file, function: (*function).to_owned() })
+    }
+
+    /// The target that runs the test of this path, and the test's name there.
+    pub fn target(&self, path: &str) -> Result<(Target, String), FindError> {
+        let (package, rest) = path.split_once("::").ok_or_else(|| FindError::Path(path.to_owned()))?;
+        let folder = self.packages.get(package).ok_or_else(|| FindError::Package(package.to_owned()))?;
+        let package = package.to_owned();
+        let tests = folder.join("tests");
+        match rest.split_once("::") {
+            Some((test, name))
+                if tests.join(test).with_extension("rs").is_file()
+                    || tests.join(test).join("main.rs").is_file() =>
+            {
+                Ok((Target { package, test: Some(test.to_owned()) }, name.to_owned()))
+            }
+            _ => Ok((Target { package, test: None }, rest.to_owned())),
+        }
     }
 
     fn find_exchange(&self, path: &str, rest: &str) -> Result<Test, FindError> {
@@ -251,6 +277,31 @@ mod tests {
         let tests = tests_of(SOURCE).expect("tokens");
         assert!(tests["plain"].contains("assert_eq!(1+1, 2)"));
         assert!(!tests["inner"].contains("assert_eq!(1+1, 2)"));
+    }
+
+    #[test]
+    fn paths_lead_to_what_runs_them() {
+        let sources = Sources::read().expect("this workspace");
+        let found = |path: &str| {
+            let (target, name) = sources.target(path).expect("a test's path");
+            (target.package, target.test, name)
+        };
+        let of = |package: &str, test: Option<&str>, name: &str| {
+            (package.to_owned(), test.map(str::to_owned), name.to_owned())
+        };
+        assert_eq!(
+            found("mayfly-conformance::exchanges::connect::clean_start"),
+            of("mayfly-conformance", Some("exchanges"), "connect::clean_start")
+        );
+        assert_eq!(
+            found("mayfly-core::allocation::the_hot_path_allocates_nothing"),
+            of("mayfly-core", Some("allocation"), "the_hot_path_allocates_nothing")
+        );
+        assert_eq!(
+            found("mayfly-wire::text::tests::follows"),
+            of("mayfly-wire", None, "text::tests::follows")
+        );
+        assert!(sources.target("mayfly-cord::x::y").is_err());
     }
 
     #[test]
