@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mayfly_auth::with_user;
+use mayfly_auth::{Verifiers, with_user};
 use mayfly_net::{Clock, SystemClock};
 use mayfly_reports::{Latency, LatencyRecorder};
 use mayfly_wire::ReasonCode;
@@ -178,7 +178,8 @@ impl Storm {
 /// The password file.
 fn users() -> Result<String, LoadError> {
     // Salts are secret nowhere, and this user exists here only.
-    with_user("", USER, PASSWORD.as_bytes(), [1, 2]).map_err(|error| LoadError::Server(error.to_string()))
+    with_user("", USER, &Verifiers::new(PASSWORD.as_bytes(), [1, 2]))
+        .map_err(|error| LoadError::Server(error.to_string()))
 }
 
 /// Makes sure that passwords are verified: a storm past a door that stands open shows nothing.

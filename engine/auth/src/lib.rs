@@ -27,5 +27,5 @@ pub use authenticator::{Authenticator, Claims, Exchange, Grant, Step};
 pub use certificate::CertificateAuthenticator;
 pub use combined::CombinedAuthenticator;
 pub use password::PasswordAuthenticator;
-pub use password_file::{InvalidUserName, PasswordFile, with_user, without_user};
+pub use password_file::{InvalidUserName, PasswordFile, Verifiers, with_user, without_user};
 pub use peer::{Certificate, Peer};

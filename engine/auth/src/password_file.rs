@@ -9,21 +9,23 @@
 //! enhanced authentication and checks one in the clear where the first is missing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use mayfly_settings::Invalid;
 
 use crate::verifier::{Argon2idHash, NEW_ITERATIONS, ScramVerifier};
 
-/// The users of a password file.
-#[derive(Clone, Debug, Default)]
+/// The users of a password file. Its text is such a file, without comments.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PasswordFile {
     users: BTreeMap<String, Arc<Verifiers>>,
 }
 
-/// What is kept of one user's password; at least one of the two.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Verifiers {
+/// What is kept of one user's password: an argon2id hash, a SCRAM verifier, or both. Its text is what stands behind the user's
+/// name in the file.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verifiers {
     pub(crate) argon2id: Option<Argon2idHash>,
     pub(crate) scram: Option<ScramVerifier>,
 }
@@ -40,29 +42,19 @@ impl PasswordFile {
     pub fn parse(text: &str, path: &str) -> Result<Self, Invalid> {
         let mut users = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
-            let invalid = |column: usize, message: String| Invalid {
-                path: path.to_owned(),
-                line: index + 1,
-                column,
-                message,
-            };
+            let invalid = |column: usize, message: &str| Invalid::new(path, index + 1, column, message);
             let Some(name) = name_in(line) else {
                 if line.trim().is_empty() || line.starts_with('#') {
                     continue;
                 }
-                return Err(invalid(
-                    1,
-                    "there is no ':' behind a user name; a line is `name:verifier`".to_owned(),
-                ));
+                return Err(invalid(1, "there is no ':' behind a user name; a line is `name:verifier`"));
             };
-            check_name(name).map_err(|error| invalid(1, error.to_string()))?;
+            check_name(name).map_err(|error| invalid(1, &error.to_string()))?;
             let verifiers = Verifiers::parse(&line[name.len() + 1..])
-                .map_err(|message| invalid(name.chars().count() + 2, format!("user `{name}`: {message}")))?;
+                .map_err(|message| invalid(name.chars().count() + 2, &format!("user `{name}`: {message}")))?;
             if users.insert(name.to_owned(), Arc::new(verifiers)).is_some() {
-                return Err(invalid(
-                    1,
-                    format!("user `{name}` has a line above already; remove one of the two"),
-                ));
+                let message = format!("user `{name}` has a line above already; remove one of the two");
+                return Err(invalid(1, &message));
             }
         }
         Ok(Self { users })
@@ -93,7 +85,21 @@ impl PasswordFile {
     }
 }
 
+impl fmt::Display for PasswordFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.users.iter().try_for_each(|(name, verifiers)| writeln!(f, "{name}:{verifiers}"))
+    }
+}
+
 impl Verifiers {
+    /// Both, for a new password. `salts` are random. Takes as long as hashing is made to take.
+    pub fn new(password: &[u8], salts: [u128; 2]) -> Self {
+        Self {
+            argon2id: Some(Argon2idHash::new(password, salts[0])),
+            scram: Some(ScramVerifier::new(password, &salts[1].to_be_bytes(), NEW_ITERATIONS)),
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let mut found = Self::default();
         for verifier in text.split_whitespace() {
@@ -127,17 +133,19 @@ impl Verifiers {
     }
 }
 
-/// The text of a password file in which `name` has this password, and everything else is as it was. `salts` are random.
-pub fn with_user(
-    text: &str,
-    name: &str,
-    password: &[u8],
-    salts: [u128; 2],
-) -> Result<String, InvalidUserName> {
+impl fmt::Display for Verifiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let argon2id = self.argon2id.as_ref().map(Argon2idHash::to_text);
+        let scram = self.scram.as_ref().map(ScramVerifier::to_text);
+        let texts: Vec<_> = argon2id.into_iter().chain(scram).collect();
+        f.write_str(&texts.join(" "))
+    }
+}
+
+/// The text of a password file in which `name` has these verifiers, and everything else is as it was.
+pub fn with_user(text: &str, name: &str, verifiers: &Verifiers) -> Result<String, InvalidUserName> {
     check_name(name)?;
-    let argon2id = Argon2idHash::new(password, salts[0]).to_text();
-    let scram = ScramVerifier::new(password, &salts[1].to_be_bytes(), NEW_ITERATIONS).to_text();
-    let fresh = format!("{name}:{argon2id} {scram}");
+    let fresh = format!("{name}:{verifiers}");
     let mut is_replaced = false;
     let mut lines: Vec<&str> = Vec::new();
     for line in text.lines() {

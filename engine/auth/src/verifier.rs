@@ -25,7 +25,7 @@ const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
 pub(crate) type Key = [u8; 32];
 
 /// Checks a password that came in the clear.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Argon2idHash {
     params: Params,
     salt: Vec<u8>,
@@ -56,7 +56,8 @@ impl Argon2idHash {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let example = "as in `$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH`";
         let parsed = PasswordHash::new(text).map_err(|error| format!("{error}; it must be {example}"))?;
-        if parsed.version.is_some_and(|version| version != 19) {
+        // Where a hash says none it is an older one.
+        if parsed.version != Some(19) {
             return Err(format!("the version of argon2id must be 19, {example}"));
         }
         let params = Params::try_from(&parsed).map_err(|error| format!("{error}; it must be {example}"))?;
@@ -87,9 +88,8 @@ impl Argon2idHash {
     }
 
     pub(crate) fn to_text(&self) -> String {
-        let (memory, passes, lanes) = (self.params.m_cost(), self.params.t_cost(), self.params.p_cost());
         let (salt, hash) = (BASE64.encode(&self.salt), BASE64.encode(&self.hash));
-        format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
+        format!("$argon2id$v=19${}${salt}${hash}", self.params)
     }
 }
 

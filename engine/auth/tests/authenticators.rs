@@ -4,7 +4,7 @@
 
 use mayfly_auth::{
     Authenticator, Certificate, CertificateAuthenticator, Claims, CombinedAuthenticator, Grant,
-    PasswordAuthenticator, PasswordFile, Peer, Step, UserAttributes, with_user,
+    PasswordAuthenticator, PasswordFile, Peer, Step, UserAttributes, Verifiers, with_user,
 };
 use mayfly_wire::ReasonCode;
 use rsasl::config::SASLConfig;
@@ -31,7 +31,7 @@ fn attributes() -> UserAttributes {
 }
 
 fn passwords() -> PasswordAuthenticator {
-    let text = with_user("", "alice", b"wonderland", [1, 2]).unwrap();
+    let text = with_user("", "alice", &Verifiers::new(b"wonderland", [1, 2])).unwrap();
     let file = PasswordFile::parse(&text, "passwords").unwrap();
     PasswordAuthenticator::new(file, attributes(), [7; 32])
 }
@@ -84,7 +84,7 @@ fn a_password_is_checked_in_a_job() {
 
 #[test]
 fn a_user_with_a_scram_verifier_only_may_send_the_password_too() {
-    let text = with_user("", "alice", b"wonderland", [1, 2]).unwrap();
+    let text = with_user("", "alice", &Verifiers::new(b"wonderland", [1, 2])).unwrap();
     let (name, verifiers) = text.split_once(':').unwrap();
     let scram = verifiers.split_whitespace().nth(1).unwrap();
     let file = PasswordFile::parse(&format!("{name}:{scram}\n"), "passwords").unwrap();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use mayfly_auth::{InvalidUserName, PasswordFile, UserAttributes, with_user, without_user};
+use mayfly_auth::{InvalidUserName, PasswordFile, UserAttributes, Verifiers, with_user, without_user};
 
 fn error(text: &str) -> String {
     PasswordFile::parse(text, "passwords").unwrap_err().to_string()
@@ -21,6 +21,14 @@ fn comments_and_empty_lines_are_no_users() {
 }
 
 #[test]
+fn what_is_written_is_what_was_read() {
+    let all = "$argon2id$v=19$m=16,t=1,p=1,keyid=a2V5,data=ZGF0YQ$c2FsdHNhbHQ$wLHc2XJfZCvAgPXzsFpNZQ";
+    let text = format!("alice:{all}\nbob:{ARGON2ID} $scram-sha-256$i=4096$c2FsdA${KEY}${KEY}\n");
+    let users = PasswordFile::parse(&text, "passwords").unwrap();
+    assert_eq!(users.to_string(), text);
+}
+
+#[test]
 fn errors_say_where_and_what_would_be_right() {
     for (line, column, words) in [
         ("alice", 1, "`name:verifier`"),
@@ -31,6 +39,7 @@ fn errors_say_where_and_what_would_be_right() {
         ("alice:$2y$10$abc", 7, "begins with `$argon2id$` or `$scram-sha-256$`"),
         ("alice:$argon2id$v=19$m=16", 7, "$argon2id$v=19$m=19456,t=2,p=1$SALT$HASH"),
         ("alice:$argon2id$v=16$m=16,t=1,p=1$c2FsdHNhbHQ$wLHc2XJfZCvAgPXzsFpNZQ", 7, "must be 19"),
+        ("alice:$argon2id$m=16,t=1,p=1$c2FsdHNhbHQ$wLHc2XJfZCvAgPXzsFpNZQ", 7, "must be 19"),
         ("alice:$argon2id$v=19$m=4000000,t=1,p=1$c2FsdHNhbHQ$wLHc2XJfZCvAgPXzsFpNZQ", 7, "1048576 KiB"),
         ("alice:$scram-sha-256$i=4096$c2FsdA$AAAA", 7, "a part is missing"),
         ("alice:$scram-sha-256$i=4096$c2FsdA$AAAA$AAAA", 7, "the stored key must have 32 bytes"),
@@ -50,11 +59,11 @@ fn errors_say_where_and_what_would_be_right() {
 #[test]
 fn users_are_added_replaced_and_removed_and_the_rest_stays() {
     let before = format!("# kept\nbob:{ARGON2ID}\n\n");
-    let added = with_user(&before, "alice", b"secret", [1, 2]).unwrap();
+    let added = with_user(&before, "alice", &Verifiers::new(b"secret", [1, 2])).unwrap();
     assert!(added.starts_with(&before));
     assert_eq!(added.lines().count(), 4);
     assert!(added.lines().last().unwrap().starts_with("alice:$argon2id$v=19$m=19456,t=2,p=1$"));
-    let replaced = with_user(&added, "bob", b"secret", [3, 4]).unwrap();
+    let replaced = with_user(&added, "bob", &Verifiers::new(b"secret", [3, 4])).unwrap();
     assert_eq!(PasswordFile::parse(&replaced, "passwords").unwrap().len(), 2);
     assert_eq!(replaced.lines().next(), Some("# kept"));
     assert!(replaced.lines().nth(1).unwrap().starts_with("bob:") && !replaced.contains(ARGON2ID));
@@ -65,8 +74,9 @@ fn users_are_added_replaced_and_removed_and_the_rest_stays() {
 
 #[test]
 fn names_that_would_break_the_file_are_refused() {
+    let verifiers = Verifiers::new(b"x", [1, 2]);
     for name in ["", "#a", "a:b", "a\nb", " a", "a\t"] {
-        assert_eq!(with_user("", name, b"x", [1, 2]), Err(InvalidUserName), "{name:?}");
+        assert_eq!(with_user("", name, &verifiers), Err(InvalidUserName), "{name:?}");
     }
 }
 

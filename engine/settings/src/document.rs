@@ -45,12 +45,9 @@ impl<'a> Document<'a> {
     pub fn error_at(&self, offset: usize, message: impl Into<String>) -> Invalid {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Invalid {
-            path: self.path.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            message: message.into().replace('\n', " "),
-        }
+        let line = before.matches('\n').count() + 1;
+        let column = before[line_start..].chars().count() + 1;
+        Invalid::new(self.path, line, column, &message.into())
     }
 
     /// An error at the value of a dotted path such as `faults.2.clients.0`, or at the nearest table around it

@@ -31,3 +31,30 @@ pub enum SettingsError {
         cause: String,
     },
 }
+
+impl Invalid {
+    /// A mistake at a place. What the message quotes of the file may hold any character; it stays one line, and harmless to
+    /// a terminal.
+    pub fn new(path: &str, line: usize, column: usize, message: &str) -> Self {
+        let mut one_line = String::with_capacity(message.len());
+        for character in message.chars() {
+            match character {
+                '\n' => one_line.push(' '),
+                _ if character.is_control() => one_line.extend(character.escape_default()),
+                _ => one_line.push(character),
+            }
+        }
+        Self { path: path.to_owned(), line, column, message: one_line }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_message_quotes_stays_on_its_line() {
+        let invalid = Invalid::new("a.toml", 1, 2, "unknown key `\u{1b}[31m\r\nx`");
+        assert_eq!(invalid.to_string(), "a.toml:1:2: unknown key `\\u{1b}[31m\\r x`");
+    }
+}

@@ -4,8 +4,8 @@
 //! what would be right. It knows nothing of what a file says.
 //!
 //! # Layout
-//! - [`read`] makes a value of a text, [`load`] of a file; both give the [`Document`] with it, for checks that types cannot
-//!   make.
+//! - [`load`] gives a file's text, [`text`] makes it of bytes; [`read`] makes a value of it, with the [`Document`] for checks
+//!   that types cannot make.
 //! - [`Document::error_in`] is an error at a key, [`did_you_mean`] and [`list`] help to word it.
 //! - [`duration`] reads `"250ms"`, for `#[serde(deserialize_with)]`.
 
@@ -22,4 +22,4 @@ pub use error::{Invalid, SettingsError};
 pub use kind::{kind_outward, tables_in};
 pub use message::list;
 pub use nearest::{did_you_mean, nearest};
-pub use read::{Format, load, read};
+pub use read::{Format, load, read, text};

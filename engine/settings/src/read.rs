@@ -50,12 +50,16 @@ pub fn load(path: &Path) -> Result<String, SettingsError> {
     let shown = path.display().to_string();
     let bytes = std::fs::read(path)
         .map_err(|error| SettingsError::Unreadable { path: shown.clone(), cause: error.to_string() })?;
+    Ok(text(bytes, &shown)?)
+}
+
+/// A file's bytes as text; `path` is where they came from, for messages.
+pub fn text(bytes: Vec<u8>, path: &str) -> Result<String, Invalid> {
     String::from_utf8(bytes).map_err(|error| {
         let valid_up_to = error.utf8_error().valid_up_to();
         let valid = String::from_utf8_lossy(&error.as_bytes()[..valid_up_to]).into_owned();
         let line = valid.matches('\n').count() + 1;
         let column = valid.chars().rev().take_while(|&character| character != '\n').count() + 1;
-        let message = "this is not TOML: the text is not UTF-8".to_owned();
-        Invalid { path: shown, line, column, message }.into()
+        Invalid::new(path, line, column, "the text is not UTF-8")
     })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use mayfly_auth::{PasswordFile, with_user, without_user};
+use mayfly_auth::{PasswordFile, Verifiers, with_user, without_user};
 
 use super::Outcome;
 
@@ -42,7 +42,7 @@ impl Passwd {
             }
         } else {
             let password = password()?;
-            with_user(&before, &self.user, password.as_bytes(), salts()?)?
+            with_user(&before, &self.user, &Verifiers::new(password.as_bytes(), salts()?))?
         };
         replace(&self.file, &after).with_context(|| format!("cannot write {shown}"))?;
         Ok(Outcome::Done)

@@ -78,7 +78,8 @@ impl model::Drain {
 }
 
 impl Mqtt {
-    fn connection(&self) -> ConnectionConfig {
+    /// What each connection of the listener is held to.
+    pub fn connection(&self) -> ConnectionConfig {
         // Checked to be whole seconds within the range of Keep Alive; none of them is no bound.
         let max_keep_alive_s = u16::try_from(self.max_keep_alive.as_secs()).ok().and_then(NonZeroU16::new);
         ConnectionConfig {
