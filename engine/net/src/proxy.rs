@@ -10,7 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use mayfly_auth::Peer;
-use ppp::v2::{Addresses, Command, Header, ParseError, Protocol};
+use ppp::v2::{Addresses, Header, ParseError, Protocol};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::handshake::HandshakeError;
@@ -24,6 +24,12 @@ const MAX_HEADER_BYTES: usize = 4096;
 
 /// What every header of version 2 begins with.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// Where a header says its version and command.
+const VERSION_AND_COMMAND_AT: usize = SIGNATURE.len();
+
+/// Version 2, and the proxy speaks for itself.
+const LOCAL: u8 = 0x20;
 
 /// Why a connection has no usable header.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -119,6 +125,10 @@ async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Origin, Handshake
     let len = FIXED_BYTES + usize::from(u16::from_be_bytes([header[14], header[15]]));
     let rest = header.get_mut(FIXED_BYTES..len).ok_or(ProxyError::TooLong(len))?;
     stream.read_exact(rest).await?;
+    if header[VERSION_AND_COMMAND_AT] == LOCAL {
+        // A health check, for example. Whatever else the header says is to be ignored, its family included.
+        return Ok(Origin::Proxy);
+    }
     Ok(parse(&header[..len])?)
 }
 
@@ -126,9 +136,6 @@ fn parse(bytes: &[u8]) -> Result<Origin, ProxyError> {
     let header = Header::try_from(bytes).map_err(ProxyError::Malformed)?;
     if let Some(error) = header.tlvs().find_map(Result::err) {
         return Err(ProxyError::Malformed(error));
-    }
-    if header.command == Command::Local {
-        return Ok(Origin::Proxy); // A health check, for example; its addresses mean nothing.
     }
     if header.protocol == Protocol::Datagram {
         return Err(ProxyError::NoStream);

@@ -105,7 +105,8 @@ pub(super) fn accept(head: &[u8], settings: &WebSocketSettings) -> Result<String
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
-        Ok(httparse::Status::Complete(_)) if request.version == Some(1) => {}
+        // An empty line that ends without CR ends the request before its head: what follows would be lost.
+        Ok(httparse::Status::Complete(len)) if len == head.len() && request.version == Some(1) => {}
         Err(httparse::Error::TooManyHeaders) => return Err(RequestError::TooLarge),
         Ok(_) | Err(_) => return Err(RequestError::Malformed),
     }

@@ -52,6 +52,8 @@ async fn the_address_is_the_clients() {
             // The proxy speaks for itself, or cannot say for whom.
             (header(0x20, 0x00, &[]), proxy),
             (header(0x20, 0x11, &IPV4), proxy),
+            (header(0x20, 0x11, &[]), proxy),
+            (header(0x20, 0x7F, &[2, 0, 9]), proxy),
             (header(0x21, 0x00, &[]), proxy),
             (header(0x21, 0x00, &[1, 2]), proxy),
         ] {

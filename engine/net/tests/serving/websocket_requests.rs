@@ -84,6 +84,8 @@ async fn each_other_request_is_told_what_is_wrong() {
             (replaced("dGhlIHNhbXBsZSBub25jZQ==", "?"), RequestError::Malformed, "400 Bad Request"),
             (replaced("HTTP/1.1", "HTTP/1.0"), RequestError::Malformed, "400 Bad Request"),
             (replaced("Host:", "Ho st:"), RequestError::Malformed, "400 Bad Request"),
+            // The request ends here for who takes lines without CR; the rest is neither its head nor a frame.
+            (GOOD.replace("\r\n\r\n", "\n\nX: y\r\n\r\n"), RequestError::Malformed, "400 Bad Request"),
             (
                 replaced("Host: localhost", "Host: localhost\r\nOrigin: https://evil.example"),
                 RequestError::Origin,
