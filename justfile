@@ -42,7 +42,10 @@ slow:
 mutate *arguments:
     cargo mutate {{arguments}}
 
-# Fuzz a target of the engine (packet, resp3, broker, log); needs `cargo install cargo-fuzz --locked`
+# Fuzz a target of the engine for seconds of CPU time; needs `cargo install cargo-fuzz --locked`
 fuzz target seconds="60":
-    mkdir -p engine/fuzz/finds/{{target}}
-    RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir engine/fuzz {{target}} engine/fuzz/finds/{{target}} engine/fuzz/corpus/{{target}} -- -max_total_time={{seconds}}
+    engine/fuzz/campaign {{seconds}} {{target}}
+
+# Fuzz every target, half an hour of CPU time each
+fuzz-all seconds="1800":
+    engine/fuzz/campaign {{seconds}}
