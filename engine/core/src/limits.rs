@@ -9,9 +9,9 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Unacknowledged QoS 1 messages to one client: its Receive Maximum is capped at this.
+    /// Unacknowledged QoS 1 and 2 messages to one client: its Receive Maximum is capped at this.
     pub max_in_flight: NonZeroU16,
-    /// Bytes of unacknowledged QoS 1 messages to one connection (topic, properties and payload). Beyond it the next one
+    /// Bytes of unacknowledged QoS 1 and 2 messages to one connection (topic, properties and payload). Beyond it the next one
     /// waits, so a client that takes nothing holds this much and one message more.
     pub max_in_flight_bytes: u32,
     /// Messages that wait for one session, beyond those in flight. Beyond it `queue_overflow` decides, and each drop is
@@ -34,7 +34,7 @@ pub struct Limits {
     /// Sessions, of connected clients and of those away. A client without one is not let in (0x97).
     pub max_sessions: u32,
     /// Retained messages. A further one of QoS 1 or 2 is refused (0x97); one of QoS 0, or a will, is routed and not
-    /// retained, and counted.
+    /// retained, and counted. One in place of an earlier one of its topic that takes no more bytes always passes.
     pub max_retained_messages: u32,
     /// What retained messages may occupy in bytes (topic, properties, payload, index), with the same consequence.
     pub max_retained_bytes: u32,
@@ -47,13 +47,17 @@ pub struct Limits {
     /// What keys and values may occupy in bytes, with the same consequence.
     pub max_store_bytes: u64,
     /// What all may occupy in bytes, as [`MemoryUse`](crate::MemoryUse) counts. Where it is reached, nothing is accepted
-    /// that takes more: no session (0x97), subscription (0x97), or SET (`the quota has been exceeded`).
+    /// that takes more: no session (0x97), subscription (0x97), message (0x97), SET or KEYNOTIFY (`the quota has been
+    /// exceeded`). What is answered and told then may go beyond it, by as much as connected clients leave unacknowledged:
+    /// 64 KiB each, as much waiting, and a message more where one alone is larger. Further responses are dropped and counted,
+    /// as all are for a client that is away; a client that would miss a notification is disconnected (0x97).
     pub max_memory_bytes: u64,
     /// From this part of `max_memory_bytes` on, in percent, publishers are read from more slowly.
     pub slow_publishers_percent: u8,
     /// From this part on messages are refused: with 0x97 for QoS 1 and 2, by dropping and counting for QoS 0. A client of
-    /// MQTT 3.1.1, which can't be told, is disconnected for QoS 1 and 2. Requests to the store still pass, and messages
-    /// with the user property `$high_priority`.
+    /// MQTT 3.1.1, which can't be told, is disconnected for QoS 1 and 2. The rest of `max_memory_bytes` is kept for
+    /// requests to the store and for messages with the user property `$high_priority`. A message that deletes a retained
+    /// one, and is no larger, always passes.
     pub refuse_publishers_percent: u8,
 }
 

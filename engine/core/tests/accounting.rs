@@ -3,19 +3,19 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::large_types_passed_by_value, reason = "tests build a packet where they send it")]
 
-use std::alloc::System;
+#[path = "accounting/world.rs"]
+mod world;
 
-use mayfly_core::{
-    AttributeList, Broker, BrokerConfig, CloseCause, ConnectionId, Identity, Input, Limits, MemoryUse,
-    Monotonic, Now, REQUEST_TOPIC, StateMachine, WallClock,
-};
+use std::alloc::System;
+use std::num::NonZeroU16;
+
+use mayfly_core::{ConnectionId, Input, MemoryUse, Monotonic};
 use mayfly_wire::{
-    AckProperties, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish,
-    PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters,
-    UnsubscribeProperties, UserProperties, resp3,
+    AckProperties, Disconnect, DisconnectProperties, Packet, PubComp, PubRec, PubRel, Publish,
+    PublishProperties, QoS, ReasonCode, RetainHandling,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use world::{World, id, message};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -24,151 +24,6 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// an entry's share varies by a factor of two between one growth and the next.
 const AT_LEAST_PERCENT: usize = 75;
 const AT_MOST_PERCENT: usize = 135;
-
-struct World {
-    broker: Broker,
-    limits: Limits,
-    now: Now,
-    sequence: u64,
-    packet_id: u16,
-}
-
-impl World {
-    fn new() -> Self {
-        let limits = Limits {
-            max_subscriptions: u32::MAX,
-            max_watched_keys: u32::MAX,
-            max_queued_messages: u32::MAX,
-            ..Limits::default()
-        };
-        let now = Now { monotonic: Monotonic::ZERO, wall: WallClock::from_millis(1_700_000_000_000) };
-        Self {
-            broker: Broker::new(BrokerConfig { limits, hash_seed: 1 }),
-            limits,
-            now,
-            sequence: 0,
-            packet_id: 0,
-        }
-    }
-
-    fn handle(&mut self, input: &Input<'_>) {
-        self.broker.handle(self.now, input);
-        while self.broker.poll_output().is_some() {}
-    }
-
-    fn connect(&mut self, client_id: &str) -> ConnectionId {
-        self.sequence += 1;
-        let connection = ConnectionId { node: 1, sequence: self.sequence };
-        let connect = Connect {
-            version: ProtocolVersion::V5,
-            clean_start: false,
-            keep_alive_s: 0,
-            client_id,
-            will: None,
-            user_name: None,
-            password: None,
-            properties: ConnectProperties {
-                session_expiry_interval_s: Some(if client_id == "away" { u32::MAX } else { 100 }),
-                ..ConnectProperties::default()
-            },
-        };
-        let attributes: AttributeList = [("site", "north"), ("floor", "3")].into_iter().collect();
-        let identity = Identity { attributes: attributes.as_attributes(), ..Identity::default() };
-        self.handle(&Input::Opened { connection, identity, entropy: 0, connect });
-        connection
-    }
-
-    fn lose(&mut self, connection: ConnectionId) {
-        self.handle(&Input::Closed { connection, cause: CloseCause::NetworkLost });
-    }
-
-    fn packet(&mut self, connection: ConnectionId, packet: Packet<'_>) {
-        self.handle(&Input::Packet { connection, packet });
-    }
-
-    fn fresh_id(&mut self) -> PacketId {
-        self.packet_id = self.packet_id % 60_000 + 1;
-        PacketId::new(self.packet_id).unwrap()
-    }
-
-    fn subscribe(&mut self, connection: ConnectionId, filter: &str) {
-        let options = SubscriptionOptions {
-            qos: QoS::AtLeastOnce,
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::DoNotSend,
-        };
-        let filters = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
-        let (packet_id, filters) = (self.fresh_id(), SubscribeFilters::from_slice(&filters));
-        let properties = SubscribeProperties::default();
-        self.packet(connection, Packet::Subscribe(Subscribe { packet_id, properties, filters }));
-    }
-
-    fn unsubscribe(&mut self, connection: ConnectionId, filter: &str) {
-        let filters = [TopicFilter::parse(filter).unwrap()];
-        let (packet_id, filters) = (self.fresh_id(), UnsubscribeFilters::from_slice(&filters));
-        let properties = UnsubscribeProperties::default();
-        self.packet(connection, Packet::Unsubscribe(Unsubscribe { packet_id, properties, filters }));
-    }
-
-    fn publish(&mut self, connection: ConnectionId, topic: &str, retain: bool, payload: &[u8]) {
-        let publish = Publish {
-            dup: false,
-            qos: QoS::AtLeastOnce,
-            retain,
-            topic,
-            packet_id: Some(self.fresh_id()),
-            properties: PublishProperties::default(),
-            payload,
-        };
-        self.packet(connection, Packet::Publish(publish));
-    }
-
-    fn ask(&mut self, connection: ConnectionId, items: &[&[u8]]) {
-        let mut payload = Vec::new();
-        resp3::encode_array(items, &mut payload);
-        let properties = PublishProperties {
-            response_topic: Some(TopicName::parse("nobody").unwrap()),
-            correlation_data: Some(b"c"),
-            user_properties: UserProperties::from_pairs(&[("__ts", "1700000000000:0:c")]),
-            ..PublishProperties::default()
-        };
-        let publish = Publish {
-            dup: false,
-            qos: QoS::AtLeastOnce,
-            retain: false,
-            topic: REQUEST_TOPIC,
-            packet_id: Some(self.fresh_id()),
-            properties,
-            payload: &payload,
-        };
-        self.packet(connection, Packet::Publish(publish));
-    }
-
-    /// Makes the broker forget all requests that it remembers, and the packet identifiers that stand for them.
-    fn forget(&mut self, connection: ConnectionId) {
-        let limits = self.limits;
-        self.handle(&Input::Limits(Limits { max_remembered_requests: 0, ..limits }));
-        self.ask(connection, &[b"DEL", b"nothing"]);
-        self.handle(&Input::Limits(limits));
-        for _ in 0..std::mem::take(&mut self.packet_id) {
-            self.ask(connection, &[b"GET", b"nothing"]);
-        }
-        self.packet_id = 0;
-    }
-
-    fn ack(&mut self, connection: ConnectionId, packet_id: u16) {
-        let (packet_id, reason) = (PacketId::new(packet_id).unwrap(), ReasonCode::Success);
-        self.packet(
-            connection,
-            Packet::PubAck(PubAck { packet_id, reason, properties: AckProperties::default() }),
-        );
-    }
-
-    fn memory(&self) -> MemoryUse {
-        self.broker.statistics().memory
-    }
-}
 
 fn allocated() -> usize {
     let stats = ALLOCATOR.stats();
@@ -200,12 +55,273 @@ fn check(
     assert_eq!(world.memory(), before, "{name}: drained");
 }
 
+/// What a client chooses, beside what it is for.
+fn check_what_clients_choose() {
+    let numbers = 0..10_000;
+    let names: Vec<String> = numbers.map(|number| format!("some/name/{number:08}")).collect();
+    let long = |number: usize| format!("{number:08}{}", "n".repeat(2000));
+    check(
+        "fencing tokens",
+        |memory| memory.store + memory.replays,
+        |world, client| {
+            for name in &names[..1000] {
+                let token = format!("1:0:{}", long(0));
+                world.ask_fenced(client, &[b"SET", name.as_bytes(), b"v"], Some(&token));
+            }
+        },
+        |world, client| {
+            for name in &names[..1000] {
+                world.ask_fenced(client, &[b"DEL", name.as_bytes()], Some("2:0:c"));
+            }
+            world.forget(client);
+        },
+    );
+    let overlapping: Vec<String> = (0..256u32)
+        .map(|choice| {
+            let level = |bit: u32| if choice >> bit & 1 == 1 { "+" } else { "a" };
+            (0..8).map(level).collect::<Vec<_>>().join("/")
+        })
+        .collect();
+    check(
+        "subscription identifiers",
+        |memory| memory.messages,
+        |world, client| {
+            let away = world.connect("away");
+            for filter in &overlapping {
+                world.subscribe_with(away, filter, RetainHandling::DoNotSend, Some(7));
+            }
+            world.lose(away);
+            (0..3000).for_each(|_| world.publish(client, "a/a/a/a/a/a/a/a", false, b"x"));
+        },
+        |world, _| {
+            let away = world.connect("away");
+            (0..3000).for_each(|number| world.ack(away, number + 1));
+            for filter in &overlapping {
+                world.unsubscribe(away, filter);
+            }
+            world.lose(away);
+        },
+    );
+    check(
+        "long shared subscriptions",
+        |memory| memory.subscriptions,
+        |world, client| (0..1000).for_each(|n| world.subscribe(client, &format!("$share/g/{}", long(n)))),
+        |world, client| (0..1000).for_each(|n| world.unsubscribe(client, &format!("$share/g/{}", long(n)))),
+    );
+    check(
+        "pending searches for retained messages",
+        |memory| memory.subscriptions,
+        |world, client| {
+            world.publish(client, "queue", true, b"x");
+            let away = world.connect_taking("away", NonZeroU16::MIN);
+            world.publish(client, "queue", false, b"in flight");
+            for number in 0..1000 {
+                let filter = format!("{}/+", long(number));
+                world.subscribe_with(away, &filter, RetainHandling::SendAtSubscribe, None);
+            }
+            world.lose(away);
+        },
+        |world, client| {
+            let away = world.connect_taking("away", NonZeroU16::MIN);
+            world.ack(away, 1);
+            (0..1000).for_each(|number| world.unsubscribe(away, &format!("{}/+", long(number))));
+            world.lose(away);
+            world.publish(client, "queue", true, b"");
+            let away = world.connect("away");
+            (0..3).for_each(|number| world.ack(away, number + 1));
+            world.lose(away);
+        },
+    );
+    check(
+        "retained messages that expire",
+        |memory| memory.retained + memory.messages,
+        |world, client| {
+            for number in 0..1000 {
+                let (packet_id, topic) = (world.fresh_id(), long(number));
+                let properties =
+                    PublishProperties { message_expiry_interval_s: Some(60), ..PublishProperties::default() };
+                let publish = Publish { properties, ..message(packet_id, &topic, true, b"x") };
+                world.packet(client, Packet::Publish(publish));
+            }
+        },
+        |world, client| (0..1000).for_each(|number| world.publish(client, &long(number), true, b"")),
+    );
+    check(
+        "retained messages of publishers that are gone",
+        |memory| memory.retained + memory.messages,
+        |world, _| {
+            for (number, name) in names[..5000].iter().enumerate() {
+                let client = world.connect(&long(number));
+                world.publish(client, name, true, b"x");
+                let properties = DisconnectProperties {
+                    session_expiry_interval_s: Some(0),
+                    ..DisconnectProperties::default()
+                };
+                let reason = ReasonCode::Success;
+                world.packet(client, Packet::Disconnect(Disconnect { reason, properties }));
+            }
+        },
+        |world, client| names[..5000].iter().for_each(|name| world.publish(client, name, true, b"")),
+    );
+    check(
+        "client identifiers",
+        |memory| memory.sessions,
+        |world, _| {
+            for number in 0..1000 {
+                world.connect(&long(number));
+            }
+        },
+        |world, _| {
+            (3..=world.sequence).for_each(|sequence| world.lose(ConnectionId { node: 1, sequence }));
+            world.now.monotonic = Monotonic::from_nanos(1_000_000_000_000);
+            (0..50).for_each(|_| world.handle(&Input::Tick));
+        },
+    );
+    check(
+        "what waits for PUBREL",
+        |memory| memory.sessions,
+        |world, client| {
+            let others = (0..8).map(|number| world.connect(&format!("publisher-{number}")));
+            for publisher in others.collect::<Vec<_>>().into_iter().chain([client]) {
+                for number in 1..=50_000 {
+                    let publish = Publish { qos: QoS::ExactlyOnce, ..message(id(number), "t", false, b"") };
+                    world.packet(publisher, Packet::Publish(publish));
+                }
+            }
+        },
+        |world, client| {
+            (1..=50_000).for_each(|number| {
+                let (packet_id, reason) = (id(number), ReasonCode::Success);
+                let properties = AckProperties::default();
+                world.packet(client, Packet::PubRel(PubRel { packet_id, reason, properties }));
+            });
+            (3..=world.sequence).for_each(|sequence| world.lose(ConnectionId { node: 1, sequence }));
+            world.now.monotonic = Monotonic::from_nanos(1_000_000_000_000);
+            world.handle(&Input::Tick);
+        },
+    );
+    check(
+        "what waits for PUBCOMP",
+        |memory| memory.messages,
+        |world, client| {
+            for _ in 0..2 {
+                let subscriber = world.connect(&format!("subscriber-{}", world.sequence));
+                world.subscribe(subscriber, "t");
+            }
+            for number in 1..=50_000 {
+                let publish = Publish { qos: QoS::ExactlyOnce, ..message(id(number), "t", false, b"") };
+                world.packet(client, Packet::Publish(publish));
+                let (packet_id, reason) = (id(number), ReasonCode::Success);
+                let properties = AckProperties::default();
+                world.packet(client, Packet::PubRel(PubRel { packet_id, reason, properties }));
+                for sequence in 3..=4 {
+                    let subscriber = ConnectionId { node: 1, sequence };
+                    world.packet(subscriber, Packet::PubRec(PubRec { packet_id, reason, properties }));
+                }
+            }
+        },
+        |world, _| {
+            for sequence in 3..=4 {
+                let subscriber = ConnectionId { node: 1, sequence };
+                let (packet_id, reason) = (id(1), ReasonCode::Success);
+                let properties = AckProperties::default();
+                world.packet(subscriber, Packet::PubComp(PubComp { packet_id, reason, properties }));
+                world.lose(subscriber);
+            }
+            world.now.monotonic = Monotonic::from_nanos(1_000_000_000_000);
+            world.handle(&Input::Tick);
+        },
+    );
+    check(
+        "small messages in buffers of large ones",
+        |memory| memory.messages,
+        |world, client| {
+            for _ in 0..10_000 {
+                world.publish(client, "nobody", false, &[0; 4000]);
+                world.publish(client, "queue", false, b"x");
+            }
+        },
+        |world, _| {
+            let away = world.connect("away");
+            (0..10_000).for_each(|number| world.ack(away, number + 1));
+            world.lose(away);
+        },
+    );
+}
+
+/// A value is held once however many connections are told of it, and so while they are being told.
+fn check_notifications() {
+    let world = &mut World::new();
+    let writer = world.connect("writer");
+    for number in 0..500 {
+        let watcher = world.connect(&format!("watcher-{number}"));
+        world.ask(watcher, &[b"KEYNOTIFY", b"k"]);
+    }
+    world.ask(writer, &[b"SET", b"k", &vec![b'1'; 1_000_000]]);
+    for sequence in 2..=501 {
+        world.ack(ConnectionId { node: 1, sequence }, 1);
+    }
+    let (before, allocated_before) = (world.memory(), allocated());
+    world.ask(writer, &[b"SET", b"k", &vec![b'2'; 1_000_000]]);
+    let (counted, taken) = (world.memory().total() - before.total(), allocated() - allocated_before);
+    println!("notifications: {counted} bytes counted, {taken} taken");
+    assert!((1_000_000..1_300_000).contains(&taken), "{taken} bytes for 500 watchers");
+    assert!((AT_LEAST_PERCENT..=AT_MOST_PERCENT).contains(&(counted * 100 / taken)));
+}
+
+/// What clients have ended is as small as before it grew.
+fn check_what_has_ended() {
+    let world = &mut World::new();
+    let clients: Vec<_> = (0..5).map(|number| world.connect(&format!("client-{number}"))).collect();
+    let filters: Vec<_> = (0..10_000).map(|number| number.to_string()).collect();
+    // The tables that all share are as large as they will be.
+    for filter in &filters {
+        world.subscribe(clients[0], filter);
+    }
+    for filter in &filters {
+        world.unsubscribe(clients[0], filter);
+    }
+    let (before, allocated_before) = (world.memory(), allocated());
+    let mut first = 0;
+    for &client in &clients {
+        for filter in &filters {
+            world.subscribe(client, filter);
+        }
+        first = first.max(if client == clients[0] { allocated() - allocated_before } else { 0 });
+        for filter in &filters {
+            world.unsubscribe(client, filter);
+        }
+    }
+    assert_eq!(world.memory(), before, "subscriptions");
+    let left = allocated().saturating_sub(allocated_before);
+    println!(
+        "ended subscriptions of {} clients: {left} bytes left, {first} taken by the first",
+        clients.len()
+    );
+    assert!(left < first, "{left} bytes left of subscriptions");
+
+    let bytes_before = allocated();
+    let mut first = 0;
+    for &client in &clients {
+        (0..10_000).for_each(|_| world.ask(client, &[b"DEL", b"nothing"]));
+        first = first.max(if client == clients[0] { allocated() - bytes_before } else { 0 });
+        world.forget(client);
+    }
+    let left = allocated().saturating_sub(bytes_before);
+    println!("ended requests of {} clients: {left} bytes left, {first} taken by the first", clients.len());
+    assert!(left < 2 * first, "{left} bytes left of requests");
+}
+
 /// One test, since another thread would be counted too.
 #[test]
 fn the_account_agrees_with_the_allocator() {
+    check_what_has_ended();
+    check_notifications();
+    check_what_clients_choose();
     let numbers = 0..10_000;
     let names: Vec<String> = numbers.clone().map(|number| format!("some/name/{number:08}")).collect();
     let wild: Vec<String> = numbers.map(|number| format!("{number:08}/some/+/#")).collect();
+    let shared: Vec<String> = names.iter().map(|name| format!("$share/group/{name}")).collect();
     let value = vec![b'v'; 200];
 
     check(
@@ -222,7 +338,11 @@ fn the_account_agrees_with_the_allocator() {
             (0..50).for_each(|_| world.handle(&Input::Tick));
         },
     );
-    for (name, filters) in [("exact subscriptions", &names), ("subscriptions with wildcards", &wild)] {
+    for (name, filters) in [
+        ("exact subscriptions", &names),
+        ("subscriptions with wildcards", &wild),
+        ("shared subscriptions", &shared),
+    ] {
         check(
             name,
             |memory| memory.subscriptions,

@@ -8,25 +8,39 @@ use mayfly_wire::{Publish, QoS, TopicFilter};
 
 use super::Broker;
 use super::filter_index::is_exact;
-use super::session::Session;
+use super::messages::REFERENCE_COST;
+use super::session::{Kind, SessionKey};
 use crate::limits::Limits;
 use crate::store::REQUEST_TOPIC;
 
 /// A session with its entries in the directory. These costs are the sizes of what tables hold, with some half as much
-/// again for empty slots and for the allocator.
-const SESSION: usize = 3 * size_of::<Session>() / 2 + 80;
+/// again for empty slots and for the allocator. They are fixed numbers, since replicas that were built differently must
+/// decide alike; tests hold them to the sizes on this machine.
+const SESSION: usize = 3 * SESSION_ENTRY / 2 + 80;
+/// A session.
+const SESSION_ENTRY: usize = 488;
 /// The entry of an open connection.
 const CONNECTION: usize = 80;
 /// A filter in its session and, without wildcards, in the index.
 const SUBSCRIPTION: usize = 135;
 /// A level of a filter with wildcards in the index. Levels that filters share are counted for each.
 const LEVEL: usize = 75;
+/// A shared subscription, with its member. One that members share is counted for each.
+const SHARED: usize = 180;
 /// A watched key in its connection and among the watchers.
 const WATCH: usize = 350;
 /// A remembered request.
 const REMEMBERED: usize = 150;
 /// A packet identifier that stands for a remembered request.
 const UNSETTLED: usize = 64;
+/// A packet identifier that waits for its PUBREL.
+const UNRELEASED: usize = 3;
+/// A pending search for retained messages, beside its filter and its position.
+const SEARCH: usize = 180;
+
+/// At the bound of memory a connected client may leave answers and notifications of so many bytes unacknowledged, and
+/// as much waiting; a message more where one alone is larger.
+const FULL_ALLOWANCE: usize = 64 * 1024;
 
 /// The user property that marks control-plane traffic; its value does not matter.
 const HIGH_PRIORITY: &str = "$high_priority";
@@ -66,9 +80,10 @@ pub enum Pressure {
     None,
     /// Publishers are to be read from more slowly.
     Slow,
-    /// Messages are refused: QoS 1 and 2 with 0x97, QoS 0 by dropping them.
+    /// Messages are refused: QoS 1 and 2 with 0x97, QoS 0 by dropping them. What [has priority](has_priority) passes.
     Refuse,
-    /// Nothing that takes memory is accepted: no session, subscription or SET either.
+    /// Nothing that takes memory is accepted: no session, subscription, registration or SET, nor a message marked
+    /// `$high_priority`. What makes room passes, and what only reads.
     Full,
 }
 
@@ -82,6 +97,12 @@ pub(super) struct Ledger {
     subscription_bytes: usize,
     /// Packet identifiers that stand for remembered requests.
     pub(super) unsettled: usize,
+    /// Packet identifiers of QoS 2 messages from clients that wait for PUBREL.
+    pub(super) unreleased: usize,
+    /// Packet identifiers of QoS 2 messages to clients that wait for PUBCOMP, and stand for no message any more.
+    pub(super) released: usize,
+    /// Pending searches for retained messages.
+    pub(super) search_bytes: usize,
     watch_bytes: usize,
 }
 
@@ -105,20 +126,35 @@ impl Ledger {
     }
 }
 
+/// What a pending search for retained messages takes, its position excepted.
+pub(super) fn search_bytes(filter: &str) -> usize {
+    SEARCH + 2 * filter.len()
+}
+
 fn subscription_bytes(filter: TopicFilter<'_>) -> usize {
     let levels = if is_exact(filter) { 0 } else { filter.levels().count() };
-    SUBSCRIPTION + 2 * filter.as_str().len() + levels * LEVEL
+    let shared = filter.share_name().map_or(0, |_| SHARED + filter.as_str().len());
+    SUBSCRIPTION + 2 * filter.as_str().len() + levels * LEVEL + shared
 }
 
 impl Broker {
     /// What is in memory now.
     pub(super) fn memory_use(&self) -> MemoryUse {
-        let Ledger { session_texts, subscription_bytes, unsettled, watch_bytes, .. } = self.ledger;
+        let Ledger {
+            session_texts,
+            subscriptions: _,
+            subscription_bytes,
+            unsettled,
+            unreleased,
+            released,
+            search_bytes,
+            watch_bytes,
+        } = self.ledger;
         let connections = self.directory.by_connection.len() * CONNECTION;
         MemoryUse {
-            sessions: self.sessions.len() * SESSION + connections + session_texts,
-            subscriptions: subscription_bytes,
-            messages: self.messages.bytes(),
+            sessions: self.sessions.len() * SESSION + connections + session_texts + unreleased * UNRELEASED,
+            subscriptions: subscription_bytes + search_bytes,
+            messages: self.messages.bytes() + released * REFERENCE_COST,
             retained: self.retained.index_bytes(),
             store: self.store.bytes(),
             replays: self.replays.len() * REMEMBERED + unsettled * UNSETTLED,
@@ -144,16 +180,59 @@ impl Broker {
 
     /// Whether a message is not taken since memory runs out. It is counted then.
     pub(super) fn is_held_back(&mut self, publish: &Publish<'_>) -> bool {
-        let holds_back = self.pressure() >= Pressure::Refuse && !has_priority(publish);
+        let holds_back = match self.pressure() {
+            Pressure::None | Pressure::Slow => false,
+            Pressure::Refuse => !has_priority(publish) && !self.makes_room(publish),
+            Pressure::Full => !self.makes_room(publish),
+        };
         if holds_back && publish.qos == QoS::AtMostOnce {
             self.counters.dropped_memory += 1;
         }
         holds_back
     }
+
+    /// Whether a message deletes a retained one that is no smaller than itself.
+    fn makes_room(&self, publish: &Publish<'_>) -> bool {
+        let deletes = publish.retain && publish.payload.is_empty();
+        let Some(kept) = self.retained.message(publish.topic).filter(|_| deletes) else { return false };
+        let mut properties = Vec::new();
+        publish.properties.encode_forwarded(&mut properties);
+        publish.topic.len() + properties.len() <= self.messages.len_of(kept)
+    }
+
+    /// Whether a further answer or notification may go out that its client has to acknowledge: at the bound of memory only
+    /// within [`FULL_ALLOWANCE`].
+    pub(super) fn may_leave_unacknowledged(&self, key: SessionKey, kind: Kind) -> bool {
+        let connection = self.sessions[key.index()].connection.as_ref();
+        kind == Kind::Published
+            || connection.is_some_and(|connection| connection.in_flight_bytes < FULL_ALLOWANCE)
+            || self.pressure() < Pressure::Full
+    }
+
+    /// Whether a further answer or notification may wait for a session: at the bound of memory only for a connected client,
+    /// and within [`FULL_ALLOWANCE`].
+    pub(super) fn may_hold(&self, key: SessionKey, kind: Kind, len: usize) -> bool {
+        let session = &self.sessions[key.index()];
+        kind == Kind::Published
+            || self.pressure() < Pressure::Full
+            || session.connection.is_some() && session.queued_bytes + len <= FULL_ALLOWANCE
+    }
 }
 
-/// Whether a message passes however little memory there is: a request to the store, or what is marked as the traffic of a
-/// control plane.
+/// Whether a message passes until the bound of memory is reached: a request to the store, or what is marked as the traffic
+/// of a control plane. What lies between [`Limits::refuse_publishers_percent`] and the bound is kept free for these.
 pub fn has_priority(publish: &Publish<'_>) -> bool {
     publish.topic == REQUEST_TOPIC || publish.properties.user_properties.first(HIGH_PRIORITY).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::session::Session;
+
+    #[test]
+    fn the_fixed_costs_fit_this_machine() {
+        let size = size_of::<Session>();
+        assert!((size..=size * 5 / 4).contains(&SESSION_ENTRY), "a session is {size}");
+    }
 }

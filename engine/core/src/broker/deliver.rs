@@ -20,7 +20,7 @@ impl Broker {
     /// Sends a message to a session, or queues it. QoS 0 is not kept for a client that is away. Returns false where the
     /// queue had no room for it.
     pub(super) fn deliver(&mut self, key: SessionKey, message: MessageId, qos: QoS, kind: Kind) -> bool {
-        let session = self.session(key);
+        let session = &self.sessions[key.index()];
         let is_connected = session.connection.is_some();
         let goes_at_once = is_connected
             && match (qos, kind) {
@@ -31,7 +31,7 @@ impl Broker {
                 }
                 (QoS::AtMostOnce, Kind::Published) => true,
                 (QoS::AtMostOnce, _) => !session.has_backlog(),
-                _ => !session.has_backlog() && session.may_send(),
+                _ => !session.has_backlog() && session.may_send() && self.may_leave_unacknowledged(key, kind),
             };
         if goes_at_once {
             self.messages.retain(message);
@@ -48,6 +48,11 @@ impl Broker {
     /// Queues a message within the session's bounds. Returns whether there was room.
     fn enqueue(&mut self, key: SessionKey, queued: Queued) -> bool {
         let len = self.messages.len_of(queued.message);
+        if !self.may_hold(key, queued.kind, len) {
+            self.counters.dropped_memory += 1;
+            self.skipped(key, queued.kind);
+            return false;
+        }
         if !self.make_room(key, len) {
             self.counters.dropped_queue_full += 1;
             self.skipped(key, queued.kind);
@@ -57,6 +62,7 @@ impl Broker {
         session.queue.push_back(queued);
         session.queued_bytes += len;
         self.messages.retain(queued.message);
+        self.messages.shrink(queued.message);
         true
     }
 
@@ -133,6 +139,7 @@ impl Broker {
         }
         let packet_id = (qos > QoS::AtMostOnce).then(|| {
             self.messages.retain(message);
+            self.messages.shrink(message);
             connection.in_flight_bytes += self.messages.len_of(message);
             session.window.send(message, qos)
         });
@@ -212,8 +219,9 @@ impl Broker {
         self.counters.dropped_too_large += 1;
         self.messages.release(message);
         if qos == QoS::ExactlyOnce {
-            session.window.release(position);
-            self.outbox.push(connection.id, Item::PubRel { packet_id, reason: ReasonCode::Success });
+            let connection = connection.id;
+            self.release_identifier(key, position);
+            self.outbox.push(connection, Item::PubRel { packet_id, reason: ReasonCode::Success });
         } else {
             session.window.complete(position);
         }

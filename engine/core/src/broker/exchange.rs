@@ -16,6 +16,7 @@ impl Broker {
     /// A publisher releases a QoS 2 message: its identifier may stand for another one now [MQTT-4.3.3-11].
     pub(super) fn pub_rel(&mut self, key: SessionKey, connection: ConnectionId, packet_id: PacketId) {
         let was_known = self.session(key).unreleased.release(packet_id);
+        self.ledger.unreleased -= usize::from(was_known);
         // A client whose PUBCOMP was lost with an earlier connection asks again.
         let reason = if was_known { ReasonCode::Success } else { ReasonCode::PacketIdentifierNotFound };
         self.outbox.push(connection, Item::PubComp { packet_id, reason });
@@ -46,7 +47,7 @@ impl Broker {
             }
             Some((position, stage)) => {
                 self.forget_message(key, position, stage);
-                self.session(key).window.release(position);
+                self.release_identifier(key, position);
                 self.outbox.push(connection, Item::PubRel { packet_id, reason: ReasonCode::Success });
                 self.pump(key);
             }
@@ -78,6 +79,7 @@ impl Broker {
         let session = self.session(key);
         let Some((_, stage)) = session.window.get(position) else { return };
         let is_sent = self.forget_message(key, position, stage);
+        self.ledger.released -= usize::from(stage == Stage::Released);
         let session = self.session(key);
         session.window.complete(position);
         if let Some(connection) = &mut session.connection
@@ -86,6 +88,11 @@ impl Broker {
             connection.to_resend -= 1;
         }
         self.pump(key);
+    }
+
+    /// Notes that an exchange goes on without its message: only the identifier stays in use.
+    pub(super) fn release_identifier(&mut self, key: SessionKey, position: usize) {
+        self.ledger.released += usize::from(self.session(key).window.release(position));
     }
 
     /// Gives up the message of an exchange, if it still has one. Returns whether the client was sent it on this connection.

@@ -13,11 +13,9 @@ use super::session::{HeldWill, Kind, NEVER, OpenConnection, Session, SessionKey}
 use super::subscribe::parsed;
 use super::{Broker, Timer};
 use crate::authorization::Operation;
+use crate::connection::LONGEST_PACKET;
 use crate::identity::Identity;
 use crate::machine::ConnectionId;
-
-/// The longest packet that MQTT can carry, in bytes [MQTT 5, section 2.1.4].
-const LONGEST_PACKET: usize = 5 + 268_435_455;
 
 /// What becomes of the Will Message when a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,6 +301,9 @@ impl Broker {
         self.directory.by_client_id.swap_remove(&*session.client_id);
         self.ledger.session_texts -= session.text_bytes();
         self.ledger.unsettled -= session.unsettled_requests.len();
+        self.ledger.unreleased -= session.unreleased.len();
+        self.ledger.released -= session.window.released().count();
+        self.ledger.search_bytes -= session.awaited.as_ref().map_or(0, |awaited| awaited.bytes());
         for filter in &session.filters {
             self.end_subscription(key, parsed(filter));
         }

@@ -1,7 +1,7 @@
 //! Application messages, each held once however many sessions it is for.
 //!
-//! Where a receiver gets a message differently (RETAIN flag, subscription identifiers) it gets a view, which has a number
-//! and references as a message has: who holds one need not know.
+//! Where a receiver gets a message differently (RETAIN flag, subscription identifiers, a topic of its own) it gets a view,
+//! which has a number and references as a message has: who holds one need not know.
 //!
 //! A message is copied out of the read buffer into a buffer of its own, already in the form in which it goes out.
 //! Buffers are used again, so that a message that passes through allocates nothing in the long run.
@@ -22,9 +22,9 @@ const MAX_OVERHEAD: usize = 18;
 /// A Subscription Identifier in bytes, at most.
 const MAX_IDENTIFIER_LEN: usize = 5;
 /// What a message takes beside its content, in bytes: its entry, and half as much for empty slots and the allocator.
-const ENTRY_COST: usize = 3 * size_of::<Held>() / 2;
+pub(super) const ENTRY_COST: usize = 108;
 /// What a reference takes in a queue or window, in bytes.
-const REFERENCE_COST: usize = 12;
+pub(super) const REFERENCE_COST: usize = 12;
 /// At most this many empty buffers wait for use.
 const MAX_RECYCLED_BUFFERS: usize = 1024;
 
@@ -45,6 +45,11 @@ enum Form {
     View {
         of: MessageId,
         terms: Terms,
+    },
+    /// The message under a topic of its own. Holds a reference to the message.
+    Addressed {
+        of: MessageId,
+        topic: Vec<u8>,
     },
 }
 
@@ -69,6 +74,8 @@ pub(super) struct Envelope {
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     held: Slab<Held>,
+    /// How many of them are others under a topic of their own.
+    addressed: usize,
     /// The bytes of all contents, and how many references there are.
     content_bytes: usize,
     references: usize,
@@ -90,7 +97,19 @@ impl Messages {
         properties(&mut bytes);
         let properties_len = bytes.len() - topic_len;
         payload(&mut bytes);
+        if bytes.capacity() > MAX_RECYCLED_CAPACITY {
+            fit(&mut bytes); // A buffer that grew by doubling is up to twice as large as what is in it.
+        }
         self.insert(Form::Message(Message { bytes, topic_len, properties_len, expires_at }))
+    }
+
+    /// Holds a message under another topic, with one reference, the caller's; the content is held once however many topics
+    /// it goes out under. There are no views of it.
+    pub(super) fn hold_addressed(&mut self, of: MessageId, topic: impl FnOnce(&mut Vec<u8>)) -> MessageId {
+        let mut bytes = self.recycled.pop().unwrap_or_default();
+        topic(&mut bytes);
+        self.retain(of);
+        self.insert(Form::Addressed { of, topic: bytes })
     }
 
     /// Holds a view of a message with one reference, the caller's. A view of a view is one of the message.
@@ -102,9 +121,8 @@ impl Messages {
 
     fn insert(&mut self, form: Form) -> MessageId {
         self.references += 1;
-        if let Form::Message(message) = &form {
-            self.content_bytes += message.bytes.len();
-        }
+        self.content_bytes += form.content_len();
+        self.addressed += usize::from(matches!(form, Form::Addressed { .. }));
         let index = self.held.insert(Held { references: 1, form });
         MessageId(u32::try_from(index).expect("memory ends before 2^32 messages"))
     }
@@ -121,7 +139,10 @@ impl Messages {
         self.hold(
             |bytes| bytes.extend_from_slice(topic.as_bytes()),
             |bytes| properties.encode_forwarded(bytes),
-            |bytes| bytes.extend_from_slice(payload),
+            |bytes| {
+                bytes.reserve_exact(payload.len());
+                bytes.extend_from_slice(payload);
+            },
             expires_at,
         )
     }
@@ -160,15 +181,23 @@ impl Messages {
         if held.references > 0 {
             return;
         }
-        match self.held.remove(id.0 as usize).form {
+        let form = self.held.remove(id.0 as usize).form;
+        self.content_bytes -= form.content_len();
+        self.addressed -= usize::from(matches!(form, Form::Addressed { .. }));
+        match form {
             Form::View { of, .. } => self.release(of), // Which is a message, so this goes no deeper.
-            Form::Message(Message { mut bytes, .. }) => {
-                self.content_bytes -= bytes.len();
-                if bytes.capacity() <= MAX_RECYCLED_CAPACITY && self.recycled.len() < MAX_RECYCLED_BUFFERS {
-                    bytes.clear();
-                    self.recycled.push(bytes);
-                }
+            Form::Addressed { of, topic } => {
+                self.recycle(topic);
+                self.release(of);
             }
+            Form::Message(message) => self.recycle(message.bytes),
+        }
+    }
+
+    fn recycle(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= MAX_RECYCLED_CAPACITY && self.recycled.len() < MAX_RECYCLED_BUFFERS {
+            bytes.clear();
+            self.recycled.push(bytes);
         }
     }
 
@@ -181,7 +210,7 @@ impl Messages {
     pub(super) fn whole(&self, id: MessageId) -> MessageId {
         match self.held[id.0 as usize].form {
             Form::Message(_) => id,
-            Form::View { of, .. } => of,
+            Form::View { of, .. } | Form::Addressed { of, .. } => of,
         }
     }
 
@@ -197,10 +226,15 @@ impl Messages {
     fn message_and_terms(&self, id: MessageId) -> (&Message, Option<&Terms>) {
         match &self.held[id.0 as usize].form {
             Form::Message(message) => (message, None),
-            Form::View { of, terms } => match &self.held[of.0 as usize].form {
-                Form::Message(message) => (message, Some(terms)),
-                Form::View { .. } => unreachable!("a view is of a message"),
-            },
+            Form::View { of, terms } => (self.viewed(*of), Some(terms)),
+            Form::Addressed { of, .. } => (self.viewed(*of), None),
+        }
+    }
+
+    fn viewed(&self, of: MessageId) -> &Message {
+        match &self.held[of.0 as usize].form {
+            Form::Message(message) => message,
+            Form::View { .. } | Form::Addressed { .. } => unreachable!("a view is of a message"),
         }
     }
 
@@ -212,8 +246,8 @@ impl Messages {
     /// The message as it goes to one receiver; the Message Expiry Interval is what is left of it [MQTT-3.3.2-6].
     pub(super) fn delivery(&self, id: MessageId, envelope: Envelope, now: WallClock) -> Delivery<'_> {
         let (message, terms) = self.message_and_terms(id);
-        let (topic, rest) = message.bytes.split_at(message.topic_len);
-        let (forwarded_properties, payload) = rest.split_at(message.properties_len);
+        let (forwarded_properties, payload) =
+            message.bytes[message.topic_len..].split_at(message.properties_len);
         let left_s = |expires_at: WallClock| {
             let left_ms = expires_at.as_millis().saturating_sub(now.as_millis());
             u32::try_from(left_ms.div_ceil(1000)).unwrap_or(u32::MAX)
@@ -222,7 +256,7 @@ impl Messages {
             dup: envelope.dup,
             qos: envelope.qos,
             retain: terms.is_some_and(|terms| terms.retain),
-            topic: std::str::from_utf8(topic).expect("a topic is held as it was validated"),
+            topic: self.topic(id),
             packet_id: envelope.packet_id,
             topic_alias: None,
             message_expiry_interval_s: message.expires_at.map(left_s),
@@ -236,17 +270,29 @@ impl Messages {
     pub(super) fn max_encoded_len(&self, id: MessageId) -> usize {
         let (message, terms) = self.message_and_terms(id);
         let identifiers = terms.map_or(0, |terms| terms.identifiers.as_slice().len());
-        message.bytes.len() + MAX_OVERHEAD + identifiers * MAX_IDENTIFIER_LEN
+        let topic_len = self.topic(id).len() - message.topic_len;
+        message.bytes.len() + topic_len + MAX_OVERHEAD + identifiers * MAX_IDENTIFIER_LEN
     }
 
-    /// A message's topic, properties and payload in bytes.
+    /// A message's topic, properties and payload in bytes, with what a view of it holds by itself.
     pub(super) fn len_of(&self, id: MessageId) -> usize {
-        self.message(id).bytes.len()
+        let form = &self.held[id.0 as usize].form;
+        let viewed = match form {
+            Form::Message(_) => 0,
+            Form::View { of, .. } | Form::Addressed { of, .. } => self.viewed(*of).bytes.len(),
+        };
+        viewed + form.content_len()
     }
 
     pub(super) fn topic(&self, id: MessageId) -> &str {
-        let message = self.message(id);
-        std::str::from_utf8(&message.bytes[..message.topic_len]).expect("a topic is held as it was validated")
+        let topic = match &self.held[id.0 as usize].form {
+            Form::Addressed { topic, .. } => topic,
+            Form::Message(_) | Form::View { .. } => {
+                let message = self.message(id);
+                &message.bytes[..message.topic_len]
+            }
+        };
+        std::str::from_utf8(topic).expect("a topic is held as it was validated")
     }
 
     pub(super) fn has_payload(&self, id: MessageId) -> bool {
@@ -258,21 +304,48 @@ impl Messages {
         self.message(id).expires_at
     }
 
-    /// Gives back what a message's buffer has to spare: one that was used before can be much larger.
+    /// Gives back what the buffer of a message that is going to wait has to spare: one that was used before can be much
+    /// larger.
     pub(super) fn shrink(&mut self, id: MessageId) {
-        if let Form::Message(message) = &mut self.held[id.0 as usize].form {
-            message.bytes.shrink_to_fit();
+        let of = match &mut self.held[id.0 as usize].form {
+            Form::Message(message) => return fit(&mut message.bytes),
+            Form::Addressed { of, topic } => {
+                fit(topic);
+                *of
+            }
+            Form::View { of, .. } => *of,
+        };
+        if let Form::Message(message) = &mut self.held[of.0 as usize].form {
+            fit(&mut message.bytes);
         }
     }
 
-    /// How many messages are held.
+    /// How many messages are held; one that goes out under several topics is one.
     pub(super) fn len(&self) -> usize {
-        self.held.len()
+        self.held.len() - self.addressed
     }
 
     /// Feeds a message's content to the state hash; its number and its references are not state.
     pub(super) fn hash_content<H: Hasher>(&self, id: MessageId, state: &mut H) {
-        self.message_and_terms(id).hash(state);
+        (self.topic(id), self.message_and_terms(id)).hash(state);
+    }
+}
+
+impl Form {
+    /// The bytes of what it holds by itself.
+    fn content_len(&self) -> usize {
+        match self {
+            Self::Message(message) => message.bytes.len(),
+            Self::View { terms, .. } => terms.identifiers.bytes(),
+            Self::Addressed { topic, .. } => topic.len(),
+        }
+    }
+}
+
+/// Gives back what a buffer has to spare, beyond a little.
+fn fit(bytes: &mut Vec<u8>) {
+    if bytes.capacity() > bytes.len() + bytes.len() / 8 + 64 {
+        bytes.shrink_to_fit();
     }
 }
 
@@ -314,6 +387,60 @@ mod tests {
         let id = messages.hold_published("t", &PublishProperties::default(), &payload, WallClock::default());
         messages.release(id);
         assert!(messages.recycled.is_empty());
+    }
+
+    #[test]
+    fn the_fixed_costs_fit_this_machine() {
+        let size = 3 * size_of::<Held>() / 2;
+        assert!((size..=size * 5 / 4).contains(&ENTRY_COST), "an entry costs {size}");
+        assert_eq!(
+            size_of::<MessageId>(),
+            4,
+            "a reference costs {REFERENCE_COST} with what stands beside it"
+        );
+    }
+
+    #[test]
+    fn what_goes_out_under_several_topics_is_held_once() {
+        let mut messages = Messages::default();
+        let payload = vec![b'v'; 10_000];
+        let properties = PublishProperties::default();
+        let content = messages.hold_published("", &properties, &payload, WallClock::default());
+        let [first, second] = ["a/b", "c"]
+            .map(|topic| messages.hold_addressed(content, |bytes| bytes.extend_from_slice(topic.as_bytes())));
+        messages.release(content);
+        assert_eq!(messages.bytes(), 10_000 + 4 + 3 * ENTRY_COST + 4 * REFERENCE_COST);
+        assert_eq!((messages.len_of(first), messages.len_of(second)), (10_003, 10_001));
+        let envelope = Envelope { qos: QoS::AtLeastOnce, packet_id: PacketId::new(1), dup: false };
+        for (id, topic) in [(first, "a/b"), (second, "c")] {
+            let delivery = messages.delivery(id, envelope, WallClock::default());
+            assert_eq!((delivery.topic, delivery.payload), (topic, &payload[..]));
+            let len = delivery.encoded_len(ProtocolVersion::V5);
+            assert!((len..len + MAX_OVERHEAD).contains(&messages.max_encoded_len(id)));
+            messages.release(id);
+        }
+        assert_eq!((messages.len(), messages.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn a_message_that_waits_takes_no_more_than_it_needs() {
+        let mut messages = Messages::default();
+        let large = messages.hold(|_| (), |_| (), |bytes| bytes.resize(4000, 0), None);
+        messages.release(large);
+        let small = held(&mut messages, None);
+        messages.shrink(small);
+        assert!(messages.message(small).bytes.capacity() <= 100);
+        // A buffer that would have doubled for the last two bytes.
+        let grown = messages.hold(
+            |_| (),
+            |_| (),
+            |bytes| {
+                bytes.extend_from_slice(&[0; 10_000]);
+                bytes.extend_from_slice(b"\r\n");
+            },
+            None,
+        );
+        assert!(messages.message(grown).bytes.capacity() < 11_500);
     }
 
     #[test]

@@ -11,8 +11,10 @@
 //! - `retained_delivery`: from a new subscription to the retained messages it brings.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
-//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `retained`, `replay`, `outbox`: the data
-//!   these work on.
+//! - `operations`: how often each command of the store came, and what came of it.
+//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `retained`, `replay`,
+//!   `outbox`: the data these work on.
+//! - `room`: when their tables give back memory.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
 //! `by_connection` exactly while it is open; every reference to a message is held by one window slot, queue entry,
@@ -31,6 +33,7 @@ mod publish;
 mod replay;
 mod retained;
 mod retained_delivery;
+mod room;
 mod routing;
 mod session;
 mod shared;

@@ -21,6 +21,9 @@ pub(super) struct Subject {
     published: String,
 }
 
+/// What a [`Subject`] takes beside its texts, in bytes. A fixed number, as all costs that an account is made of.
+const SUBJECT_COST: usize = 96;
+
 /// A longer topic is not remembered, in bytes.
 const MAX_REMEMBERED_TOPIC: usize = 128;
 
@@ -28,7 +31,7 @@ impl Subject {
     /// What it occupies, in bytes.
     pub(super) fn bytes(&self) -> usize {
         let texts = self.user_name.as_ref().map_or(0, |name| name.len()) + self.policy.len();
-        size_of::<Self>()
+        SUBJECT_COST
             + MAX_REMEMBERED_TOPIC
             + texts
             + self.attributes.as_attributes().as_bytes().len()
@@ -160,5 +163,16 @@ impl Broker {
         for watched in &watched {
             self.unwatch(key, watched);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fixed_cost_fits_this_machine() {
+        let size = size_of::<Subject>();
+        assert!((size..=size * 5 / 4).contains(&SUBJECT_COST), "a subject is {size}");
     }
 }

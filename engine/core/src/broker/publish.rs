@@ -3,6 +3,7 @@
 use mayfly_wire::{ProtocolVersion, Publish, QoS, ReasonCode};
 
 use super::Broker;
+use super::accounting::Pressure;
 use super::outbox::Item;
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
@@ -49,10 +50,11 @@ impl Broker {
         }
     }
 
-    /// Publishes a message of the server itself.
+    /// Publishes a message of the server itself. At the bound of memory it goes to who takes it at once, and waits for nobody.
     pub(super) fn publish_own(&mut self, publish: &Publish<'_>) {
+        let qos = if self.pressure() == Pressure::Full { QoS::AtMostOnce } else { publish.qos };
         if !publish.topic.is_empty() {
-            self.take_message(None, publish);
+            self.take_message(None, &Publish { qos, ..*publish });
         }
     }
 
@@ -141,8 +143,8 @@ impl Broker {
             self.outbox.push(connection, Item::PubAck { packet_id, reason });
             return;
         }
-        if !reason.is_error() {
-            self.session(key).unreleased.insert(packet_id);
+        if !reason.is_error() && self.session(key).unreleased.insert(packet_id) {
+            self.ledger.unreleased += 1;
         }
         self.outbox.push(connection, Item::PubRec { packet_id, reason });
     }

@@ -10,15 +10,17 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::ops::Bound;
-use std::sync::Arc;
 
 use mayfly_wire::{QoS, TopicFilter};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::messages::{MessageId, Messages};
 use crate::time::WallClock;
 
 /// What an entry costs beside its topic and its message: key, value and their share of the map's nodes, in bytes.
-const ENTRY_LEN: usize = 64;
+const ENTRY_LEN: usize = 88;
+/// What the expiry of an entry costs beside its copy of the key, in bytes.
+const EXPIRY_LEN: usize = 56;
 
 /// Between the levels of a key.
 const SEPARATOR: char = '\0';
@@ -30,7 +32,7 @@ pub(super) struct Retained {
     /// Keys of those that expire, with the sequence number to tell two of one time apart.
     expiries: BTreeMap<(WallClock, u64), Box<str>>,
     bytes: usize,
-    key_bytes: usize,
+    index_bytes: usize,
     next_sequence: u64,
 }
 
@@ -42,8 +44,21 @@ pub(super) struct Kept {
     pub(super) qos: QoS,
     /// Greater than that of all that were stored before.
     pub(super) sequence: u64,
-    /// The Client Identifier that it was published under, for No Local; `None` for the server's own.
-    pub(super) publisher: Option<Arc<str>>,
+    /// Who published it, for No Local; `None` for the server's own.
+    pub(super) publisher: Option<Publisher>,
+}
+
+/// Tells publishers apart, by a digest of the Client Identifier: a retained message outlives the session of its publisher,
+/// and is not to keep its name in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Publisher([u64; 2]);
+
+impl Publisher {
+    pub(super) fn new(client_id: &str) -> Self {
+        let digest = xxh3_128(client_id.as_bytes()).to_le_bytes();
+        let (low, high) = digest.split_at(8);
+        Self([low, high].map(|half| u64::from_le_bytes(half.try_into().expect("half of 16 bytes"))))
+    }
 }
 
 /// Where a search stands: what is less was looked at.
@@ -73,7 +88,7 @@ impl Retained {
 
     /// What they occupy beside their messages, nearly.
     pub(super) fn index_bytes(&self) -> usize {
-        self.by_topic.len() * ENTRY_LEN + self.key_bytes
+        self.index_bytes
     }
 
     /// What is stored from now on has this sequence number or a greater one.
@@ -81,16 +96,25 @@ impl Retained {
         self.next_sequence
     }
 
-    /// Whether another message of this topic, and of this length in bytes, keeps within the bounds.
+    /// The message of a topic.
+    pub(super) fn message(&self, topic: &str) -> Option<MessageId> {
+        self.by_topic.get(&*key_of(topic)).map(|kept| kept.message)
+    }
+
+    /// Whether another message of this topic, and of this length in bytes, keeps within the bounds. One that takes no more
+    /// than what it replaces always does: bounds may have been lowered since.
     pub(super) fn has_room(&self, messages: &Messages, message: MessageId, bounds: (usize, usize)) -> bool {
         let topic = messages.topic(message);
         let (displaced, displaced_len) = match self.by_topic.get(&*key_of(topic)) {
             Some(kept) => (1, entry_len(messages, kept.message)),
             None => (0, 0),
         };
+        let len = entry_len(messages, message);
+        if len <= displaced_len {
+            return true;
+        }
         let (max_messages, max_bytes) = bounds;
-        self.by_topic.len() - displaced < max_messages
-            && self.bytes - displaced_len + entry_len(messages, message) <= max_bytes
+        self.by_topic.len() - displaced < max_messages && self.bytes - displaced_len + len <= max_bytes
     }
 
     /// Stores a message under its topic, in place of an earlier one. The caller's reference to it goes with it.
@@ -99,14 +123,14 @@ impl Retained {
         messages: &mut Messages,
         message: MessageId,
         qos: QoS,
-        publisher: Option<Arc<str>>,
+        publisher: Option<Publisher>,
     ) {
         let key = key_of(messages.topic(message));
         self.remove(messages, &key);
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.bytes += entry_len(messages, message);
-        self.key_bytes += key.len();
+        self.index_bytes += index_len(messages, message);
         if let Some(expires_at) = messages.expires_at(message) {
             self.expiries.insert((expires_at, sequence), key.clone());
         }
@@ -137,7 +161,7 @@ impl Retained {
     fn remove(&mut self, messages: &mut Messages, key: &str) {
         let Some(kept) = self.by_topic.remove(key) else { return };
         self.bytes -= entry_len(messages, kept.message);
-        self.key_bytes -= key.len();
+        self.index_bytes -= index_len(messages, kept.message);
         if let Some(expires_at) = messages.expires_at(kept.message) {
             self.expiries.remove(&(expires_at, kept.sequence));
         }
@@ -183,10 +207,18 @@ impl Retained {
 }
 
 impl Position {
+    /// The bytes of its text.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn set(&mut self, start: &str, end: &str) {
         self.0.clear();
         self.0.push_str(start);
         self.0.push_str(end);
+        if self.0.capacity() > 256 && self.0.capacity() / 4 > self.0.len() {
+            self.0.shrink_to_fit(); // A long topic that it has passed.
+        }
     }
 }
 
@@ -249,7 +281,14 @@ fn key_of(topic: &str) -> Box<str> {
 }
 
 fn entry_len(messages: &Messages, message: MessageId) -> usize {
-    ENTRY_LEN + messages.topic(message).len() + messages.len_of(message)
+    index_len(messages, message) + messages.len_of(message)
+}
+
+/// What a message takes in the index. A key is as long as its topic.
+fn index_len(messages: &Messages, message: MessageId) -> usize {
+    let key_len = messages.topic(message).len();
+    let expiry = messages.expires_at(message).map_or(0, |_| EXPIRY_LEN + key_len);
+    ENTRY_LEN + key_len + expiry
 }
 
 #[cfg(test)]

@@ -16,9 +16,10 @@ use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use mayfly_wire::{QoS, TopicFilter};
 
+use super::accounting::search_bytes;
 use super::filter_index::is_exact;
 use super::messages::{MessageId, Messages};
-use super::retained::{Kept, Position, Step};
+use super::retained::{Kept, Position, Publisher, Step};
 use super::session::{Kind, Queued, SessionKey};
 use super::subscriptions::Subscriber;
 use super::view::{Identifiers, Terms};
@@ -38,6 +39,8 @@ pub(super) struct Awaited {
     /// In the order of subscribing.
     searches: BTreeMap<u64, Search>,
     by_filter: IndexMap<Box<str>, u64, FixedState>,
+    /// What the searches occupy.
+    bytes: usize,
     /// QoS 0 messages that came since. They do not wait for the window and so not in the session's queue.
     behind: VecDeque<MessageId>,
     behind_bytes: usize,
@@ -72,7 +75,7 @@ impl Broker {
         if has_room {
             self.messages.retain(message);
             self.messages.shrink(message);
-            let publisher = publisher.map(|key| self.session(key).client_id.clone());
+            let publisher = publisher.map(|key| Publisher::new(&self.session(key).client_id));
             self.retained.store(&mut self.messages, message, qos, publisher);
         } else {
             self.counters.retained_refused += 1;
@@ -102,13 +105,18 @@ impl Broker {
         };
         let hash_state = self.hash_state.clone();
         let awaited = self.session(key).awaited.get_or_insert_with(|| Box::new(Awaited::new(hash_state)));
+        let before = awaited.bytes;
         awaited.push(search);
+        let after = awaited.bytes;
+        self.ledger.search_bytes += after - before;
     }
 
     /// Ends the search of a subscription that ends.
     pub(super) fn forget_retained(&mut self, key: SessionKey, filter: &str) {
-        if let Some(awaited) = &mut self.session(key).awaited {
+        if let Some(awaited) = &mut self.sessions[key.index()].awaited {
+            let before = awaited.bytes;
             awaited.remove(filter);
+            self.ledger.search_bytes -= before - awaited.bytes;
         }
     }
 
@@ -120,6 +128,7 @@ impl Broker {
         let Some(awaited) = &mut self.sessions[key.index()].awaited else { return };
         if awaited.behind.len() < max_messages && awaited.behind_bytes + len <= max_bytes {
             self.messages.retain(message);
+            self.messages.shrink(message);
             awaited.behind.push_back(message);
             awaited.behind_bytes += len;
         } else {
@@ -130,7 +139,10 @@ impl Broker {
     /// Sends what it may of a connected session's retained messages. Whether that was all: then the queue's turn has come.
     pub(super) fn send_retained(&mut self, key: SessionKey) -> bool {
         let Some(mut awaited) = self.session(key).awaited.take() else { return true };
+        let before = awaited.bytes;
         let is_done = awaited.resumes_at.is_none() && self.send_piece(key, &mut awaited);
+        self.ledger.search_bytes += awaited.bytes;
+        self.ledger.search_bytes -= before;
         if is_done {
             for message in std::mem::take(&mut awaited.behind) {
                 if self.messages.is_expired(message, self.now.wall) {
@@ -149,7 +161,8 @@ impl Broker {
     /// Sends one piece. Whether the searches have ended; otherwise an acknowledgement or a timer will go on.
     fn send_piece(&mut self, key: SessionKey, awaited: &mut Awaited) -> bool {
         let mut left = PIECE_BYTES;
-        while let Some(search) = awaited.searches.values_mut().next() {
+        while let Some(mut first) = awaited.searches.first_entry() {
+            let search = first.get_mut();
             if search.qos > QoS::AtMostOnce && !self.session(key).may_send() {
                 return false;
             }
@@ -160,7 +173,11 @@ impl Broker {
                 return false;
             }
             left = left.saturating_sub(STEP_COST);
-            match self.step(search) {
+            let stood_at = search.position.len();
+            let step = self.step(search);
+            awaited.bytes += search.position.len();
+            awaited.bytes -= stood_at;
+            match step {
                 Step::Passed => {}
                 Step::End => awaited.pop(),
                 Step::Found(kept) => {
@@ -187,7 +204,7 @@ impl Broker {
     /// client itself published where it asked for No Local [MQTT-3.8.3-3].
     fn is_wanted(&self, key: SessionKey, search: &Search, kept: &Kept) -> bool {
         let client_id = &self.sessions[key.index()].client_id;
-        let is_own = search.no_local && kept.publisher.as_ref() == Some(client_id);
+        let is_own = search.no_local && kept.publisher == Some(Publisher::new(client_id));
         let is_newer = kept.sequence >= search.end;
         !is_own && !is_newer && !self.messages.is_expired(kept.message, self.now.wall)
     }
@@ -213,11 +230,24 @@ impl Broker {
         }
         awaited.behind.drain(..).for_each(|message| self.messages.release(message));
         awaited.behind_bytes = 0;
-        awaited.searches.retain(|_, search| search.qos > QoS::AtMostOnce);
-        awaited.by_filter.retain(|_, order| awaited.searches.contains_key(order));
+        let before = awaited.bytes;
+        let Awaited { searches, by_filter, bytes, .. } = &mut *awaited;
+        searches.retain(|_, search| {
+            let stays = search.qos > QoS::AtMostOnce;
+            *bytes -= if stays { 0 } else { search.bytes() };
+            stays
+        });
+        by_filter.retain(|_, order| searches.contains_key(order));
+        self.ledger.search_bytes -= before - awaited.bytes;
         if !awaited.searches.is_empty() {
             self.session(key).awaited = Some(awaited);
         }
+    }
+}
+
+impl Search {
+    fn bytes(&self) -> usize {
+        search_bytes(&self.filter) + self.position.len()
     }
 }
 
@@ -226,27 +256,36 @@ impl Awaited {
         Self {
             searches: BTreeMap::new(),
             by_filter: IndexMap::with_hasher(hash_state),
+            bytes: 0,
             behind: VecDeque::new(),
             behind_bytes: 0,
             resumes_at: None,
         }
     }
 
+    /// What the searches occupy, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn push(&mut self, search: Search) {
+        self.bytes += search.bytes();
         let order = self.searches.last_key_value().map_or(0, |(last, _)| last + 1);
         self.by_filter.insert(search.filter.clone(), order);
         self.searches.insert(order, search);
     }
 
     fn remove(&mut self, filter: &str) {
-        if let Some(order) = self.by_filter.swap_remove(filter) {
-            self.searches.remove(&order);
+        let order = self.by_filter.swap_remove(filter);
+        if let Some(search) = order.and_then(|order| self.searches.remove(&order)) {
+            self.bytes -= search.bytes();
         }
     }
 
     /// Takes out the first search.
     fn pop(&mut self) {
         if let Some((_, search)) = self.searches.pop_first() {
+            self.bytes -= search.bytes();
             self.by_filter.swap_remove(&search.filter);
         }
     }

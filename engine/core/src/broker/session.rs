@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
@@ -38,8 +37,7 @@ pub(super) const NEVER: u32 = u32::MAX;
 /// A client's session.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Shared with the retained messages that it publishes.
-    pub(super) client_id: Arc<str>,
+    pub(super) client_id: Box<str>,
     /// Who its client is under the rules, or was when it was last here; `None`: it may do everything.
     pub(super) subject: Option<Box<Subject>>,
     /// The connection in use; `None` while the client is away.
@@ -139,9 +137,9 @@ impl Session {
         }
     }
 
-    /// The bytes of its client identifier and of who its client is.
+    /// The bytes of its client identifier, which the directory has too, and of who its client is.
     pub(super) fn text_bytes(&self) -> usize {
-        self.client_id.len() + self.subject.as_ref().map_or(0, |subject| subject.bytes())
+        2 * self.client_id.len() + self.subject.as_ref().map_or(0, |subject| subject.bytes())
     }
 
     /// So many messages at the front of the window were sent on this connection; those behind are to be sent again.

@@ -17,6 +17,7 @@ use super::Broker;
 use super::accounting::Pressure;
 use super::messages::MessageId;
 use super::replay::{DEFAULT_RETENTION, RequestId};
+use super::room;
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
 use crate::machine::ConnectionId;
@@ -31,6 +32,9 @@ const FENCING_TOKEN: &str = "__ft";
 
 /// The longest topic name in bytes [MQTT-1.5.4].
 const MAX_TOPIC_LEN: usize = u16::MAX as usize;
+/// What stands around a value in a response or notification is no longer than this, in bytes.
+const MAX_FRAMING: usize = 64;
+
 /// What stands between client and key in a notification's topic.
 const NOTIFY_INFIX: &str = "/command/notify/";
 
@@ -140,6 +144,9 @@ impl Broker {
             Some(request) => unsettled.insert(packet_id, request),
             None => unsettled.swap_remove(&packet_id),
         };
+        if let Some(room) = room::spare(unsettled.len(), unsettled.capacity()) {
+            unsettled.shrink_to(room);
+        }
         self.ledger.unsettled += usize::from(request.is_some());
         self.ledger.unsettled -= usize::from(before.is_some());
         if let Some(before) = before
@@ -240,6 +247,7 @@ impl Broker {
     /// Registers a session's connection for notifications of `key`.
     fn watch(&mut self, session: SessionKey, key: &[u8]) -> Result<Outcome<'static>, ServiceError> {
         let max_watched_keys = self.limits.max_watched_keys as usize;
+        let is_full = self.pressure() == Pressure::Full;
         let client_id = &self.sessions[session.index()].client_id;
         let topic_len =
             NOTIFY_TOPIC_PREFIX.len() + 1 + 2 * client_id.len() + NOTIFY_INFIX.len() + 2 * key.len();
@@ -248,7 +256,7 @@ impl Broker {
         }
         let watched = self.watched_keys(session);
         if !watched.contains(key) {
-            if watched.len() >= max_watched_keys {
+            if watched.len() >= max_watched_keys || is_full {
                 return Err(ServiceError::QuotaExceeded);
             }
             watched.insert(key.into());
@@ -286,30 +294,40 @@ impl Broker {
 
     /// Tells the watchers of `key` that it was set to `value`, or deleted.
     pub(super) fn notify(&mut self, key: &[u8], value: Option<&[u8]>, version: Version) {
+        if !self.watchers.contains_key(key) {
+            return;
+        }
+        set_text(&mut self.version_text, version);
+        let user_properties = [(TIMESTAMP, text(&self.version_text))];
+        let properties = PublishProperties {
+            user_properties: UserProperties::from_pairs(&user_properties),
+            ..PublishProperties::default()
+        };
+        // Once for all watchers; their topics differ.
+        let change = self.messages.hold(
+            |_| (),
+            |bytes| properties.encode_forwarded(bytes),
+            |bytes| match value {
+                Some(value) => {
+                    bytes.reserve_exact(value.len() + MAX_FRAMING);
+                    resp3::encode_array(&[b"NOTIFY", b"SET", b"VALUE", value], bytes);
+                }
+                None => resp3::encode_array(&[b"NOTIFY", b"DELETE"], bytes),
+            },
+            None,
+        );
         let mut position = 0;
         while let Some(&session) = self.watchers.get(key).and_then(|watchers| watchers.get_index(position)) {
             position += 1;
             let client_id = &self.sessions[session.index()].client_id;
-            set_text(&mut self.version_text, version);
-            let user_properties = [(TIMESTAMP, text(&self.version_text))];
-            let properties = PublishProperties {
-                user_properties: UserProperties::from_pairs(&user_properties),
-                ..PublishProperties::default()
-            };
-            let message = self.messages.hold(
-                |bytes| push_notify_topic(bytes, client_id, key),
-                |bytes| properties.encode_forwarded(bytes),
-                |bytes| match value {
-                    Some(value) => resp3::encode_array(&[b"NOTIFY", b"SET", b"VALUE", value], bytes),
-                    None => resp3::encode_array(&[b"NOTIFY", b"DELETE"], bytes),
-                },
-                None,
-            );
+            let message =
+                self.messages.hold_addressed(change, |bytes| push_notify_topic(bytes, client_id, key));
             // Straight to the client: it need not subscribe, and gets one copy if it does.
             self.deliver(session, message, QoS::AtLeastOnce, Kind::Notification);
             self.messages.release(message);
             self.counters.notifications += 1;
         }
+        self.messages.release(change);
     }
 }
 
@@ -361,7 +379,12 @@ fn hold_response(
     messages.hold(
         |bytes| bytes.extend_from_slice(request.response_topic.as_bytes()),
         |bytes| properties.encode_forwarded(bytes),
-        |bytes| reply.encode(bytes),
+        |bytes| {
+            if let Reply::Blob(value) = reply {
+                bytes.reserve_exact(value.len() + MAX_FRAMING);
+            }
+            reply.encode(bytes);
+        },
         None,
     )
 }

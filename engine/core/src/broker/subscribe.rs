@@ -10,6 +10,7 @@ use super::Broker;
 use super::accounting::Pressure;
 use super::filter_index::is_exact;
 use super::outbox::Item;
+use super::room;
 use super::session::SessionKey;
 use super::subscriptions::Subscriber;
 use crate::authorization::Operation;
@@ -131,8 +132,12 @@ impl Broker {
 
     /// Ends a session's subscription. Returns whether there was one.
     pub(super) fn remove_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
-        let existed = self.session(key).filters.swap_remove(filter.as_str());
+        let filters = &mut self.session(key).filters;
+        let existed = filters.swap_remove(filter.as_str());
         if existed {
+            if let Some(room) = room::spare(filters.len(), filters.capacity()) {
+                filters.shrink_to(room);
+            }
             self.end_subscription(key, filter);
             self.forget_retained(key, filter.as_str());
         }

@@ -8,8 +8,7 @@ use std::collections::VecDeque;
 
 use mayfly_wire::PacketId;
 
-/// An empty set with room for more than this gives it back.
-const MAX_IDLE_CAPACITY: usize = 64;
+use super::room;
 
 /// Packet Identifiers, each a message that may arrive again.
 #[derive(Debug, Default, Hash)]
@@ -29,19 +28,19 @@ impl Unreleased {
         self.ids.binary_search(&id).is_ok()
     }
 
-    /// Notes that a message was taken.
-    pub(super) fn insert(&mut self, id: PacketId) {
-        if let Err(position) = self.ids.binary_search(&id) {
-            self.ids.insert(position, id);
-        }
+    /// Notes that a message was taken; false if its identifier was there already.
+    pub(super) fn insert(&mut self, id: PacketId) -> bool {
+        let Err(position) = self.ids.binary_search(&id) else { return false };
+        self.ids.insert(position, id);
+        true
     }
 
     /// Notes that the client will not send this message again; false if there was none.
     pub(super) fn release(&mut self, id: PacketId) -> bool {
         let Ok(position) = self.ids.binary_search(&id) else { return false };
         self.ids.remove(position);
-        if self.ids.is_empty() && self.ids.capacity() > MAX_IDLE_CAPACITY {
-            self.ids = VecDeque::new();
+        if let Some(room) = room::spare(self.ids.len(), self.ids.capacity()) {
+            self.ids.shrink_to(room);
         }
         true
     }
@@ -69,10 +68,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_set_is_small_again() {
+    fn a_set_that_has_shrunk_is_small_again() {
         let mut unreleased = Unreleased::default();
-        (1..=1000).for_each(|taken| unreleased.insert(id(taken)));
-        (1..=1000).for_each(|taken| assert!(unreleased.release(id(taken))));
-        assert!(unreleased.ids.capacity() <= MAX_IDLE_CAPACITY);
+        (1..=1000).for_each(|taken| assert!(unreleased.insert(id(taken))));
+        (1..1000).for_each(|taken| assert!(unreleased.release(id(taken))));
+        assert!(unreleased.ids.capacity() <= room::KEPT);
+        assert!(unreleased.contains(id(1000)));
     }
 }

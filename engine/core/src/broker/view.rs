@@ -47,6 +47,14 @@ impl From<&[u32]> for Identifiers {
 }
 
 impl Identifiers {
+    /// The bytes that they take beside the view.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::None | Self::One(_) => 0,
+            Self::Several(several) => size_of_val(&**several),
+        }
+    }
+
     pub(super) fn as_slice(&self) -> &[u32] {
         match self {
             Self::None => &[],

@@ -11,12 +11,10 @@ use std::hash::{Hash, Hasher};
 use mayfly_wire::{PacketId, QoS};
 
 use super::messages::{MessageId, Messages};
+use super::room;
 
 /// As many identifiers as there are: 1 to 65,535.
 const IDENTIFIERS: u16 = u16::MAX;
-
-/// An empty window with room for more messages than this gives it back.
-const MAX_IDLE_CAPACITY: usize = 64;
 
 /// How far the exchange of one message has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,15 +79,16 @@ impl Window {
     }
 
     /// Notes that the client has the message at this position for certain and is sent PUBREL. The identifier stays in use.
-    pub(super) fn release(&mut self, position: usize) {
-        self.in_flight[position].stage = Stage::Released;
+    /// Returns false if that was noted before.
+    pub(super) fn release(&mut self, position: usize) -> bool {
+        std::mem::replace(&mut self.in_flight[position].stage, Stage::Released) != Stage::Released
     }
 
     /// Notes that the exchange at this position is complete.
     pub(super) fn complete(&mut self, position: usize) {
         self.in_flight.remove(position);
-        if self.in_flight.is_empty() && self.in_flight.capacity() > MAX_IDLE_CAPACITY {
-            self.in_flight = VecDeque::new();
+        if let Some(room) = room::spare(self.in_flight.len(), self.in_flight.capacity()) {
+            self.in_flight.shrink_to(room);
         }
     }
 
@@ -204,10 +203,11 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_window_is_small_again() {
+    fn a_window_that_has_shrunk_is_small_again() {
         let mut window = Window::default();
         let sent: Vec<_> = (0..1000).map(|_| send(&mut window)).collect();
-        assert!(sent.into_iter().all(|id| complete(&mut window, id)));
-        assert!(window.in_flight.capacity() <= MAX_IDLE_CAPACITY);
+        assert!(sent[..999].iter().all(|id| complete(&mut window, *id)));
+        assert!(window.in_flight.capacity() <= room::KEPT);
+        assert!(complete(&mut window, sent[999]));
     }
 }

@@ -50,7 +50,7 @@ use outgoing::Outgoing;
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 
 /// The longest packet that MQTT can carry, in bytes [MQTT 5, section 2.1.4].
-const LONGEST_PACKET: usize = 5 + 268_435_455;
+pub(crate) const LONGEST_PACKET: usize = 5 + 268_435_455;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {

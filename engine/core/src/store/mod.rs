@@ -84,7 +84,10 @@ pub(crate) struct Room {
 
 /// What a key takes beside its bytes and its value's: its entry, its place in the index and perhaps a deadline, with some
 /// half as much again for empty slots and the allocator.
-const ENTRY_COST: usize = 3 * size_of::<Entry>() / 2 + 24;
+const ENTRY_COST: usize = 136;
+
+/// What a fencing token takes beside the bytes of its node id.
+const TOKEN_COST: usize = 32;
 
 /// A deadline in the ordered set of them.
 const EXPIRY_COST: usize = 40;
@@ -163,7 +166,7 @@ impl Store {
                 return Ok(Outcome::Refused(entry.version));
             }
         }
-        self.check_room(found, (key, value), room)?;
+        self.check_room(found, (key, value), (context.fencing_token, expiry.is_some()), room)?;
         let version = self.clock.next(context.now.wall, context.timestamp);
         let expires_at = expiry.map(|expiry| context.now.monotonic.after(expiry));
         let fencing_token = context.fencing_token.map(|token| Box::new(FencingToken::new(token)));
@@ -250,13 +253,15 @@ impl Store {
         &self,
         found: Option<u32>,
         (key, value): (&[u8], &[u8]),
+        (token, expires): (Option<Hlc<'_>>, bool),
         room: Room,
     ) -> Result<(), ServiceError> {
-        let grows_by = match found {
-            Some(slot) => value.len().saturating_sub(self.entries[slot as usize].value.len()),
-            None if self.entries.len() >= room.max_keys => return Err(ServiceError::QuotaExceeded),
-            None => ENTRY_COST + key.len() + value.len(),
-        };
+        if found.is_none() && self.entries.len() >= room.max_keys {
+            return Err(ServiceError::QuotaExceeded);
+        }
+        let before = found.map_or(0, |slot| self.entries[slot as usize].bytes());
+        let after = entry_bytes((key, value), token.map(|token| token.node_id), expires);
+        let grows_by = after.saturating_sub(before);
         if grows_by > 0 && self.bytes() + grows_by > room.max_bytes {
             return Err(ServiceError::QuotaExceeded);
         }
@@ -307,9 +312,18 @@ impl Hash for Store {
 }
 
 impl Entry {
+    /// The bytes of its key, value and fencing token.
     fn content_bytes(&self) -> usize {
-        let token = self.fencing_token.as_ref().map_or(0, |_| size_of::<FencingToken>());
-        self.key.len() + self.value.len() + token
+        content_bytes((&self.key, &self.value), self.token_node_id())
+    }
+
+    /// What it occupies, in bytes.
+    fn bytes(&self) -> usize {
+        entry_bytes((&self.key, &self.value), self.token_node_id(), self.expires_at.is_some())
+    }
+
+    fn token_node_id(&self) -> Option<&str> {
+        self.fencing_token.as_ref().map(|token| token.as_hlc().node_id)
     }
 
     /// A key with a token wants one at least as high; a key without takes any.
@@ -338,6 +352,14 @@ impl Entry {
         self.fencing_token = fencing_token;
         std::mem::replace(&mut self.expires_at, expires_at)
     }
+}
+
+fn content_bytes((key, value): (&[u8], &[u8]), token_node_id: Option<&str>) -> usize {
+    key.len() + value.len() + token_node_id.map_or(0, |node_id| TOKEN_COST + node_id.len())
+}
+
+fn entry_bytes(content: (&[u8], &[u8]), token_node_id: Option<&str>, expires: bool) -> usize {
+    ENTRY_COST + content_bytes(content, token_node_id) + if expires { EXPIRY_COST } else { 0 }
 }
 
 #[cfg(test)]

@@ -145,3 +145,11 @@ fn clocks_too_far_ahead_are_refused() {
     assert_eq!(store.check_clocks(&fenced(60_000)), Ok(()));
     assert_eq!(store.check_clocks(&fenced(60_001)), Err(ServiceError::FencingTokenTooFarAhead));
 }
+
+#[test]
+fn the_fixed_costs_fit_this_machine() {
+    let entry = 3 * size_of::<Entry>() / 2 + 24;
+    assert!((entry..=entry * 5 / 4).contains(&ENTRY_COST), "an entry costs {entry}");
+    let token = size_of::<FencingToken>();
+    assert!((token..=token * 5 / 4).contains(&TOKEN_COST), "a token costs {token}");
+}

@@ -6,7 +6,7 @@ use mayfly_wire::{Publish, PublishProperties, QoS, ReasonCode, UserProperties};
 use crate::harness::packets::{self, lasting, qos_0, qos_1, qos_2};
 use crate::harness::{Client, World};
 
-const QUOTA: &str = "-ERR the quota has been exceeded\r\n";
+pub(crate) const QUOTA: &str = "-ERR the quota has been exceeded\r\n";
 
 #[test]
 fn sessions_are_bounded_and_old_ones_still_resume() {
@@ -57,13 +57,13 @@ fn keys_and_their_bytes_are_bounded() {
 }
 
 /// Sets the bound of memory so that what is in use is this part of it.
-fn use_percent(world: &mut World, percent: u64) {
+pub(crate) fn use_percent(world: &mut World, percent: u64) {
     let used = world.broker.statistics().memory.total() as u64;
     world.handle(&Input::Limits(Limits { max_memory_bytes: used * 100 / percent, ..Limits::default() }));
 }
 
 /// A client that is subscribed to everything, and another one; and so much in memory that a session more is little.
-fn world() -> (World, Client, Client) {
+pub(crate) fn world() -> (World, Client, Client) {
     let mut world = World::new();
     let (witness, client) = (world.connect("w"), world.store_client("a"));
     world.subscribe(witness, "#", QoS::AtMostOnce);

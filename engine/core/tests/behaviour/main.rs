@@ -19,6 +19,7 @@ mod exactly_once;
 mod expiring_messages;
 mod fencing;
 mod flow_control;
+mod full_memory;
 mod inbound_flow_control;
 mod keeping_alive;
 mod limits_of_the_broker;
