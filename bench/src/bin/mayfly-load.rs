@@ -42,9 +42,13 @@ enum Load {
         /// Clients that try at the same time; by default all
         #[arg(long, value_parser = at_least_one)]
         at_once: Option<usize>,
-        /// What p99 of the connected clients may be at most, as a multiple of that without the storm; by default anything
+        /// What p99 of the connected clients may be at most, as a multiple of that before the storm; by default anything
         #[arg(long, value_name = "TIMES")]
         max_ratio: Option<f64>,
+        /// With --max-ratio, how many storms at most where p99 after one differs from that before it: a machine that is busy
+        /// with something else shows nothing
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+        tries: u32,
         /// Everybody comes with a password
         #[arg(long = "passwords")]
         has_passwords: bool,
@@ -99,9 +103,16 @@ impl Load {
     fn run(self, program: &Program) -> Result<Report, LoadError> {
         match self {
             Self::Idle { connections } => Idle { connections }.run(program),
-            Self::Storm { clients, at_once, max_ratio, has_passwords, probe: Probe { idle, rate } } => {
+            Self::Storm {
+                clients,
+                at_once,
+                max_ratio,
+                tries,
+                has_passwords,
+                probe: Probe { idle, rate },
+            } => {
                 let at_once = at_once.unwrap_or(clients);
-                Storm { clients, at_once, idle, rate, max_ratio, has_passwords }.run(program)
+                Storm { clients, at_once, idle, rate, max_ratio, tries, has_passwords }.run(program)
             }
             Self::SlowReader { messages, payload, write_timeout, max_p99, probe: Probe { idle, rate } } => {
                 SlowReader { messages, payload, write_timeout, idle, rate, max_p99 }.run(program)

@@ -7,8 +7,9 @@
 //! - [`idle`], [`storm`], [`slow_reader`]: the loads
 //! - [`server`]: the process under load, its memory and its metrics
 //! - [`peer`]: a client on a blocking socket; [`probe`]: clients that exchange messages at a steady rate meanwhile
-//! - [`report`]: what a load prints
+//! - [`comparison`]: what a load does to their latency; [`report`]: what a load prints
 
+pub mod comparison;
 pub mod idle;
 pub mod peer;
 pub mod probe;

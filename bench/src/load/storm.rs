@@ -8,18 +8,19 @@ use std::thread;
 use std::time::Duration;
 
 use mayfly_auth::{Verifiers, with_user};
-use mayfly_net::{Clock, SystemClock};
-use mayfly_reports::{Latency, LatencyRecorder};
+use mayfly_net::{Clock, SystemClock, Workers, give_way};
+use mayfly_reports::LatencyRecorder;
 use mayfly_wire::ReasonCode;
 use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, LocalSet};
 
+use super::comparison::Comparison;
 use super::peer::Peer;
 use super::probe::Probe;
 use super::report::{Report, milliseconds};
 use super::server::{Program, Server};
-use super::{LoadError, allow_connections, during};
+use super::{LoadError, PATIENCE, allow_connections, during};
 use crate::client::{ClientError, Settings};
 use crate::link::{Link, LinkError};
 use crate::plan::Window;
@@ -40,12 +41,14 @@ pub struct Storm {
     pub clients: usize,
     /// So many of them try at the same time.
     pub at_once: usize,
-    /// How long the connected clients' latency is measured before and after.
+    /// How long the connected clients' latency is measured before the storm, and after it when its clients have gone.
     pub idle: Duration,
     /// Messages that they exchange each second.
     pub rate: u32,
-    /// Their p99 during the storm is held to so many times that before and after it, if at all.
+    /// Their p99 during the storm is held to so many times that before it, if at all.
     pub max_ratio: Option<f64>,
+    /// Storms at most, as long as the machine is too unsteady for one to say anything.
+    pub tries: u32,
     /// Whether everybody comes with a password, which the server hashes to verify it.
     pub has_passwords: bool,
 }
@@ -57,11 +60,27 @@ struct Gust {
     waits: LatencyRecorder,
     /// Attempts that the server refused since it was busy.
     busy: u64,
+    /// From the first attempt of all until the last client was let in.
+    took: Duration,
 }
 
 impl Storm {
-    /// Lets the clients loose, and reports how they and the connected clients fared.
+    /// Lets the clients loose, and reports how they and the connected clients fared. Where p99 is held to a bound and the
+    /// machine is too unsteady for that, does it again, on another server.
     pub fn run(self, program: &Program) -> Result<Report, LoadError> {
+        let mut tries = 1;
+        loop {
+            let (gust, latency) = self.once(program)?;
+            let report = self.report(&gust, &latency);
+            if self.max_ratio.is_none() || latency.is_steady() || tries >= self.tries {
+                return Ok(report);
+            }
+            eprint!("{}", report.text());
+            tries += 1;
+        }
+    }
+
+    fn once(self, program: &Program) -> Result<(Gust, Comparison), LoadError> {
         let connections = self.clients + 64;
         allow_connections(connections)?;
         let authentication =
@@ -72,19 +91,36 @@ impl Storm {
             refuses_a_wrong_password(&server)?;
         }
         let probe = Probe::connect(server.address(), self.rate, &self.client("probe"))?;
-        let ((gust, [before, storm, after]), samples) = probe.run(|clock| {
+        let connected = server.metric("connections_open")?;
+        let ((gust, [before, beside_others, during, leaving, after]), samples) = probe.run(|clock| {
             let begin = clock.now().monotonic;
             thread::sleep(self.idle);
+            let busy = clock.now().monotonic;
+            if self.has_passwords {
+                hash_for(self.idle, clock);
+            }
             let start = clock.now().monotonic;
             let gust = self.blow(&server, clock)?;
-            let end = clock.now().monotonic;
+            let end = start.after(gust.took);
+            let open = server.await_metric("connections_open", connected, PATIENCE)?;
+            if open != connected {
+                return Err(LoadError::Server(format!(
+                    "{open} connections are open instead of {connected}, {} s after the storm",
+                    PATIENCE.as_secs()
+                )));
+            }
+            let calm = clock.now().monotonic;
             thread::sleep(self.idle);
             let until = clock.now().monotonic;
-            let [before, after] = [(begin, start), (end, until)].map(|(from, until)| Window { from, until });
-            Ok((gust, [before, Window { from: start, until: end }, after]))
+            Ok((
+                gust,
+                [(begin, busy), (busy, start), (start, end), (end, calm), (calm, until)]
+                    .map(|(from, until)| Window { from, until }),
+            ))
         })?;
-        let latency = [before, storm, after].map(|window| samples.latency(window));
-        Ok(self.report(&gust, storm.duration(), latency))
+        let [before, beside_others, during, leaving, after] =
+            [before, beside_others, during, leaving, after].map(|window| samples.latency(window));
+        Ok((gust, Comparison { before, beside_others, during, leaving, after }))
     }
 
     /// Connects all clients, on this thread. Their connections end with it.
@@ -93,6 +129,7 @@ impl Storm {
         let runtime = runtime.map_err(during("cannot start the clients"))?;
         let address = server.address();
         let permits = Arc::new(Semaphore::new(self.at_once));
+        let start = clock.now().monotonic;
         let connect = async {
             let mut clients = JoinSet::new();
             for number in 0..self.clients {
@@ -123,6 +160,8 @@ impl Storm {
                 gust.busy += busy;
                 links.push(link);
             }
+            // Before the links are dropped, all at once, which is a storm too.
+            gust.took = clock.now().monotonic.since(start);
             Ok(gust)
         };
         LocalSet::new().block_on(&runtime, connect)
@@ -133,46 +172,42 @@ impl Storm {
         Settings { credentials, ..Settings::named(name) }
     }
 
-    fn report(self, gust: &Gust, took: Duration, latency: [Option<Latency>; 3]) -> Report {
+    fn report(self, gust: &Gust, latency: &Comparison) -> Report {
         let with = if self.has_passwords { " with passwords" } else { "" };
         let title = format!("{} clients connect{with}, {} at a time", self.clients, self.at_once);
         let mut report = Report::new(title, &["of connected clients", "messages", "p50", "p99", "max"]);
-        for (name, latency) in
-            ["before the storm", "during the storm", "after the storm"].into_iter().zip(latency)
-        {
-            let figure = |of: fn(&Latency) -> u64| {
-                latency.as_ref().map_or_else(|| "none".to_owned(), |latency| milliseconds(of(latency)))
-            };
-            let count = latency.map_or(0, |latency| latency.count);
-            report.row([
-                name.to_owned(),
-                count.to_string(),
-                figure(|latency| latency.p50_ns),
-                figure(|latency| latency.p99_ns),
-                figure(|latency| latency.max_ns),
-            ]);
-        }
-        let rate = self.clients as f64 / took.as_secs_f64();
+        latency.report("storm", &mut report);
+        let rate = self.clients as f64 / gust.took.as_secs_f64();
         let (p50, p99) = gust.waits.latency().map_or((0, 0), |waits| (waits.p50_ns, waits.p99_ns));
         report.note(format!(
             "The storm took {:.2} s, {rate:.0} connections a second. A client was let in after {} (p50), {} (p99); {} attempts \
              were told that the server is busy.",
-            took.as_secs_f64(), milliseconds(p50), milliseconds(p99), gust.busy,
+            gust.took.as_secs_f64(), milliseconds(p50), milliseconds(p99), gust.busy,
         ));
-        let [before, during, after] = latency.map(|latency| latency.map_or(0, |latency| latency.p99_ns));
-        // The worse of the two, so that a busy machine is not taken for a busy server.
-        let ratio = during as f64 / before.max(after).max(1) as f64;
-        report.note(format!("p99 during the storm is {ratio:.1} times the one without"));
-        report.require(during > 0, || {
+        report.require(latency.during.is_some(), || {
             "no message was sent during the storm; let more clients connect".to_owned()
         });
         if let Some(max_ratio) = self.max_ratio {
-            report.require(ratio <= max_ratio, || {
-                format!("p99 during the storm is {ratio:.1} times that without, above {max_ratio}")
-            });
+            latency.require(max_ratio, &mut report);
         }
         report
     }
+}
+
+/// Hashes passwords in this process as the server does in a storm: as many at once, on threads that give way.
+fn hash_for(time: Duration, clock: SystemClock) {
+    let Workers::Pool { threads, .. } = Workers::for_this_machine() else { return };
+    let end = clock.now().monotonic.after(time);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                give_way();
+                while clock.now().monotonic < end {
+                    let _ = users();
+                }
+            });
+        }
+    });
 }
 
 /// The password file.

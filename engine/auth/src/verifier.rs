@@ -4,8 +4,10 @@
 //! In text each is a PHC string, as `$argon2id$v=19$m=19456,t=2,p=1$salt$hash` and
 //! `$scram-sha-256$i=15000$salt$stored-key$server-key`, all in base64 without padding.
 
+use std::cell::RefCell;
+
 use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,6 +22,12 @@ const NEW_COST: (u32, u32, u32) = (19_456, 2, 1);
 pub(crate) const NEW_ITERATIONS: u32 = 15_000;
 /// Fewer iterations are against RFC 7677, more would stall every client that logs in.
 const ITERATIONS: std::ops::RangeInclusive<u32> = 4096..=10_000_000;
+
+thread_local! {
+    /// The memory that a hash is made in, kept for the thread's next one: the system would have to hand out thousands of pages
+    /// for each, and holds up the whole process when it takes them back. It is as large as the dearest hash so far.
+    static BLOCKS: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A SHA-256 hash, or a key of that length.
 pub(crate) type Key = [u8; 32];
@@ -78,7 +86,13 @@ impl Argon2idHash {
     fn hash_of(&self, password: &[u8]) -> Option<Vec<u8>> {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let mut hash = vec![0; self.hash.len()];
-        argon2.hash_password_into(password, &self.salt, &mut hash).ok()?;
+        BLOCKS.with_borrow_mut(|blocks| {
+            let count = self.params.block_count();
+            if blocks.len() < count {
+                blocks.resize(count, Block::default());
+            }
+            argon2.hash_password_into_with_memory(password, &self.salt, &mut hash, &mut blocks[..count]).ok()
+        })?;
         Some(hash)
     }
 

@@ -4,7 +4,7 @@
 //! free wait in a bounded line, first come, first served; beyond it the client is told that the server is busy (0x89). A
 //! job whose client has gone meanwhile is not run. In a simulation jobs run at once, on the engine's own thread.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::endpoint::ListenerSettings;
 use crate::node::{Node, State};
+use crate::pool::Pool;
 
 /// A job that ends in another job this many times in a row has no end: the client is refused.
 const MAX_JOBS_IN_A_ROW: usize = 8;
@@ -65,6 +66,8 @@ pub struct AuthenticationStatistics {
 #[derive(Debug)]
 pub(crate) struct Desk {
     workers: Workers,
+    /// Started with the first job.
+    pool: OnceCell<Pool>,
     threads: Arc<Semaphore>,
     waiting: Cell<usize>,
     running: Cell<usize>,
@@ -80,6 +83,7 @@ impl Desk {
         };
         Self {
             workers,
+            pool: OnceCell::new(),
             threads: Arc::new(Semaphore::new(threads)),
             waiting: Cell::new(0),
             running: Cell::new(0),
@@ -95,6 +99,16 @@ impl Desk {
             jobs_waiting: self.waiting.get(),
             jobs_running: self.running.get(),
         }
+    }
+
+    /// The threads, where jobs have any and the system gives them.
+    fn pool(&self) -> Option<&Pool> {
+        let Workers::Pool { threads, .. } = self.workers else { return None };
+        if self.pool.get().is_none() {
+            // Next time there may be threads.
+            let _ = self.pool.set(Pool::start(threads.max(1)).ok()?);
+        }
+        self.pool.get()
     }
 
     fn note_refused(&self, reason: ReasonCode) {
@@ -178,14 +192,14 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             if !self.connection(id, |connection| connection.awaits_verdict()).unwrap_or(false) {
                 break; // Nobody is there any more to be told.
             }
-            // An authenticator that panics lets nobody in.
-            let refused = |_| Step::Refuse(ReasonCode::UnspecifiedError);
-            match tokio::task::spawn_blocking(job).await.unwrap_or_else(refused) {
-                Step::Work(next) => job = next,
-                step => {
+            let Some(pool) = desk.pool() else { break };
+            match pool.run(job).await {
+                Some(Step::Work(next)) => job = next,
+                Some(step) => {
                     answer = step;
                     break;
                 }
+                None => break, // An authenticator that panics lets nobody in.
             }
         }
         desk.running.set(desk.running.get() - 1);

@@ -153,6 +153,8 @@ where
                         let establishing = establish(incoming, place, settings.handshake_timeout);
                         handshakes.borrow_mut().spawn_local(establishing);
                     }
+                    // Where thousands come at once, those that are connected are served between any two of them.
+                    tokio::task::yield_now().await;
                 }
                 Err(error) => {
                     endpoint.count(|admissions| admissions.accept_errors += 1);

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use mayfly_core::{Broker, BrokerConfig, Input};
 use mayfly_net::tls::TlsIdentity;
 use mayfly_net::{Drain, Endpoint, Listeners, Node, NodeConfig, SystemClock};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::LocalSet;
 use tracing::{info, warn};
@@ -26,6 +26,10 @@ use crate::report::log_report;
 use crate::resources::{ListenerResources, ResourceError, Resources};
 use crate::sys_topics::SysTopics;
 use crate::vitals::Vitals;
+
+/// Connections that the system keeps until they are accepted. Those of a client that finds no place try again after 200 ms
+/// or a second. Linux's own bound, `net.core.somaxconn`, is the same by default.
+const BACKLOG: u32 = 4096;
 
 /// The only node there is.
 const NODE_ID: u64 = 1;
@@ -173,12 +177,34 @@ impl Server {
     }
 }
 
-/// Listens on `host:port`; port 0 takes a free one.
+/// Listens on `host:port`, on the first address of the host that can be had; port 0 takes a free one.
 async fn bind(address: &str) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+    listen_on_any(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse(address.to_owned()),
         _ => ServeError::Bind { address: address.to_owned(), error },
     })
+}
+
+async fn listen_on_any(address: &str) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, "the host has no address");
+    for address in tokio::net::lookup_host(address).await? {
+        match listen_on(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections of a server that stopped may linger in the system without keeping its port from the next one. On Windows
+    // the option would let two listen.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn local_address(socket: &TcpListener, asked: &str) -> Result<SocketAddr, ServeError> {

@@ -41,6 +41,7 @@ impl Serve {
             warn!("{warning}");
         }
         let files = OpenFiles::raise(config.connections.max_connections as u64 + SPARE_FILES);
+        files.prepare();
         if files.is_short() {
             warn!(
                 "the system allows {} open files, but `max_connections` wants {}: raise it (ulimit -n, LimitNOFILE), \
