@@ -20,13 +20,9 @@ use crate::machine::ConnectionId;
 /// byte that makes it.
 const MAX_WILDCARD_LEVELS: usize = 128;
 
-/// The only failure that a SUBACK of MQTT 3.1.1 knows [MQTT-3.9.3-2 of 3.1.1].
-const FAILURE_3_1_1: u8 = 0x80;
-
 impl Broker {
     pub(super) fn subscribe(&mut self, key: SessionKey, connection: ConnectionId, subscribe: &Subscribe<'_>) {
         let identifier = subscribe.properties.subscription_identifier.and_then(NonZeroU32::new);
-        let version = self.version(key);
         let is_id_in_use = self.session(key).unreleased.contains(subscribe.packet_id);
         let mut answers = Vec::with_capacity(subscribe.filters.len());
         for subscription in subscribe.filters.iter() {
@@ -35,11 +31,8 @@ impl Broker {
             } else {
                 self.add_subscription(key, &subscription, identifier)
             };
-            answers.push(match granted {
-                Ok(granted) => granted as u8,
-                Err(reason) if version == ProtocolVersion::V5 => reason as u8,
-                Err(_) => FAILURE_3_1_1,
-            });
+            // MQTT 3.1.1 has one code for all failures, which the codec writes.
+            answers.push(granted.map_or_else(|reason| reason as u8, |granted| granted as u8));
         }
         let reasons = self.outbox.push_reasons(answers.into_iter());
         self.outbox.push(connection, Item::SubAck { packet_id: subscribe.packet_id, reasons });
