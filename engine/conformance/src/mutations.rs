@@ -1,5 +1,5 @@
 //! Mutations: for a normative statement, how to break the code that enforces it, so that a test that the table names for
-//! it must fail. The files in `mutations/` list them, a file a standard; `mutate` carries them out.
+//! it must fail. The files in `mutations/` list them, a folder a standard; `mutate` carries them out.
 //!
 //! Which statements are broken is not ours to choose: a seed puts all that tests exercise into an order, and the first so
 //! many of it are drawn. One whose enforcement is no code that could be taken away is passed over, with the reason.
@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::check::split;
 use crate::number::Number;
 use crate::standard::{Standard, Statement};
-use crate::{FileError, folder, read_toml};
+use crate::{FileError, folder, read_toml, toml_files};
 
 /// The standards, by the names of their folders.
 pub const STANDARDS: [&str; 2] = ["mqtt5", "mqtt311"];
@@ -96,8 +96,8 @@ impl Candidate {
 pub fn candidates() -> Result<Vec<Candidate>, FileError> {
     let mut candidates = Vec::new();
     for name in STANDARDS {
-        let path = folder().join("mutations").join(name).with_extension("toml");
-        let mut entries = read_entries(&path)?;
+        let entries_folder = folder().join("mutations").join(name);
+        let mut entries = read_entries(&entries_folder)?;
         for (number, statement) in Standard::read(&folder().join(name))?.statements {
             if !statement.tests.is_empty() {
                 let entry = entries.remove(&number);
@@ -106,18 +106,24 @@ pub fn candidates() -> Result<Vec<Candidate>, FileError> {
         }
         if let Some(number) = entries.keys().next() {
             let problem = format!("{number} is no statement that tests exercise: take its entry out");
-            return Err(FileError::new(&path, &problem));
+            return Err(FileError::new(&entries_folder, &problem));
         }
     }
     Ok(candidates)
 }
 
-fn read_entries(path: &Path) -> Result<BTreeMap<Number, Entry>, FileError> {
-    let entries: BTreeMap<String, Entry> = read_toml(path)?;
-    let parsed = |(text, entry): (String, Entry)| {
-        text.parse().map(|number| (number, entry)).map_err(|error| FileError::new(path, &error))
-    };
-    entries.into_iter().map(parsed).collect()
+fn read_entries(folder: &Path) -> Result<BTreeMap<Number, Entry>, FileError> {
+    let mut entries = BTreeMap::new();
+    for path in toml_files(folder)? {
+        let file: BTreeMap<String, Entry> = read_toml(&path)?;
+        for (text, entry) in file {
+            let number: Number = text.parse().map_err(|error| FileError::new(&path, &error))?;
+            if entries.insert(number, entry).is_some() {
+                return Err(FileError::new(&path, &format!("{text} stands in two places: write it once")));
+            }
+        }
+    }
+    Ok(entries)
 }
 
 /// What a seed draws.

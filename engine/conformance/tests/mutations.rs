@@ -1,4 +1,4 @@
-//! The mutations fit the code as it is now, and there is one for each statement that the committed log's seed draws.
+//! The mutations fit the code as it is now, and there is one for each statement that certain seeds draw.
 
 use std::collections::BTreeMap;
 
@@ -6,9 +6,12 @@ use mayfly_conformance::mutations::{Candidate, Entry, Mutation, candidates, draw
 use mayfly_conformance::sources::Sources;
 use mayfly_conformance::workspace;
 
-/// What the committed log was made with.
-const SEED: u64 = 1;
+/// What can be run: each of these seeds, drawing so many.
+const SEEDS: [u64; 2] = [1, 2];
 const COUNT: usize = 40;
+
+/// The seed that the committed log was made with.
+const LOG_SEED: u64 = 1;
 
 fn read() -> Vec<Candidate> {
     candidates().unwrap_or_else(|error| panic!("{error}"))
@@ -74,17 +77,25 @@ fn sentinels_are_tests() {
 }
 
 #[test]
-fn what_the_log_draws_has_entries_and_rows() {
+fn what_is_drawn_has_an_entry() {
     let candidates = read();
-    let drawn = draw(&candidates, SEED, COUNT).drawn;
-    assert_eq!(drawn.len(), COUNT);
+    for seed in SEEDS {
+        let drawn = draw(&candidates, seed, COUNT).drawn;
+        assert_eq!(drawn.len(), COUNT);
+        for candidate in drawn {
+            assert!(candidate.entry.is_some(), "seed {seed} draws {candidate}, which has no entry");
+        }
+    }
+}
+
+#[test]
+fn the_log_is_of_what_is_drawn() {
     let path = mayfly_conformance::folder().join("MUTATIONS.md");
     let log = std::fs::read_to_string(path).expect("the log is in the repository");
-    for candidate in drawn {
-        assert!(candidate.entry.is_some(), "{candidate} is drawn and has no entry");
+    for candidate in draw(&read(), LOG_SEED, COUNT).drawn {
         assert!(
             log.contains(&format!(" | {candidate} | ")),
-            "{candidate} is drawn and MUTATIONS.md has no row: run cargo mutate --seed {SEED} --draw {COUNT}"
+            "MUTATIONS.md has no row for {candidate}: run cargo mutate --seed {LOG_SEED} --draw {COUNT}"
         );
     }
 }
