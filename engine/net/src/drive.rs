@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 use crate::admission::Place;
 use crate::clock::Clock;
 use crate::endpoint::Endpoint;
-use crate::node::Node;
+use crate::node::{Node, READ_CHUNK};
 
 /// So many reads in a row, then the other tasks have their turn.
 const READS_PER_TURN: u32 = 16;
@@ -87,9 +87,26 @@ where
 
     /// Reads once and hands on what came. Ready with `false` at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.poll_read_at_most(cx, READ_CHUNK)
+    }
+
+    /// Reads from a client that waits to be let in. What comes is kept for later; the point is to notice that the client
+    /// has gone, before anybody works for it. No more is kept than one read can bring.
+    ///
+    /// A client that ends its half of the stream has gone: what it sent behind its CONNECT goes with it.
+    fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        let room = READ_CHUNK.saturating_sub(self.partial.len());
+        let waits = self.node.connection(self.id, |connection| connection.awaits_admission());
+        if room == 0 || waits != Some(true) {
+            return Poll::Pending;
+        }
+        self.poll_read_at_most(cx, room)
+    }
+
+    fn poll_read_at_most(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<bool>> {
         let node = Rc::clone(&self.node);
         let mut scratch = node.scratch();
-        let mut read = ReadBuf::new(&mut scratch);
+        let mut read = ReadBuf::new(&mut scratch[..most]);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
         let fresh = read.filled();
         if fresh.is_empty() {
@@ -160,12 +177,19 @@ where
                     }
                     if !self.partial.is_empty() && self.node.wants_input(self.id) {
                         self.hand_on_partial();
+                        if self.is_closing() {
+                            continue; // Nothing else would wake it: there may be nothing to write.
+                        }
                     }
                     if !self.node.wants_input(self.id) {
                         if written.is_ready() && self.has_outgoing() {
                             continue; // The partial packet brought forth more: try to write it.
                         }
-                        return Poll::Pending; // Until the client takes what waits for it, or is known.
+                        // Until the client takes what waits for it, or is known.
+                        if !ready!(self.poll_read_ahead(cx))? {
+                            return Poll::Ready(Ok(()));
+                        }
+                        continue;
                     }
                     match self.poll_read(cx)? {
                         Poll::Ready(true) => {}

@@ -30,7 +30,7 @@ use crate::report::Report;
 const PUBLISHER_PAUSE: Duration = Duration::from_millis(100);
 
 /// As much is read from a stream at once. The buffer is shared by all connections.
-const READ_CHUNK: usize = 64 * 1024;
+pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
 /// What a node is created with.
 pub struct NodeConfig {

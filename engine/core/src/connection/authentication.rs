@@ -131,6 +131,11 @@ impl Connection {
             && self.authentication.as_ref().is_some_and(|authentication| authentication.is_owners_turn())
     }
 
+    /// Whether the client is not let in yet, and waits for the owner to say who it is.
+    pub fn awaits_admission(&self) -> bool {
+        self.phase == Phase::Authenticating && self.awaits_verdict()
+    }
+
     /// The client is who it claims to be. `data` is the server's last Authentication Data.
     ///
     /// Gives what the broker has to hear: the CONNECT; nothing after a re-authentication; the end of the connection, if

@@ -148,9 +148,11 @@ impl Connection {
     /// of its messages wait for an answer, while its CONNECT is examined, or while it is paused. Keep-alive stands still
     /// meanwhile.
     pub fn wants_input(&self) -> bool {
-        let is_examined = self.phase == Phase::Authenticating && self.awaits_verdict();
         let is_paused = self.paused_until.is_some();
-        self.has_room() && !is_examined && !is_paused && !self.inbound.is_full(self.config.receive_maximum)
+        self.has_room()
+            && !self.awaits_admission()
+            && !is_paused
+            && !self.inbound.is_full(self.config.receive_maximum)
     }
 
     /// Has nothing read from the client for a while, to slow it down. [`expire`](Self::expire) ends the pause.

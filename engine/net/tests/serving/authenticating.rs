@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use mayfly_auth::{Authenticator, Claims, Exchange, Grant, Step};
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
-use mayfly_net::{ListenerSettings, Workers};
+use mayfly_net::{Listener, ListenerSettings, Workers};
 use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::harness::{Client, Server, connect, local_within};
+use crate::harness::{Accepted, Client, Server, connect, local_within};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -32,7 +33,8 @@ impl Door {
     fn wait(&self) {
         self.jobs.fetch_add(1, Ordering::SeqCst);
         let is_open = self.is_open.lock().unwrap();
-        drop(self.opened.wait_while(is_open, |is_open| !*is_open).unwrap());
+        // Not for ever: a test that failed waits for its jobs too.
+        drop(self.opened.wait_timeout_while(is_open, LIMIT, |is_open| !*is_open).unwrap());
     }
 }
 
@@ -78,6 +80,14 @@ impl Exchange for Question {
 }
 
 fn server(workers: Workers, timeout: Duration) -> (Server, Arc<Door>) {
+    server_on(workers, timeout, |streams| streams)
+}
+
+fn server_on<L: Listener>(
+    workers: Workers,
+    timeout: Duration,
+    listener: impl FnOnce(Accepted) -> L,
+) -> (Server, Arc<Door>) {
     let door = Arc::new(Door::default());
     let connection = ConnectionConfig { authentication_timeout: timeout, ..ConnectionConfig::default() };
     let settings = ListenerSettings {
@@ -85,7 +95,7 @@ fn server(workers: Workers, timeout: Duration) -> (Server, Arc<Door>) {
         authenticator: Some(Arc::new(Porter(Arc::clone(&door)))),
         ..ListenerSettings::default()
     };
-    (Server::listening(Broker::new(BrokerConfig::default()), workers, settings), door)
+    (Server::build(Broker::new(BrokerConfig::default()), workers, settings, listener), door)
 }
 
 fn pool(threads: usize, max_waiting: usize) -> Workers {
@@ -232,4 +242,65 @@ async fn an_exchange_runs_through_the_shell() {
         })
         .await;
     }
+}
+
+/// MQTT 3.1.1 has no word for what it did, so nothing is written after CONNACK.
+#[tokio::test]
+async fn who_sent_what_it_may_not_behind_its_connect_is_closed_once_it_is_known() {
+    local_within(LIMIT, async {
+        let (server, door) = server(pool(1, 10), LIMIT);
+        let mut client = Client::new(server.stream(1024), ProtocolVersion::V3_1_1);
+        let connect = Connect { version: ProtocolVersion::V3_1_1, ..user("a", "slow") };
+        let mut bytes = client.encode(Packet::Connect(connect));
+        bytes.extend([0, 0]);
+        client.stream.write_all(&bytes).await.unwrap();
+        until(|| door.jobs.load(Ordering::SeqCst) == 1).await;
+        door.open();
+        assert_eq!(answer(&mut client).await, ReasonCode::Success);
+        assert_eq!(client.receive().await, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_waits_behind_clients_that_have_gone() {
+    local_within(LIMIT, async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (server, door) = server_on(pool(1, 1000), LIMIT, |_| listener);
+        let knock = async |name: &str, behind: &[u8]| {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let mut client = Client::new(stream, ProtocolVersion::V5);
+            let mut bytes = client.encode(Packet::Connect(user(name, "slow")));
+            bytes.extend(behind);
+            client.stream.write_all(&bytes).await.unwrap();
+            client
+        };
+        let mut first = knock("first", b"").await;
+        until(|| door.jobs.load(Ordering::SeqCst) == 1).await;
+        let mut leaving = Vec::new();
+        for n in 0..40 {
+            // Some have sent more behind their CONNECT, as they may.
+            leaving.push(knock(&n.to_string(), &[0xC0, 0, 0xE0, 0][..n % 3 * 2]).await);
+        }
+        until(|| server.node.authentications().jobs_waiting == 40).await;
+        // One sends more while it waits, in as many pieces.
+        for _ in 0..10 {
+            leaving[0].stream.write_all(&[0xC0, 0]).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        drop(leaving);
+        until(|| server.node.connection_count() == 1).await;
+        let mut last = knock("last", b"").await;
+        door.open();
+        for client in [&mut first, &mut last] {
+            match client.receive().await {
+                Some(Packet::ConnAck(ack)) => assert_eq!(ack.reason, ReasonCode::Success),
+                other => panic!("expected CONNACK, got {other:?}"),
+            }
+        }
+        assert_eq!(door.jobs.load(Ordering::SeqCst), 2, "those that went cost nobody a job");
+        assert_eq!(server.node.inspect(Broker::statistics).sessions, 2);
+    })
+    .await;
 }

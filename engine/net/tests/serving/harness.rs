@@ -80,7 +80,7 @@ impl<M: StateMachine + 'static> Server<M> {
         Self::build(machine, workers, settings, |accepted| accepted)
     }
 
-    fn build<L: Listener>(
+    pub(crate) fn build<L: Listener>(
         machine: M,
         workers: Workers,
         settings: ListenerSettings,

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, Limits};
-use mayfly_wire::{Packet, Publish, PublishProperties, QoS, UserProperties};
+use mayfly_wire::{
+    Disconnect, DisconnectProperties, Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode,
+    UserProperties,
+};
+use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use crate::harness::{Server, local, message};
+use crate::harness::{Client, Server, connect, local, message};
 
 const MESSAGES: u32 = 5;
 
@@ -65,6 +69,22 @@ async fn what_has_priority_is_not_slowed_down() {
             ..PublishProperties::default()
         };
         assert!(time_of(properties).await < Duration::from_millis(100));
+    })
+    .await;
+}
+
+/// Nothing wakes its connection afterwards: no Keep Alive, and nothing that would have to be written.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_leave_behind_a_message_is_closed() {
+    local(async {
+        let server = nearly_full().await;
+        let mut client = Client::new(server.stream(1024), ProtocolVersion::V5);
+        let leave = Disconnect { reason: ReasonCode::Success, properties: DisconnectProperties::default() };
+        let packets = [Packet::Connect(connect("a")), message("t", b"x"), Packet::Disconnect(leave)];
+        let bytes: Vec<u8> = packets.into_iter().flat_map(|packet| client.encode(packet)).collect();
+        client.stream.write_all(&bytes).await.unwrap();
+        assert!(matches!(client.receive().await, Some(Packet::ConnAck(_))));
+        assert_eq!(client.receive().await, None);
     })
     .await;
 }
