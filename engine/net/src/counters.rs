@@ -142,6 +142,8 @@ pub struct Admissions {
     pub handshakes_websocket: u64,
     /// Missing or malformed PROXY headers.
     pub handshakes_proxy: u64,
+    /// Handshakes that panicked.
+    pub handshakes_panicked: u64,
 }
 
 impl Admissions {
@@ -152,6 +154,7 @@ impl Admissions {
             HandshakeError::Tls(_) | HandshakeError::CertificateSubject(_) => &mut self.handshakes_tls,
             HandshakeError::WebSocket(_) => &mut self.handshakes_websocket,
             HandshakeError::Proxy(_) => &mut self.handshakes_proxy,
+            HandshakeError::Panicked(_) => &mut self.handshakes_panicked,
         } += 1;
     }
 }

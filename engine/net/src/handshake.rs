@@ -27,4 +27,7 @@ pub enum HandshakeError {
     /// There is no usable PROXY header.
     #[error("{0}")]
     Proxy(#[from] ProxyError),
+    /// The code that carries it out is broken: it panicked, with this message. Only its own connection is lost.
+    #[error("it panicked: {0}; this is a bug of this program")]
+    Panicked(String),
 }

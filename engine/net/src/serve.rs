@@ -1,15 +1,18 @@
 //! Accepts connections on several listeners until told to stop.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use mayfly_auth::Peer;
 use mayfly_core::StateMachine;
 use tokio::task::{JoinError, JoinSet};
@@ -191,16 +194,28 @@ where
     }
 }
 
-/// Carries out a handshake within its time.
+/// Carries out a handshake within its time. One that panics has failed and no more: the broker does not know of it yet.
 async fn establish<I: Incoming>(
     incoming: I,
     place: Place,
     limit: Duration,
 ) -> (Option<SocketAddr>, Result<(I::Stream, Peer, Place), HandshakeError>) {
     let address = incoming.address();
-    let established = tokio::time::timeout(limit, incoming.establish()).await;
-    let established = established.unwrap_or(Err(HandshakeError::TimedOut));
+    // What a panic leaves behind is the connection's own, and dropped.
+    let establishing = AssertUnwindSafe(async { incoming.establish().await }).catch_unwind();
+    let established = match tokio::time::timeout(limit, establishing).await {
+        Ok(Ok(established)) => established,
+        Ok(Err(panic)) => Err(HandshakeError::Panicked(message_of(panic.as_ref()))),
+        Err(_) => Err(HandshakeError::TimedOut),
+    };
     (address, established.map(|(stream, peer)| (stream, peer, place)))
+}
+
+/// What a panic said.
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let message = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    message.unwrap_or("without a message").to_owned()
 }
 
 /// What a task gave; `None` for one that was cancelled.

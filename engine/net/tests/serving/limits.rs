@@ -1,10 +1,13 @@
 //! Too many connections, too fast, and accepts that fail: each has its answer and its count.
 
+use std::io;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use mayfly_auth::Peer;
 use mayfly_net::proxy::ProxyProtocol;
-use mayfly_net::{Admissions, ConnectionRate, ListenerSettings};
+use mayfly_net::{Admissions, ConnectionRate, HandshakeError, Incoming, Listener, ListenerSettings};
 use mayfly_wire::{Packet, ProtocolVersion, ReasonCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep};
@@ -172,6 +175,58 @@ async fn failed_handshakes_are_counted_by_cause_and_told() {
         }
         assert_eq!(reports.len(), 3);
         drop(silent);
+    })
+    .await;
+}
+
+/// The first of its connections has a handshake that panics.
+struct Fragile<L> {
+    inner: L,
+    is_first: bool,
+}
+
+struct Breaking<I> {
+    inner: I,
+    breaks: bool,
+}
+
+impl<L: Listener> Listener for Fragile<L> {
+    type Incoming = Breaking<L::Incoming>;
+
+    async fn accept(&mut self) -> io::Result<Self::Incoming> {
+        let inner = self.inner.accept().await?;
+        Ok(Breaking { inner, breaks: std::mem::replace(&mut self.is_first, false) })
+    }
+}
+
+impl<I: Incoming> Incoming for Breaking<I> {
+    type Stream = I::Stream;
+
+    fn address(&self) -> Option<SocketAddr> {
+        self.inner.address()
+    }
+
+    async fn establish(self) -> Result<(Self::Stream, Peer), HandshakeError> {
+        assert!(!self.breaks, "a fault of the adapter, number {}", 1);
+        self.inner.establish().await
+    }
+}
+
+/// No invariant of the broker is at stake before a connection is one.
+#[tokio::test(start_paused = true)]
+async fn a_handshake_that_panics_is_one_that_failed() {
+    local(async {
+        let settings = ListenerSettings { max_connections: Some(1), ..ListenerSettings::default() };
+        let server = Server::behind(settings, |inner| Fragile { inner, is_first: true });
+        let mut broken = server.stream(10);
+        assert_eq!(broken.read(&mut [0; 10]).await.unwrap(), 0, "closed");
+        let mut next = server.connect("a").await;
+        assert_served(&mut next).await;
+        let expected = Admissions { accepted: 2, handshakes_panicked: 1, ..Admissions::default() };
+        assert_eq!(server.endpoint.admissions(), expected);
+        let reports = server.reports.borrow();
+        assert_eq!(reports.len(), 1);
+        assert!(reports[0].contains("a fault of the adapter, number 1"), "{reports:?}");
     })
     .await;
 }

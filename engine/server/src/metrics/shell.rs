@@ -99,7 +99,7 @@ fn both<const N: usize>(
     page.labelled(name, help, MetricType::Counter, &values)
 }
 
-fn by_outcome(admissions: &Admissions) -> [(&'static str, u64); 10] {
+fn by_outcome(admissions: &Admissions) -> [(&'static str, u64); 11] {
     // Without `..`: a new count has to be exported.
     let Admissions {
         accepted,
@@ -112,6 +112,7 @@ fn by_outcome(admissions: &Admissions) -> [(&'static str, u64); 10] {
         handshakes_tls,
         handshakes_websocket,
         handshakes_proxy,
+        handshakes_panicked,
     } = *admissions;
     [
         ("accepted", accepted),
@@ -124,5 +125,6 @@ fn by_outcome(admissions: &Admissions) -> [(&'static str, u64); 10] {
         ("handshake_tls_failed", handshakes_tls),
         ("handshake_websocket_failed", handshakes_websocket),
         ("handshake_proxy_failed", handshakes_proxy),
+        ("handshake_panicked", handshakes_panicked),
     ]
 }
