@@ -14,8 +14,6 @@ pub struct Peer {
 /// The subject of a client certificate whose chain was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
-    /// The whole subject as RFC 4514 writes it: `CN=pump-7,O=Contoso`.
-    pub subject: String,
     /// Its common name.
     pub common_name: Option<String>,
 }

@@ -49,8 +49,7 @@ impl Capacity {
 #[derive(Debug)]
 pub(crate) struct Place {
     listener: Rc<Capacity>,
-    /// `None` where the listener's connections do not count against the node's maximum.
-    node: Option<Rc<Capacity>>,
+    node: Rc<Capacity>,
     standing: Standing,
 }
 
@@ -63,12 +62,12 @@ enum Standing {
 
 impl Place {
     /// A place for a connection that was accepted, if there is one.
-    pub(crate) fn take(listener: &Rc<Capacity>, node: Option<&Rc<Capacity>>) -> Option<Self> {
-        if !listener.has_place() || !node.is_none_or(|node| node.has_place()) {
+    pub(crate) fn take(listener: &Rc<Capacity>, node: &Rc<Capacity>) -> Option<Self> {
+        if !listener.has_place() || !node.has_place() {
             return None;
         }
         let place =
-            Self { listener: Rc::clone(listener), node: node.map(Rc::clone), standing: Standing::Waiting };
+            Self { listener: Rc::clone(listener), node: Rc::clone(node), standing: Standing::Waiting };
         place.each(|capacity| capacity.places.set(capacity.places.get() + 1));
         Some(place)
     }
@@ -78,7 +77,7 @@ impl Place {
     pub(crate) fn admit(&mut self) {
         if self.listener.is_full() {
             self.standing = Standing::Refused(ReasonCode::QuotaExceeded);
-        } else if self.node.as_ref().is_some_and(|node| node.is_full()) {
+        } else if self.node.is_full() {
             self.standing = Standing::Refused(ReasonCode::ServerBusy);
         } else {
             self.standing = Standing::Admitted;
@@ -96,7 +95,7 @@ impl Place {
 
     fn each(&self, change: impl Fn(&Capacity)) {
         change(&self.listener);
-        self.node.as_deref().into_iter().for_each(change);
+        change(&self.node);
     }
 }
 

@@ -29,9 +29,6 @@ pub struct ListenerSettings {
     pub handshake_timeout: Duration,
     /// The most connections. A further one is refused with 0x97 (Quota exceeded).
     pub max_connections: Option<usize>,
-    /// Whether its connections count against the node's maximum, and are refused with 0x89 (Server busy) beyond it. A
-    /// listener for operators may not.
-    pub counts_against_limits: bool,
     /// How fast connections are accepted. `None`: as fast as they come.
     pub connection_rate: Option<ConnectionRate>,
 }
@@ -45,7 +42,6 @@ impl Default for ListenerSettings {
             policy: None,
             handshake_timeout: Duration::from_secs(10),
             max_connections: None,
-            counts_against_limits: true,
             connection_rate: None,
         }
     }
@@ -60,7 +56,6 @@ impl fmt::Debug for ListenerSettings {
             .field("policy", &self.policy)
             .field("handshake_timeout", &self.handshake_timeout)
             .field("max_connections", &self.max_connections)
-            .field("counts_against_limits", &self.counts_against_limits)
             .field("connection_rate", &self.connection_rate)
             .finish()
     }

@@ -41,7 +41,7 @@ pub struct NodeConfig {
     /// Draws random bits, for what the broker must not draw itself. From the operating system, or seeded in a
     /// simulation.
     pub entropy: Box<dyn FnMut() -> u128>,
-    /// The most connections of all listeners that count. A further one is refused with 0x89 (Server busy).
+    /// The most connections of all listeners. A further one is refused with 0x89 (Server busy).
     pub max_connections: usize,
     /// Is told what happens to connections before they are any.
     pub report: Box<dyn Fn(&Report<'_>)>,
@@ -159,7 +159,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         self.traffic.snapshot()
     }
 
-    /// Sets the most connections of all listeners that count. None is closed for it.
+    /// Sets the most connections of all listeners. None is closed for it.
     pub fn set_max_connections(&self, maximum: usize) {
         self.capacity.set_maximum(maximum);
     }
@@ -254,8 +254,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     /// A place for a connection that was accepted, if there is one.
     pub(crate) fn take_place(&self, endpoint: &Endpoint, address: Option<SocketAddr>) -> Option<Place> {
         let settings = endpoint.settings();
-        let node = settings.counts_against_limits.then_some(&self.capacity);
-        let place = Place::take(endpoint.capacity(), node);
+        let place = Place::take(endpoint.capacity(), &self.capacity);
         if place.is_none() {
             endpoint.count(|admissions| admissions.refused_at_once += 1);
             self.report(&Report::Refused { listener: &settings.name, address, reason: None });

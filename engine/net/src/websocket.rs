@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 pub use request::RequestError;
 pub use stream::FrameStream;
 
+use crate::endpoint::{Endpoint, ListenerSettings};
 use crate::handshake::HandshakeError;
 use crate::listener::{Incoming, Listener};
 
@@ -45,28 +46,30 @@ pub struct WebSocketSettings {
     /// What a client's Origin header may say, for browsers. `None`: anything, or nothing. A client without the header is
     /// no browser and is always taken.
     pub origins: Option<Vec<String>>,
-    /// The longest message of a client in bytes, in one frame or several. A longer one ends the connection. Should leave
-    /// room for a packet of [`max_packet_size`](mayfly_core::ConnectionConfig::max_packet_size).
-    pub max_message_bytes: usize,
 }
 
 impl Default for WebSocketSettings {
     fn default() -> Self {
-        Self { path: "/mqtt".to_owned(), origins: None, max_message_bytes: 2 * 1024 * 1024 }
+        Self { path: "/mqtt".to_owned(), origins: None }
     }
 }
 
 /// A listener with WebSocket on its connections.
+///
+/// A message of a client, in one frame or several, may be twice as long as the
+/// [`max_packet_size`](mayfly_core::ConnectionConfig::max_packet_size) that the listener has at that time: room for a packet
+/// and the beginning of the next. A longer one ends the connection (1009).
 #[derive(Debug)]
 pub struct WebSocket<L> {
     inner: L,
     settings: Rc<WebSocketSettings>,
+    endpoint: Rc<Endpoint>,
 }
 
 impl<L> WebSocket<L> {
-    /// WebSocket on the connections of `inner`.
-    pub fn new(inner: L, settings: WebSocketSettings) -> Self {
-        Self { inner, settings: Rc::new(settings) }
+    /// WebSocket on the connections of `inner`, whose bounds are those of `endpoint`.
+    pub fn new(inner: L, settings: WebSocketSettings, endpoint: Rc<Endpoint>) -> Self {
+        Self { inner, settings: Rc::new(settings), endpoint }
     }
 }
 
@@ -75,7 +78,8 @@ impl<L: Listener> Listener for WebSocket<L> {
 
     async fn accept(&mut self) -> io::Result<Self::Incoming> {
         let inner = self.inner.accept().await?;
-        Ok(WebSocketIncoming { inner, settings: Rc::clone(&self.settings) })
+        let (settings, endpoint) = (Rc::clone(&self.settings), Rc::clone(&self.endpoint));
+        Ok(WebSocketIncoming { inner, settings, endpoint })
     }
 }
 
@@ -84,6 +88,7 @@ impl<L: Listener> Listener for WebSocket<L> {
 pub struct WebSocketIncoming<I> {
     inner: I,
     settings: Rc<WebSocketSettings>,
+    endpoint: Rc<Endpoint>,
 }
 
 impl<I: Incoming> Incoming for WebSocketIncoming<I> {
@@ -105,15 +110,22 @@ impl<I: Incoming> Incoming for WebSocketIncoming<I> {
         };
         stream.write_all(accept.as_bytes()).await?;
         stream.flush().await?;
+        // Only now, since the connection's own bounds are taken next.
+        let max_message_bytes = max_message_bytes(&self.endpoint.settings());
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-            .max_message_size(Some(self.settings.max_message_bytes))
-            .max_frame_size(Some(self.settings.max_message_bytes));
+            .max_message_size(Some(max_message_bytes))
+            .max_frame_size(Some(max_message_bytes));
         let frames = WebSocketStream::from_partially_read(stream, rest, Role::Server, Some(config));
         Ok((FrameStream::new(frames.await), peer))
     }
+}
+
+fn max_message_bytes(settings: &ListenerSettings) -> usize {
+    let packet = usize::try_from(settings.connection.max_packet_size.get()).unwrap_or(usize::MAX);
+    packet.saturating_mul(2)
 }
 
 /// Says what is wrong with a request, and closes the connection such that the answer arrives.

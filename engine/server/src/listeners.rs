@@ -38,7 +38,10 @@ impl Layers {
 
     fn add_websocket(self, listeners: &mut SystemListeners, endpoint: Rc<Endpoint>, inner: impl Listener) {
         match self.websocket {
-            Some(settings) => listeners.add(endpoint, WebSocket::new(inner, settings)),
+            Some(settings) => {
+                let websocket = WebSocket::new(inner, settings, Rc::clone(&endpoint));
+                listeners.add(endpoint, websocket);
+            }
             None => listeners.add(endpoint, inner),
         }
     }

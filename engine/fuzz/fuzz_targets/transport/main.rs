@@ -12,13 +12,15 @@ mod request;
 mod wire;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use mayfly_auth::Peer;
+use mayfly_core::ConnectionConfig;
 use mayfly_net::proxy::ProxyProtocol;
 use mayfly_net::websocket::{WebSocket, WebSocketSettings};
-use mayfly_net::{HandshakeError, Incoming, Listener};
+use mayfly_net::{Endpoint, HandshakeError, Incoming, Listener, ListenerSettings};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
 
@@ -55,16 +57,18 @@ fuzz_target!(|script: &[u8]| {
         let _clock = runtime.enter();
         match deed & 3 {
             0 => seen.proxy(),
-            1 | 3 => {
-                seen.websocket(WebSocket::new(One(Rc::clone(&seen.wire)), settings()), &seen.sent, ADDRESS)
-            }
+            1 | 3 => seen.websocket(websocket(One(Rc::clone(&seen.wire))), &seen.sent, ADDRESS),
             _ => seen.both(),
         }
     });
 });
 
-fn settings() -> WebSocketSettings {
-    WebSocketSettings { max_message_bytes: MAX_MESSAGE_BYTES, ..WebSocketSettings::default() }
+/// A WebSocket of a listener whose packets may be half as long as its messages.
+fn websocket<L: Listener>(inner: L) -> WebSocket<L> {
+    let max_packet_size = NonZeroU32::new(MAX_MESSAGE_BYTES as u32 / 2).expect("messages have a length");
+    let connection = ConnectionConfig { max_packet_size, ..ConnectionConfig::default() };
+    let settings = ListenerSettings { connection: Rc::new(connection), ..ListenerSettings::default() };
+    WebSocket::new(inner, WebSocketSettings::default(), Endpoint::new(settings))
 }
 
 fn established<L: Listener>(
@@ -113,7 +117,7 @@ impl Seen {
     }
 
     fn both(&self) {
-        let listener = WebSocket::new(ProxyProtocol::new(One(Rc::clone(&self.wire))), settings());
+        let listener = websocket(ProxyProtocol::new(One(Rc::clone(&self.wire))));
         match proxy::read(&self.sent) {
             proxy::Reading::Header { len, client } => {
                 let address = client.unwrap_or(Some(ADDRESS)).unwrap_or(SOMEWHERE);

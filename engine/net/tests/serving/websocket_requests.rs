@@ -1,7 +1,9 @@
 //! HTTP requests to a WebSocket listener, and what they are answered.
 
-use mayfly_net::HandshakeError;
+use std::rc::Rc;
+
 use mayfly_net::websocket::{RequestError, WebSocket, WebSocketSettings};
+use mayfly_net::{Endpoint, HandshakeError, ListenerSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{handshake, local};
@@ -11,9 +13,13 @@ const GOOD: &str = "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\
                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\
                     Sec-WebSocket-Version: 13\r\n\r\n";
 
+fn endpoint() -> Rc<Endpoint> {
+    Endpoint::new(ListenerSettings::default())
+}
+
 /// What the client reads, and why the server ended the handshake if it did.
 async fn answer(settings: &WebSocketSettings, request: &[u8]) -> (String, Option<HandshakeError>) {
-    let (mut client, server) = handshake(|one| WebSocket::new(one, settings.clone())).await;
+    let (mut client, server) = handshake(|one| WebSocket::new(one, settings.clone(), endpoint())).await;
     client.write_all(request).await.unwrap();
     client.shutdown().await.unwrap();
     let error = server.await.unwrap().err();
@@ -123,7 +129,8 @@ async fn each_other_request_is_told_what_is_wrong() {
 #[tokio::test(start_paused = true)]
 async fn frames_may_follow_the_request_at_once() {
     local(async {
-        let (mut client, server) = handshake(|one| WebSocket::new(one, WebSocketSettings::default())).await;
+        let settings = WebSocketSettings::default();
+        let (mut client, server) = handshake(|one| WebSocket::new(one, settings, endpoint())).await;
         let frame = [0x82, 0x82, 0, 0, 0, 0, 0xC0, 0x00];
         client.write_all(&[GOOD.as_bytes(), &frame].concat()).await.unwrap();
         let (mut stream, _) = server.await.unwrap().unwrap();

@@ -22,7 +22,6 @@ impl Listener {
             policy: self.policy.as_deref().map(Rc::from),
             handshake_timeout: self.mqtt.handshake_timeout,
             max_connections: self.max_connections,
-            counts_against_limits: true,
             connection_rate: NonZeroU32::new(self.max_connections_per_s)
                 .map(|per_second| ConnectionRate { per_second, burst: per_second }),
         }
@@ -52,9 +51,7 @@ impl Listener {
             return None;
         }
         let websocket = self.websocket.clone().unwrap_or_default();
-        // A message may hold a packet and the beginning of the next.
-        let max_message_bytes = 2 * self.mqtt.max_packet_size_bytes.get() as usize;
-        Some(WebSocketSettings { path: websocket.path, origins: websocket.origins, max_message_bytes })
+        Some(WebSocketSettings { path: websocket.path, origins: websocket.origins })
     }
 }
 
