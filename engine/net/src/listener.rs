@@ -8,12 +8,24 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use mayfly_auth::Peer;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::handshake::HandshakeError;
+
+/// After so long without a byte from a client the operating system asks its machine whether the connection still exists.
+/// A client without Keep Alive whose machine has vanished would hold its place for ever.
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(5);
+
+/// An answer that does not come is asked for again after this.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// After so many questions without an answer the connection is lost.
+const KEEPALIVE_PROBES: u32 = 4;
 
 /// Accepts connections.
 pub trait Listener: 'static {
@@ -64,8 +76,13 @@ impl Listener for TcpListener {
     async fn accept(&mut self) -> io::Result<Self::Incoming> {
         let (stream, address) = TcpListener::accept(self).await?;
         // The shell writes a batch at a time, so waiting for more to send only adds latency.
-        // It fails only on a stream that is gone already, which reading will tell.
+        // These fail only on a stream that is gone already, which reading will tell.
         let _ = stream.set_nodelay(true);
+        let keepalive = TcpKeepalive::new()
+            .with_time(KEEPALIVE_IDLE)
+            .with_interval(KEEPALIVE_INTERVAL)
+            .with_retries(KEEPALIVE_PROBES);
+        let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
         Ok(Established { stream, address: Some(address) })
     }
 }

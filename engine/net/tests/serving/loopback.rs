@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mayfly_core::{Broker, BrokerConfig};
-use mayfly_net::{Drain, Endpoint, ListenerSettings, Listeners, serve};
+use mayfly_net::{Drain, Endpoint, Listener, ListenerSettings, Listeners, serve};
 use mayfly_wire::{
     AckProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode,
 };
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -87,6 +88,22 @@ async fn the_last_words_arrive_although_the_client_goes_on_sending() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         client.assert_disconnected(ReasonCode::MalformedPacket).await;
+    })
+    .await;
+}
+
+/// A client without Keep Alive whose machine has vanished is found out by the operating system.
+#[tokio::test]
+async fn the_operating_system_asks_after_silent_clients() {
+    local_within(TEST_TIMEOUT, async {
+        let mut listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let accepted = Listener::accept(&mut listener).await.unwrap();
+        let socket = SockRef::from(&accepted.stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_mins(5));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(30));
+        assert_eq!(socket.tcp_keepalive_retries().unwrap(), 4);
     })
     .await;
 }
