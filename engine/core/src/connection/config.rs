@@ -8,6 +8,10 @@ use std::time::Duration;
 pub struct ConnectionConfig {
     /// The longest packet that is taken, in bytes, with its header; said in CONNACK.
     pub max_packet_size: NonZeroU32,
+    /// The longest packet that is taken from a client that is not let in yet (CONNECT, and AUTH before CONNACK), in bytes,
+    /// with its header, where that is less than `max_packet_size`: anybody may send one, and it is held until its end has
+    /// come. A longer one is refused (0x95; MQTT 3.1.1 has no word for it).
+    pub max_connect_size: NonZeroU32,
     /// How long the client may take to send a whole CONNECT.
     pub connect_timeout: Duration,
     /// How long an authentication may take from CONNECT, or from the AUTH that begins another, to its end. The client is
@@ -66,6 +70,7 @@ impl Default for ConnectionConfig {
     fn default() -> Self {
         Self {
             max_packet_size: NonZeroU32::new(1024 * 1024).expect("one mebibyte is not zero"),
+            max_connect_size: NonZeroU32::new(128 * 1024).expect("128 kibibytes are not zero"),
             connect_timeout: Duration::from_secs(10),
             authentication_timeout: Duration::from_mins(1),
             write_timeout: Duration::from_secs(30),

@@ -12,7 +12,7 @@ use mayfly_wire::{
 use super::aliases::TooManyBytes;
 use super::authentication::Evidence;
 use super::flow::{Exceeded, Inbound};
-use super::refusal::{CONNECT_HEADER, answerable};
+use super::refusal::{CONNECT_HEADER, LONGEST_LEVEL_END, answerable};
 use super::screening::{self, Fault};
 use super::{Asked, Connection, Phase};
 use crate::identity::Identity;
@@ -52,9 +52,12 @@ impl Connection {
         if self.phase == Phase::Closing {
             return Received { consumed: buffer.len(), event: None };
         }
-        let frame = match split_frame(buffer, self.config.max_packet_size.get()) {
+        let frame = match split_frame(buffer, self.max_packet_size()) {
             Ok(Some(frame)) => frame,
             Ok(None) => return Received { consumed: 0, event: None },
+            Err(DecodeError::PacketTooLarge) if self.phase == Phase::Fresh => {
+                return self.refuse_too_large(now, buffer);
+            }
             Err(error) => return self.reject(now, buffer.len(), error.reason(), &error),
         };
         self.last_received = now;
@@ -206,6 +209,32 @@ impl Connection {
         };
         self.send_packet(now, &ack);
         Received { consumed, event: None }
+    }
+
+    /// The longest packet that is taken at present, in bytes.
+    fn max_packet_size(&self) -> u32 {
+        let most = self.config.max_packet_size;
+        match self.phase {
+            Phase::Fresh | Phase::Authenticating => most.min(self.config.max_connect_size).get(),
+            Phase::Connecting | Phase::Open | Phase::Closing => most.get(),
+        }
+    }
+
+    /// Answers a CONNECT that is too large as soon as so much of it is there that its protocol level tells how.
+    fn refuse_too_large<'a>(&mut self, now: Monotonic, buffer: &[u8]) -> Received<'a> {
+        let error = DecodeError::PacketTooLarge;
+        if let Ok(Some(frame)) = split_frame(buffer, u32::MAX) {
+            return self.refuse(now, &frame, error);
+        }
+        // Behind the packet type, and the Remaining Length, whose bytes but the last have the highest bit set.
+        let body = buffer.iter().skip(1).skip_while(|byte| **byte >= 0x80).skip(1);
+        let begin = buffer.len() - body.count();
+        let header = buffer.first().copied().unwrap_or_default();
+        let frame = Frame { header, body: &buffer[begin..], len: buffer.len() };
+        if frame.header == CONNECT_HEADER && frame.body.len() < LONGEST_LEVEL_END {
+            return Received { consumed: 0, event: None };
+        }
+        self.refuse(now, &frame, error)
     }
 
     /// Answers a CONNECT that can't be decoded, where its protocol level tells how.

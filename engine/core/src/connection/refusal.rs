@@ -8,6 +8,9 @@ use mayfly_wire::{
 /// The first byte of a CONNECT.
 pub(super) const CONNECT_HEADER: u8 = 0x10;
 
+/// The body of a CONNECT has its protocol level within so many bytes: behind the longer of the two protocol names.
+pub(super) const LONGEST_LEVEL_END: usize = 9;
+
 /// The version in which to refuse a CONNECT with `reason`: its own; for an unknown one the nearest that has a word
 /// for it [MQTT-3.1.2-2].
 pub(super) fn answerable(frame: &Frame<'_>, reason: ReasonCode) -> Option<ProtocolVersion> {

@@ -2,7 +2,6 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use mayfly_core::{ConnectionConfig, Limits};
 use mayfly_wire::{ConnAckProperties, Packet, ProtocolVersion, ReasonCode};
 
 use crate::harness::{World, packets};
@@ -165,16 +164,6 @@ fn a_second_connect_is_a_protocol_error_whatever_it_says() {
         world.send_bytes(client, &second);
         world.assert_disconnected(client, ReasonCode::ProtocolError);
     }
-}
-
-#[test]
-fn a_connect_larger_than_the_limit_is_refused_before_it_has_come() {
-    let config =
-        ConnectionConfig { max_packet_size: NonZeroU32::new(100).unwrap(), ..ConnectionConfig::default() };
-    let mut world = World::with(config, Limits::default());
-    let client = world.accept();
-    world.send_bytes(client, &[0x10, 0xFF, 0x7F]);
-    assert!(world.is_closed(client));
 }
 
 #[test]

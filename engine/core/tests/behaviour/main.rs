@@ -22,6 +22,7 @@ mod flow_control;
 mod full_memory;
 mod inbound_flow_control;
 mod keeping_alive;
+mod large_connects;
 mod limits_of_the_broker;
 mod malformed_packets;
 mod notifications;

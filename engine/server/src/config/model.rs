@@ -145,6 +145,9 @@ pub struct Authentication {
 pub struct Mqtt {
     /// The longest packet that is taken, in bytes. Default 1048576.
     pub max_packet_size_bytes: NonZeroU32,
+    /// The longest packet that is taken from a client before it is let in, its CONNECT above all, in bytes. A longer one is
+    /// refused (0x95). It bounds wills too, which come with CONNECT. Default 131072.
+    pub max_connect_bytes: NonZeroU32,
     /// QoS 1 and 2 messages that a client may have unacknowledged. Default 1024.
     pub receive_maximum: NonZeroU16,
     /// What happens to a client that has more of them: `"disconnect"` (0x93), or `"wait"`: it is not read from until it has
@@ -275,6 +278,7 @@ impl Default for Mqtt {
         let connection = ConnectionConfig::default();
         Self {
             max_packet_size_bytes: connection.max_packet_size,
+            max_connect_bytes: connection.max_connect_size,
             receive_maximum: connection.receive_maximum,
             receive_maximum_exceeded: Overrun::Disconnect,
             topic_alias_maximum: connection.topic_alias_maximum,

@@ -81,6 +81,7 @@ impl Mqtt {
         let max_keep_alive_s = u16::try_from(self.max_keep_alive.as_secs()).ok().and_then(NonZeroU16::new);
         ConnectionConfig {
             max_packet_size: self.max_packet_size_bytes,
+            max_connect_size: self.max_connect_bytes,
             connect_timeout: self.connect_timeout,
             authentication_timeout: self.authentication_timeout,
             write_timeout: self.write_timeout,
