@@ -3,12 +3,12 @@
 use std::fmt;
 
 use mayfly_core::AttributeList;
-use mayfly_wire::ReasonCode;
+use mayfly_wire::{ReasonCode, Redacted};
 
 use crate::peer::Peer;
 
 /// What a client says of itself in CONNECT, and what the transport knows of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Claims<'a> {
     /// The client identifier; empty where the server is to assign one.
     pub client_id: &'a str,
@@ -63,6 +63,21 @@ pub trait Authenticator: Send + Sync {
 pub trait Exchange: Send {
     /// Takes the Authentication Data of the client's AUTH.
     fn advance(self: Box<Self>, data: Option<&[u8]>) -> Step;
+}
+
+impl fmt::Debug for Claims<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without `..`: a new field has to be shown, or redacted.
+        let Self { client_id, user_name, password, method, data, peer } = self;
+        f.debug_struct("Claims")
+            .field("client_id", client_id)
+            .field("user_name", user_name)
+            .field("password", &password.map(Redacted))
+            .field("method", method)
+            .field("data", &data.map(Redacted))
+            .field("peer", peer)
+            .finish()
+    }
 }
 
 impl fmt::Debug for dyn Exchange {

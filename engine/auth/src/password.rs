@@ -1,5 +1,6 @@
 //! Authentication by a password file: a user name with a password in CONNECT, or SCRAM-SHA-256.
 
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -16,20 +17,22 @@ use crate::verifier::{Key, NEW_ITERATIONS, ScramVerifier, hmac};
 ///
 /// A user that does not exist costs the time of one that does, as far as the users of the file cost the same: the first
 /// one's cost is taken.
-#[derive(Debug)]
+///
+/// Nor does the salt that SCRAM asks with tell whether there is such a user: that of one that does not exist is made from
+/// its name and the whole file, so it is the same each time, also after a restart. It changes when the file's users do.
 pub struct PasswordAuthenticator {
     file: PasswordFile,
     attributes: UserAttributes,
     /// Stands in for users that do not exist.
     decoy: Arc<Verifiers>,
-    /// Makes their salts, which have to be the same each time that somebody asks.
+    /// Makes their salts.
     secret: Key,
 }
 
 impl PasswordAuthenticator {
-    /// Serves the users of a file. `secret` is random, and should stay the same from reload to reload.
-    pub fn new(file: PasswordFile, attributes: UserAttributes, secret: [u8; 32]) -> Self {
-        Self { decoy: Arc::new(file.decoy()), file, attributes, secret }
+    /// Serves the users of a file.
+    pub fn new(file: PasswordFile, attributes: UserAttributes) -> Self {
+        Self { decoy: Arc::new(file.decoy()), secret: file.decoy_secret(), file, attributes }
     }
 
     /// A password in the clear; hashing it takes long.
@@ -66,6 +69,15 @@ impl PasswordAuthenticator {
         let salt = hmac(&self.secret, user_name.as_bytes())[..16].to_vec();
         let iterations = self.decoy.scram.as_ref().map_or(NEW_ITERATIONS, |scram| scram.iterations);
         ScramVerifier { iterations, salt, stored_key: self.secret, server_key: self.secret }
+    }
+}
+
+impl fmt::Debug for PasswordAuthenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordAuthenticator")
+            .field("file", &self.file)
+            .field("attributes", &self.attributes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use mayfly_settings::Invalid;
 
-use crate::verifier::{Argon2idHash, NEW_ITERATIONS, ScramVerifier};
+use crate::verifier::{Argon2idHash, Key, NEW_ITERATIONS, ScramVerifier, hmac};
 
 /// The users of a password file. Its text is such a file, without comments.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,6 +72,12 @@ impl PasswordFile {
 
     pub(crate) fn user(&self, name: &str) -> Option<&Arc<Verifiers>> {
         self.users.get(name)
+    }
+
+    /// What nobody knows who does not know the file, and the same for the same users: comments and the order of lines
+    /// do not matter.
+    pub(crate) fn decoy_secret(&self) -> Key {
+        hmac(b"salts of users that do not exist", self.to_string().as_bytes())
     }
 
     /// Verifiers that cost what those of the first user cost, and that no password matches.

@@ -5,6 +5,7 @@
 //! `$scram-sha-256$i=15000$salt$stored-key$server-key`, all in base64 without padding.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -33,7 +34,7 @@ thread_local! {
 pub(crate) type Key = [u8; 32];
 
 /// Checks a password that came in the clear.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) struct Argon2idHash {
     params: Params,
     salt: Vec<u8>,
@@ -41,7 +42,7 @@ pub(crate) struct Argon2idHash {
 }
 
 /// What SCRAM-SHA-256 knows of a password [RFC 5802, section 3].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ScramVerifier {
     pub(crate) iterations: u32,
     pub(crate) salt: Vec<u8>,
@@ -162,6 +163,22 @@ impl ScramVerifier {
         let [salt, stored, server] =
             [&self.salt[..], &self.stored_key, &self.server_key].map(|bytes| BASE64.encode(bytes));
         format!("$scram-sha-256$i={}${salt}${stored}${server}", self.iterations)
+    }
+}
+
+impl fmt::Debug for Argon2idHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Argon2idHash")
+            .field("memory_kib", &self.params.m_cost())
+            .field("passes", &self.params.t_cost())
+            .field("lanes", &self.params.p_cost())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for ScramVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScramVerifier").field("iterations", &self.iterations).finish_non_exhaustive()
     }
 }
 

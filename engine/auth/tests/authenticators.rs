@@ -17,8 +17,7 @@ fn nobody() -> Peer {
 }
 
 fn holder(common_name: Option<&str>) -> Peer {
-    let certificate =
-        Certificate { subject: "O=Contoso".to_owned(), common_name: common_name.map(str::to_owned) };
+    let certificate = Certificate { common_name: common_name.map(str::to_owned) };
     Peer { address: None, certificate: Some(certificate) }
 }
 
@@ -33,7 +32,7 @@ fn attributes() -> UserAttributes {
 fn passwords() -> PasswordAuthenticator {
     let text = with_user("", "alice", &Verifiers::new(b"wonderland", [1, 2])).unwrap();
     let file = PasswordFile::parse(&text, "passwords").unwrap();
-    PasswordAuthenticator::new(file, attributes(), [7; 32])
+    PasswordAuthenticator::new(file, attributes())
 }
 
 /// Runs jobs until there is an answer.
@@ -88,7 +87,7 @@ fn a_user_with_a_scram_verifier_only_may_send_the_password_too() {
     let (name, verifiers) = text.split_once(':').unwrap();
     let scram = verifiers.split_whitespace().nth(1).unwrap();
     let file = PasswordFile::parse(&format!("{name}:{scram}\n"), "passwords").unwrap();
-    let authenticator = PasswordAuthenticator::new(file, UserAttributes::default(), [7; 32]);
+    let authenticator = PasswordAuthenticator::new(file, UserAttributes::default());
     let peer = nobody();
     let with = |password| {
         authenticator
@@ -216,4 +215,47 @@ fn what_a_client_offers_is_never_passed_over() {
     assert_eq!(refused(open.begin(&method, 0)), ReasonCode::BadAuthenticationMethod);
     let shut = CombinedAuthenticator::default();
     assert_eq!(refused(shut.begin(&alice, 0)), ReasonCode::BadUserNameOrPassword);
+}
+
+/// The salt that SCRAM asks a user with.
+fn salt(authenticator: &PasswordAuthenticator, user_name: &str) -> String {
+    let message = format!("n,,n={user_name},r=nonce");
+    let peer = nobody();
+    let claims = Claims { method: Some("SCRAM-SHA-256"), data: Some(message.as_bytes()), ..claims(&peer) };
+    let Step::Challenge { data, .. } = authenticator.begin(&claims, 1) else {
+        panic!("everyone is challenged");
+    };
+    let text = String::from_utf8(data).unwrap();
+    text.split(',').find(|part| part.starts_with("s=")).unwrap().to_owned()
+}
+
+/// A salt that changes where others stay tells that there is no such user.
+#[test]
+fn salts_of_users_that_do_not_exist_outlive_a_restart() {
+    let text = with_user("", "alice", &Verifiers::new(b"wonderland", [1, 2])).unwrap();
+    let started = |text: &str| {
+        let file = PasswordFile::parse(text, "passwords").unwrap();
+        PasswordAuthenticator::new(file, UserAttributes::default())
+    };
+    let (before, after) = (started(&text), started(&format!("# A comment.\n{text}")));
+    for name in ["alice", "bob", "carol"] {
+        assert_eq!(salt(&before, name), salt(&after, name), "{name}");
+    }
+    assert_ne!(salt(&before, "bob"), salt(&before, "carol"));
+    let elsewhere = started(&with_user("", "alice", &Verifiers::new(b"wonderland", [1, 3])).unwrap());
+    assert_ne!(salt(&before, "bob"), salt(&elsewhere, "bob"), "nobody can compute it without the file");
+}
+
+#[test]
+fn nothing_shows_secrets() {
+    let peer = nobody();
+    let secret = Some(&b"wonderland"[..]);
+    let shown = format!("{:?}", Claims { password: secret, data: secret, ..claims(&peer) });
+    assert_eq!(shown.matches("<10 bytes>").count(), 2, "{shown}");
+    assert!(!shown.contains("119, 111"), "{shown}");
+    let text = with_user("", "alice", &Verifiers::new(b"wonderland", [1, 2])).unwrap();
+    let file = PasswordFile::parse(&text, "passwords").unwrap();
+    let shown = format!("{:?}", PasswordAuthenticator::new(file, UserAttributes::default()));
+    assert!(shown.contains("alice") && shown.contains("15000"), "{shown}");
+    assert!(!shown.contains('['), "salts, hashes and keys are lists of numbers: {shown}");
 }

@@ -12,11 +12,7 @@ use mayfly_settings::{SettingsError, load};
 use crate::config::model::Listener;
 
 /// Reads the files of a listener's authentication. `None` where everybody is let in as nobody, which costs nothing.
-/// `secret` is the same for all listeners, and from reload to reload.
-pub(crate) fn authenticator(
-    listener: &Listener,
-    secret: [u8; 32],
-) -> Result<Option<Arc<dyn Authenticator>>, SettingsError> {
+pub(crate) fn authenticator(listener: &Listener) -> Result<Option<Arc<dyn Authenticator>>, SettingsError> {
     let authentication = &listener.authentication;
     if authentication.passwords.is_none() && !listener.uses_certificates() {
         return Ok(None);
@@ -28,7 +24,7 @@ pub(crate) fn authenticator(
     let password = match &authentication.passwords {
         Some(path) => {
             let file = PasswordFile::parse(&load(path)?, &shown(path))?;
-            Some(PasswordAuthenticator::new(file, attributes.clone(), secret))
+            Some(PasswordAuthenticator::new(file, attributes.clone()))
         }
         None => None,
     };

@@ -18,7 +18,6 @@ pub(crate) struct Reloading {
     node: Rc<SystemNode>,
     config: Config,
     rules: RuleSet,
-    secret: [u8; 32],
     /// In the order of the configuration.
     listeners: Vec<Running>,
 }
@@ -31,8 +30,8 @@ struct Running {
 }
 
 impl Reloading {
-    pub(crate) fn new(node: Rc<SystemNode>, config: Config, rules: RuleSet, secret: [u8; 32]) -> Self {
-        Self { node, config, rules, secret, listeners: Vec::new() }
+    pub(crate) fn new(node: Rc<SystemNode>, config: Config, rules: RuleSet) -> Self {
+        Self { node, config, rules, listeners: Vec::new() }
     }
 
     /// Adds the next listener of the configuration.
@@ -43,7 +42,7 @@ impl Reloading {
     /// Puts `config` in the place of the present configuration, reads all files again that it names, and says what of it
     /// has to wait for a restart. Where a file cannot be used, everything stays as it was.
     pub(crate) fn reload(&mut self, config: &Config) {
-        let resources = match Resources::load(config, self.secret) {
+        let resources = match Resources::load(config) {
             Ok(resources) => resources,
             Err(unusable) => {
                 error!("the configuration stays as it was: {unusable}");

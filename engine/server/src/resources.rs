@@ -57,9 +57,8 @@ pub(crate) struct ListenerResources {
 }
 
 impl Resources {
-    /// Reads all files. `secret` is random, and the same from reload to reload: from it come the salts of users that do not
-    /// exist.
-    pub fn load(config: &Config, secret: [u8; 32]) -> Result<Self, ResourceError> {
+    /// Reads all files.
+    pub fn load(config: &Config) -> Result<Self, ResourceError> {
         let rules = match &config.authorization {
             Some(authorization) => {
                 let rules = mayfly_rules::load(&authorization.rules)?;
@@ -75,7 +74,7 @@ impl Resources {
         for listener in &config.listeners {
             let tls = listener.tls_files().map(|files| TlsConfig::load(&files, today())).transpose()?;
             warnings.extend(tls.iter().flat_map(TlsConfig::warnings).cloned());
-            let authenticator = authenticator(listener, secret)?;
+            let authenticator = authenticator(listener)?;
             listeners.push(ListenerResources { tls, authenticator });
         }
         Ok(Self { listeners, rules, warnings })

@@ -87,8 +87,7 @@ impl Server {
     pub async fn bind(config: &Config) -> Result<Self, ServeError> {
         // Also what tells of a machine without random bits at the start.
         let hash_seed = getrandom::u64().map_err(ServeError::Entropy)?;
-        let secret = random_secret()?;
-        let resources = Resources::load(config, secret)?;
+        let resources = Resources::load(config)?;
         for warning in resources.warnings() {
             warn!("{warning}");
         }
@@ -101,7 +100,7 @@ impl Server {
         };
         let node = Node::new(broker, SystemClock::start(), node);
         node.handle(&Input::Rules(resources.rules.as_rules()));
-        let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules, secret);
+        let reloading = Reloading::new(Rc::clone(&node), config.clone(), resources.rules);
         let (listeners, bound) = (Listeners::new(), Vec::new());
         let sys_topics = SysTopics::new(Rc::clone(&node), config.sys_topics.interval);
         let vitals = Rc::new(Vitals::new(Rc::clone(&node)));
@@ -209,12 +208,6 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn local_address(socket: &TcpListener, asked: &str) -> Result<SocketAddr, ServeError> {
     socket.local_addr().map_err(|error| ServeError::Bind { address: asked.to_owned(), error })
-}
-
-fn random_secret() -> Result<[u8; 32], ServeError> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(ServeError::Entropy)?;
-    Ok(secret)
 }
 
 fn random_bits() -> u128 {

@@ -1,10 +1,12 @@
 //! AUTH [MQTT 5, section 3.15].
 
+use std::fmt;
+
 use crate::packet_type::PacketType;
 use crate::property::{self, PropertyReader};
 use crate::reader::Reader;
 use crate::sink::{Encode, Sink};
-use crate::{DecodeError, EncodeError, ProtocolVersion, ReasonCode, UserProperties};
+use crate::{DecodeError, EncodeError, ProtocolVersion, ReasonCode, Redacted, UserProperties};
 
 /// One step of an extended authentication; MQTT 5 only.
 ///
@@ -52,7 +54,7 @@ impl Encode for Auth<'_> {
 }
 
 /// The properties of AUTH.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct AuthProperties<'a> {
     /// Name of the method.
     pub authentication_method: Option<&'a str>,
@@ -62,6 +64,19 @@ pub struct AuthProperties<'a> {
     pub reason_string: Option<&'a str>,
     /// User properties, in order.
     pub user_properties: UserProperties<'a>,
+}
+
+impl fmt::Debug for AuthProperties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without `..`: a new field has to be shown, or redacted.
+        let Self { authentication_method, authentication_data, reason_string, user_properties } = self;
+        f.debug_struct("AuthProperties")
+            .field("authentication_method", authentication_method)
+            .field("authentication_data", &authentication_data.map(Redacted))
+            .field("reason_string", reason_string)
+            .field("user_properties", user_properties)
+            .finish()
+    }
 }
 
 impl<'a> AuthProperties<'a> {

@@ -1,11 +1,12 @@
 //! CONNECT [MQTT 5, section 3.1].
 
+use std::fmt;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use crate::property::{self, PropertyReader};
 use crate::reader::Reader;
 use crate::sink::{Encode, Sink};
-use crate::{DecodeError, EncodeError, ProtocolVersion, QoS, UserProperties, Will};
+use crate::{DecodeError, EncodeError, ProtocolVersion, QoS, Redacted, UserProperties, Will};
 
 const PROTOCOL_NAME: &[u8] = b"MQTT";
 
@@ -21,7 +22,7 @@ mod flag {
 }
 
 /// A client's request for a connection.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Connect<'a> {
     /// The standard that the connection will speak.
     pub version: ProtocolVersion,
@@ -42,7 +43,7 @@ pub struct Connect<'a> {
 }
 
 /// The properties of CONNECT [MQTT 5, section 3.1.2.11]. `None` is absent: the standard's default applies.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Default, PartialEq)]
 pub struct ConnectProperties<'a> {
     /// How long the session outlives the connection, in seconds; 0xFFFFFFFF is forever.
     pub session_expiry_interval_s: Option<u32>,
@@ -118,6 +119,24 @@ impl<'a> Connect<'a> {
     }
 }
 
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without `..`: a new field has to be shown, or redacted.
+        let Self { version, clean_start, keep_alive_s, client_id, will, user_name, password, properties } =
+            self;
+        f.debug_struct("Connect")
+            .field("version", version)
+            .field("clean_start", clean_start)
+            .field("keep_alive_s", keep_alive_s)
+            .field("client_id", client_id)
+            .field("will", will)
+            .field("user_name", user_name)
+            .field("password", &password.map(Redacted))
+            .field("properties", properties)
+            .finish()
+    }
+}
+
 impl Encode for Connect<'_> {
     fn encode_to<S: Sink>(&self, _: ProtocolVersion, sink: &mut S) -> Result<(), EncodeError> {
         if self.version == ProtocolVersion::V3_1_1 {
@@ -176,6 +195,34 @@ impl<'a> ConnectProperties<'a> {
         }
         found.user_properties = properties.user_properties();
         Ok(found)
+    }
+}
+
+impl fmt::Debug for ConnectProperties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without `..`: a new field has to be shown, or redacted.
+        let Self {
+            session_expiry_interval_s,
+            receive_maximum,
+            maximum_packet_size,
+            topic_alias_maximum,
+            request_response_information,
+            request_problem_information,
+            user_properties,
+            authentication_method,
+            authentication_data,
+        } = self;
+        f.debug_struct("ConnectProperties")
+            .field("session_expiry_interval_s", session_expiry_interval_s)
+            .field("receive_maximum", receive_maximum)
+            .field("maximum_packet_size", maximum_packet_size)
+            .field("topic_alias_maximum", topic_alias_maximum)
+            .field("request_response_information", request_response_information)
+            .field("request_problem_information", request_problem_information)
+            .field("user_properties", user_properties)
+            .field("authentication_method", authentication_method)
+            .field("authentication_data", &authentication_data.map(Redacted))
+            .finish()
     }
 }
 

@@ -12,6 +12,7 @@
 //! - [`split_frame`] finds one packet in a buffer; [`Frame::decode`] makes a [`Packet`] of it.
 //! - Each packet has a file of its own, with its type, its decoding and its encoding.
 //! - [`Delivery`] is the PUBLISH that a server fans out, with the shared part encoded already.
+//! - [`Redacted`] keeps passwords out of what `Debug` writes.
 //! - [`resp3`] is the store's payload format, [`Hlc`] its version format.
 
 mod acknowledgement;
@@ -34,6 +35,7 @@ mod publish;
 mod qos;
 mod reader;
 mod reason_code;
+mod redacted;
 pub mod resp3;
 mod sink;
 mod suback;
@@ -62,6 +64,7 @@ pub use protocol_version::ProtocolVersion;
 pub use publish::{Publish, PublishProperties};
 pub use qos::QoS;
 pub use reason_code::ReasonCode;
+pub use redacted::Redacted;
 pub use suback::SubAck;
 pub use subscribe::{
     RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,

@@ -7,7 +7,9 @@
 //!
 //! Whoever authenticates again stays who it was: another user name is refused, and what was granted at first holds.
 
-use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ReasonCode, split_frame};
+use std::fmt;
+
+use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ReasonCode, Redacted, split_frame};
 
 use super::receive::{Event, Received};
 use super::screening::Fault;
@@ -18,7 +20,7 @@ use crate::time::Monotonic;
 
 /// What a client sent to show who it is, for the owner of its connection to examine. The answer is one of
 /// [`Connection::accept`], [`Connection::challenge`] and [`Connection::deny`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Evidence<'a> {
     /// What CONNECT says, or the AUTH that begins a re-authentication: that one comes without user name and password.
     Begin {
@@ -40,8 +42,23 @@ pub enum Evidence<'a> {
     },
 }
 
+impl fmt::Debug for Evidence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Begin { client_id, user_name, password, method, data } => f
+                .debug_struct("Begin")
+                .field("client_id", client_id)
+                .field("user_name", user_name)
+                .field("password", &password.map(Redacted))
+                .field("method", method)
+                .field("data", &data.map(Redacted))
+                .finish(),
+            Self::Continue { data } => f.debug_struct("Continue").field("data", &data.map(Redacted)).finish(),
+        }
+    }
+}
+
 /// An authentication under way, or what a further one needs.
-#[derive(Debug)]
 pub(super) struct Authentication {
     turn: Turn,
     /// When whoever's turn it is has to be done.
@@ -121,6 +138,22 @@ impl Authentication {
         }
         self.turn = Turn::Owner;
         Ok(auth.reason)
+    }
+}
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without `..`: a new field has to be shown, or redacted.
+        let Self { turn, deadline, method, client_id, user_name, connect, last_data } = self;
+        f.debug_struct("Authentication")
+            .field("turn", turn)
+            .field("deadline", deadline)
+            .field("method", method)
+            .field("client_id", client_id)
+            .field("user_name", user_name)
+            .field("connect", &Redacted(connect))
+            .field("last_data", &last_data.as_deref().map(Redacted))
+            .finish()
     }
 }
 

@@ -33,6 +33,7 @@ mod refusing_the_unsupported;
 mod retained_in_pieces;
 mod retaining;
 mod robustness;
+mod secrets;
 mod server_messages;
 mod sessions;
 mod shared_subscriptions;

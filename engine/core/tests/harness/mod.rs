@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mayfly_core::{
-    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Input, Limits,
-    Monotonic, Now, StateMachine, WallClock,
+    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Evidence, Input,
+    Limits, Monotonic, Now, StateMachine, WallClock,
 };
 use mayfly_wire::{
     ConnAck, Connect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, SubAck, split_frame,
@@ -229,7 +229,7 @@ impl World {
                     let entropy = u128::from(connection.sequence);
                     self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
                 }
-                Some(Event::Authenticate(evidence)) => peer.evidence.push_back(format!("{evidence:?}")),
+                Some(Event::Authenticate(evidence)) => peer.evidence.push_back(shown(&evidence)),
                 Some(Event::Packet(packet)) => {
                     self.broker.handle(self.now, &Input::Packet { connection, packet });
                 }
@@ -459,6 +459,17 @@ impl Peer {
 }
 
 /// The connection that a client's inputs come from.
+/// Evidence with its secrets, which its own `Debug` does not show.
+fn shown(evidence: &Evidence<'_>) -> String {
+    match evidence {
+        Evidence::Begin { client_id, user_name, password, method, data } => format!(
+            "Begin {{ client_id: {client_id:?}, user_name: {user_name:?}, password: {password:?}, \
+             method: {method:?}, data: {data:?} }}"
+        ),
+        Evidence::Continue { data } => format!("Continue {{ data: {data:?} }}"),
+    }
+}
+
 pub(crate) fn connection_id(index: usize) -> ConnectionId {
     ConnectionId { node: NODE, sequence: index as u64 }
 }

@@ -21,7 +21,7 @@ impl CheckConfig {
         for warning in warnings {
             eprintln!("mayfly: warning: {warning}");
         }
-        for warning in Resources::load(&config, [0; 32])?.warnings() {
+        for warning in Resources::load(&config)?.warnings() {
             eprintln!("mayfly: warning: {warning}");
         }
         // A closed standard output is no reason to find a valid file invalid.
