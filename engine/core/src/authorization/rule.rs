@@ -13,7 +13,8 @@ pub struct Rule {
     /// What they may do as MQTT clients.
     pub broker_resources: Vec<BrokerResource>,
     /// Which keys they may read and write. The request topic of the store needs no permission of its own, the Response
-    /// Topic needs that to subscribe to it.
+    /// Topic needs that to subscribe to it. Others than the requester get a response only where the requester may publish to
+    /// its topic, and shared subscriptions count as others.
     pub state_store_resources: Vec<StateStoreResource>,
 }
 

@@ -274,6 +274,7 @@ impl Broker {
                     qos: will.qos,
                     retain: will.retain,
                     kind: Kind::Published,
+                    only_for: None,
                 });
             } else {
                 self.counters.denied_publications += 1; // The rules have changed since it was accepted.

@@ -70,7 +70,8 @@ impl Broker {
             ReasonCode::QuotaExceeded
         } else {
             let kind = Kind::Published;
-            let routed = self.route(Publication { publisher, topic, message, qos, retain, kind });
+            let routed =
+                self.route(Publication { publisher, topic, message, qos, retain, kind, only_for: None });
             let is_v5 = |key| self.version(key) == ProtocolVersion::V5;
             if routed.receivers == 0 {
                 ReasonCode::NoMatchingSubscribers

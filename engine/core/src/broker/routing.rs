@@ -20,6 +20,8 @@ pub(super) struct Publication<'a> {
     /// The RETAIN flag that it was published with.
     pub(super) retain: bool,
     pub(super) kind: Kind,
+    /// The session that alone may get it, by subscriptions of its own; `None`: everybody.
+    pub(super) only_for: Option<SessionKey>,
 }
 
 /// What became of a message.
@@ -49,11 +51,14 @@ impl Broker {
         let mut matches = std::mem::take(&mut self.matches);
         self.subscriptions.find(publication.topic, publication.publisher, &mut matches);
         let mut routed = Routed::default();
-        for receiver in &matches.receivers {
+        let may_get = |receiver: &&Receiver| publication.only_for.is_none_or(|only| only == receiver.session);
+        for receiver in matches.receivers.iter().filter(may_get) {
             routed.count(self.route_to(publication, receiver, matches.identifiers(receiver)));
         }
         self.matches = matches;
-        self.route_shared(publication, &mut routed);
+        if publication.only_for.is_none() {
+            self.route_shared(publication, &mut routed);
+        }
         routed
     }
 

@@ -1,7 +1,8 @@
 //! The state store over MQTT: requests, their responses, and notifications of changes.
 //!
 //! A request is a QoS 1 PUBLISH to [`REQUEST_TOPIC`](crate::REQUEST_TOPIC). It is executed where it arrives and never
-//! routed; the response is routed like any other message to the Response Topic.
+//! routed; the response is routed like any other message to the Response Topic. It goes to others than the requester only
+//! where the requester may publish there itself: the store must not become a way around authorization.
 
 use std::io::Write;
 use std::time::Duration;
@@ -16,10 +17,12 @@ use mayfly_wire::{
 use super::Broker;
 use super::accounting::Pressure;
 use super::messages::MessageId;
+use super::publish::is_reserved_topic;
 use super::replay::{DEFAULT_RETENTION, RequestId};
 use super::room;
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
+use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 use crate::store::{
     Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, Room, ServiceError, Version,
@@ -40,6 +43,7 @@ const NOTIFY_INFIX: &str = "/command/notify/";
 
 /// A request that can be answered.
 struct Request<'a> {
+    requester: SessionKey,
     response_topic: &'a str,
     correlation_data: &'a [u8],
     payload: &'a [u8],
@@ -65,13 +69,16 @@ impl Broker {
             _ if is_v5 && publish.qos == QoS::ExactlyOnce => (ReasonCode::ImplementationSpecificError, None),
             // Not answerable: MQTT 3.1.1 has no Response Topic, and a QoS 0 request no acknowledgement.
             _ if !is_v5 || publish.qos == QoS::AtMostOnce || is_expired => (ReasonCode::Success, None),
-            // The store must not become a way around authorization.
+            // Whatever the rules say: nobody but the server publishes there.
+            (Some(response_topic), _) if is_reserved_topic(response_topic) => {
+                (ReasonCode::NotAuthorized, None)
+            }
             (Some(response_topic), _) if !self.may_receive(key, response_topic) => {
                 self.counters.denied_requests += 1;
                 (ReasonCode::NotAuthorized, None)
             }
             (Some(response_topic), Some(correlation_data)) => {
-                let request = Request::new(publish, response_topic, correlation_data);
+                let request = Request::new(key, publish, response_topic, correlation_data);
                 (ReasonCode::Success, Some(request))
             }
             _ => (ReasonCode::ImplementationSpecificError, None),
@@ -233,6 +240,7 @@ impl Broker {
     }
 
     fn send_response(&mut self, request: &Request<'_>, message: MessageId) {
+        let may_publish = self.may(request.requester, Operation::Publish(request.response_topic));
         self.route(Publication {
             publisher: None,
             topic: request.response_topic,
@@ -240,6 +248,7 @@ impl Broker {
             qos: QoS::AtLeastOnce,
             retain: false,
             kind: Kind::Response,
+            only_for: (!may_publish).then_some(request.requester),
         });
         self.messages.release(message);
     }
@@ -332,7 +341,12 @@ impl Broker {
 }
 
 impl<'a> Request<'a> {
-    fn new(publish: &Publish<'a>, response_topic: &'a str, correlation_data: &'a [u8]) -> Self {
+    fn new(
+        requester: SessionKey,
+        publish: &Publish<'a>,
+        response_topic: &'a str,
+        correlation_data: &'a [u8],
+    ) -> Self {
         let (mut timestamp, mut fencing_token) = (None, None);
         for (name, value) in publish.properties.user_properties.iter() {
             match name {
@@ -342,6 +356,7 @@ impl<'a> Request<'a> {
             }
         }
         Self {
+            requester,
             response_topic,
             correlation_data,
             payload: publish.payload,

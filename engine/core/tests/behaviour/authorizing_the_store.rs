@@ -94,6 +94,37 @@ fn a_response_goes_only_where_the_requester_may_subscribe() {
     assert_eq!(world.broker.statistics().keys, 1);
 }
 
+/// Sends a GET whose response is to go to `topic`, and takes its PUBACK.
+fn get_to(world: &mut World, client: Client, topic: &str) -> ReasonCode {
+    let mut request = Request::new(&[b"GET", b"k"]);
+    request.response_topic = Some(topic.to_owned());
+    world.send_request(client, &request);
+    match world.next(client) {
+        Packet::PubAck(PubAck { reason, .. }) => reason,
+        other => panic!("expected PUBACK, got {other:?}"),
+    }
+}
+
+#[test]
+fn a_response_goes_to_others_only_where_the_requester_may_publish() {
+    let rules = || everyone().connect().subscribe(&["#"]).keys(Access::ReadWrite, &["*"]);
+    let mut world = World::ruled([rules(), user("writer").publish(&["alarms/#"])]);
+    let bystander = world.connect("b");
+    for filter in ["alarms/#", "$share/g/alarms/#"] {
+        world.subscribe(bystander, filter, QoS::AtLeastOnce);
+    }
+    let client = world.connect("a");
+    world.subscribe(client, "alarms/+", QoS::AtLeastOnce);
+    assert_eq!(get_to(&mut world, client, "alarms/fire"), ReasonCode::Success);
+    assert_eq!(world.payloads(client), ["$-1\r\n"], "its own subscription brings it");
+    assert!(world.received(bystander).is_empty());
+    world.come_as(Some("writer"), &[]);
+    let writer = world.connect("w");
+    assert_eq!(get_to(&mut world, writer, "alarms/fire"), ReasonCode::Success);
+    assert_eq!(world.payloads(bystander), ["$-1\r\n"; 2]);
+    assert_eq!(world.payloads(client), ["$-1\r\n"]);
+}
+
 #[test]
 fn what_was_executed_is_answered_again_after_the_permission_went() {
     let mut world = World::ruled([base().keys(Access::ReadWrite, &["*"])]);

@@ -110,6 +110,20 @@ fn mqtt_3_1_1_is_acknowledged_and_not_executed() {
 }
 
 #[test]
+fn a_response_does_not_go_where_the_server_alone_publishes() {
+    for response_topic in ["$SYS/broker/clients/connected", "$SYS"] {
+        let mut world = World::new();
+        let operator = world.connect("o");
+        world.subscribe(operator, "$SYS/#", QoS::AtMostOnce);
+        let client = world.store_client("a");
+        let request = Request { response_topic: Some(response_topic.to_owned()), ..set() };
+        assert_eq!(unanswered(&mut world, client, &request), ReasonCode::NotAuthorized);
+        assert_not_executed(&world);
+        assert!(world.received(operator).is_empty());
+    }
+}
+
+#[test]
 fn forbidden_response_topics_close_the_connection() {
     for response_topic in [
         REQUEST_TOPIC.to_owned(),
