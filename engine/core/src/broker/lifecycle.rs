@@ -1,5 +1,12 @@
 //! Connections and sessions: open, take over, close, expire; and the wills that follow.
+//!
+//! A session belongs to the user whose client it was made for, since a client identifier is no secret: nobody else goes on
+//! with it, whatever the rules allow [MQTT 5, sections 3.1.4 and 5.4.2]. While that user's client is connected, another user
+//! with its client identifier is refused (0x85) and can't disturb it. While it is away the session ends, as by a Clean Start,
+//! instead of keeping the client identifier from who comes next. An anonymous client proved nothing, so what it has gives way
+//! to a user's in both cases.
 
+use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -7,6 +14,7 @@ use mayfly_wire::{Connect, Disconnect, ProtocolVersion, QoS, ReasonCode};
 
 use super::accounting::Pressure;
 use super::outbox::{ConnAckDetails, Item};
+use super::permissions::Subject;
 use super::publish::is_reserved_topic;
 use super::routing::Publication;
 use super::session::{HeldWill, Kind, NEVER, OpenConnection, Session, SessionKey};
@@ -16,6 +24,9 @@ use crate::authorization::Operation;
 use crate::connection::LONGEST_PACKET;
 use crate::identity::Identity;
 use crate::machine::ConnectionId;
+
+/// A client identifier, and the user name that it comes with.
+type Names<'a> = (&'a str, Option<&'a str>);
 
 /// What becomes of the Will Message when a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,36 +48,21 @@ impl Broker {
         if self.directory.by_connection.contains_key(&connection) {
             return; // A connection opens once: `Connection` refuses a second CONNECT.
         }
-        if let Some(reason) = Self::refusal(connect) {
-            self.refuse_connection(connection, reason);
-            return;
-        }
         let assigned =
             connect.client_id.is_empty().then(|| format!("mayfly-{entropy:032x}").into_boxed_str());
         let client_id = assigned.as_deref().unwrap_or(connect.client_id);
+        let names = (client_id, identity.user_name);
         let subject = self.subject(identity, client_id);
-        if !self.may_open(subject.as_deref(), client_id, connect) {
-            self.counters.denied_connections += 1;
-            self.refuse_connection(connection, ReasonCode::NotAuthorized);
+        if let Err(reason) = self.admit(names, subject.as_deref(), connect) {
+            self.outbox.push(connection, Item::ConnAck { session_present: false, reason, details: None });
+            self.outbox.push(connection, Item::Close(reason));
             return;
         }
-        let found = self.directory.by_client_id.get(client_id).copied();
-        if found.is_none() && self.is_full_of_sessions() {
-            self.refuse_connection(connection, ReasonCode::QuotaExceeded);
-            return;
-        }
-        let resumed = found.and_then(|key| self.take_over(key, connect.clean_start));
-        let key = resumed.unwrap_or_else(|| self.new_session(client_id));
-
+        let resumed = self.take_over(names, connect.clean_start);
+        let key = resumed.unwrap_or_else(|| self.new_session(names));
         let asked_s = asked_expiry_interval_s(connect);
         let granted_s = asked_s.min(self.limits.max_session_expiry_interval_s);
         let will = self.hold_will(connect);
-        let receive_maximum = connect.properties.receive_maximum.map_or(u16::MAX, std::num::NonZeroU16::get);
-        let maximum_packet_size =
-            connect.properties.maximum_packet_size.map_or(u32::MAX, std::num::NonZeroU32::get);
-        let receive_maximum = receive_maximum.min(self.limits.max_in_flight.get());
-        let watched_keys = IndexSet::with_hasher(self.hash_state.clone());
-        let max_in_flight_bytes = self.limits.max_in_flight_bytes as usize;
         let session = self.session(key);
         session.expiry_interval_s = granted_s;
         session.will = will;
@@ -74,17 +70,7 @@ impl Broker {
         let before = std::mem::replace(&mut session.subject, subject);
         self.ledger.session_texts += added;
         self.ledger.session_texts -= before.map_or(0, |subject| subject.bytes());
-        let session = self.session(key);
-        session.connection = Some(OpenConnection {
-            id: connection,
-            version: connect.version,
-            receive_maximum,
-            maximum_packet_size: (maximum_packet_size as usize).min(LONGEST_PACKET),
-            watched_keys,
-            to_resend: 0,
-            in_flight_bytes: 0,
-            max_in_flight_bytes,
-        });
+        self.session(key).connection = Some(self.open_connection(connection, connect));
         self.directory.by_connection.insert(connection, key);
 
         let details = Some(Box::new(ConnAckDetails {
@@ -93,10 +79,35 @@ impl Broker {
         }));
         let session_present = resumed.is_some();
         if session_present {
-            self.revoke(key); // The client may be somebody else than the last time.
+            self.revoke(key); // What is known of the user may have changed.
         }
         self.outbox.push(connection, Item::ConnAck { session_present, reason: ReasonCode::Success, details });
         self.resume(key);
+    }
+
+    /// Whether a client is let in. Changes nothing but counts.
+    fn admit(
+        &mut self,
+        (client_id, user_name): Names<'_>,
+        subject: Option<&Subject>,
+        connect: &Connect<'_>,
+    ) -> Result<(), ReasonCode> {
+        if connect.will.as_ref().is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
+            return Err(ReasonCode::NotAuthorized);
+        }
+        if !self.may_open(subject, (client_id, user_name), connect) {
+            self.counters.denied_connections += 1;
+            return Err(ReasonCode::NotAuthorized);
+        }
+        let Some(&found) = self.directory.by_client_id.get(client_id) else {
+            return if self.is_full_of_sessions() { Err(ReasonCode::QuotaExceeded) } else { Ok(()) };
+        };
+        let Session { connection, user_name: owner, .. } = &self.sessions[found.index()];
+        if connection.is_some() && owner.is_some() && owner.as_deref() != user_name {
+            self.counters.denied_connections += 1;
+            return Err(ReasonCode::ClientIdentifierNotValid);
+        }
+        Ok(())
     }
 
     /// Whether there is no room for a further session.
@@ -104,33 +115,22 @@ impl Broker {
         self.sessions.len() >= self.limits.max_sessions as usize || self.pressure() == Pressure::Full
     }
 
-    fn refuse_connection(&mut self, connection: ConnectionId, reason: ReasonCode) {
-        self.outbox.push(connection, Item::ConnAck { session_present: false, reason, details: None });
-        self.outbox.push(connection, Item::Close(reason));
-    }
-
-    /// Why a CONNECT is not accepted.
-    fn refusal(connect: &Connect<'_>) -> Option<ReasonCode> {
-        let will = connect.will.as_ref();
-        if will.is_some_and(|will| is_reserved_topic(will.topic.as_str())) {
-            Some(ReasonCode::NotAuthorized)
-        } else {
-            None
-        }
-    }
-
-    /// Ends the connection in use of a session that a client asks for again, if there is one [MQTT-3.1.4-3]. Returns
-    /// the session unless it ended, with that connection or since the client wants a clean start [MQTT-3.1.2-4].
-    fn take_over(&mut self, key: SessionKey, clean_start: bool) -> Option<SessionKey> {
-        let ends_with_connection = self.session(key).expiry_interval_s == 0;
-        if let Some(old) = self.session(key).connection.as_ref().map(|connection| connection.id) {
+    /// The session under a client identifier, for its client to go on with. Ends the connection in use, if there is one
+    /// [MQTT-3.1.4-3]. There is no session to go on with where it ended with that connection, where the client wants a
+    /// clean start [MQTT-3.1.2-4], and where it was another user's: then it ends.
+    fn take_over(&mut self, (client_id, user_name): Names<'_>, clean_start: bool) -> Option<SessionKey> {
+        let key = *self.directory.by_client_id.get(client_id)?;
+        let session = &self.sessions[key.index()];
+        let is_anothers = session.user_name.as_deref() != user_name;
+        let ends_with_connection = session.expiry_interval_s == 0;
+        if let Some(old) = session.connection.as_ref().map(|connection| connection.id) {
             self.end_connection(key, Will::Publish);
             self.outbox.push(old, Item::Close(ReasonCode::SessionTakenOver));
             if ends_with_connection {
                 return None;
             }
         }
-        if clean_start {
+        if clean_start || is_anothers {
             self.end_session(key);
             return None;
         }
@@ -142,12 +142,29 @@ impl Broker {
         Some(key)
     }
 
-    fn new_session(&mut self, client_id: &str) -> SessionKey {
-        let index = self.sessions.insert(Session::new(client_id, self.hash_state.clone()));
+    fn new_session(&mut self, (client_id, user_name): Names<'_>) -> SessionKey {
+        let session = Session::new(client_id, user_name, self.hash_state.clone());
+        self.ledger.session_texts += session.text_bytes();
+        let index = self.sessions.insert(session);
         let key = SessionKey::from_index(u32::try_from(index).expect("memory ends before 2^32 sessions"));
         self.directory.by_client_id.insert(client_id.into(), key);
-        self.ledger.session_texts += self.sessions[index].text_bytes();
         key
+    }
+
+    fn open_connection(&self, id: ConnectionId, connect: &Connect<'_>) -> OpenConnection {
+        let asked = &connect.properties;
+        let receive_maximum = asked.receive_maximum.map_or(u16::MAX, NonZeroU16::get);
+        let maximum_packet_size = asked.maximum_packet_size.map_or(u32::MAX, NonZeroU32::get);
+        OpenConnection {
+            id,
+            version: connect.version,
+            receive_maximum: receive_maximum.min(self.limits.max_in_flight.get()),
+            maximum_packet_size: (maximum_packet_size as usize).min(LONGEST_PACKET),
+            watched_keys: IndexSet::with_hasher(self.hash_state.clone()),
+            to_resend: 0,
+            in_flight_bytes: 0,
+            max_in_flight_bytes: self.limits.max_in_flight_bytes as usize,
+        }
     }
 
     fn hold_will(&mut self, connect: &Connect<'_>) -> Option<HeldWill> {

@@ -131,7 +131,8 @@ pub struct Statistics {
     pub operations: StoreOperations,
     /// Notifications of changed keys, those included that a client missed.
     pub notifications: u64,
-    /// CONNECT packets that the rules did not allow, the topic of their will included.
+    /// CONNECT packets that the rules did not allow, the topic of their will included, or with the client identifier of
+    /// another user's connected client.
     pub denied_connections: u64,
     /// Messages that the rules did not allow, wills included.
     pub denied_publications: u64,
@@ -261,6 +262,10 @@ impl Broker {
     fn packet(&mut self, connection: ConnectionId, packet: &Packet<'_>) {
         let Some(&key) = self.directory.by_connection.get(&connection) else { return };
         match packet {
+            // `Connection` resolves topic aliases.
+            Packet::Publish(publish) if publish.topic.is_empty() => {
+                self.condemn(connection, ReasonCode::TopicAliasInvalid);
+            }
             Packet::Publish(publish) => self.publish(key, connection, publish),
             Packet::PubAck(ack) => self.pub_ack(key, connection, ack),
             Packet::PubRec(rec) => self.pub_rec(key, connection, rec),

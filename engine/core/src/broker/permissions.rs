@@ -4,15 +4,15 @@ use mayfly_wire::{Connect, ReasonCode, TopicFilter};
 
 use super::Broker;
 use super::session::SessionKey;
+use super::subscribe::parsed;
 use crate::authorization::{Operation, Principal, Rules};
 use crate::identity::{AttributeList, Identity};
 use crate::store::Command;
 
-/// Who a client is to the rules. A session keeps it while its client is away: a will that waits is published in the
+/// Who a client is to the rules, beside its names. A session keeps it while its client is away: a will that waits is published in the
 /// client's name.
 #[derive(Debug, Hash)]
 pub(super) struct Subject {
-    user_name: Option<Box<str>>,
     attributes: AttributeList,
     policy: Box<str>,
     /// The places of those rules of the policy that are about this client.
@@ -22,7 +22,7 @@ pub(super) struct Subject {
 }
 
 /// What a [`Subject`] takes beside its texts, in bytes. A fixed number, as all costs that an account is made of.
-const SUBJECT_COST: usize = 96;
+const SUBJECT_COST: usize = 80;
 
 /// A longer topic is not remembered, in bytes.
 const MAX_REMEMBERED_TOPIC: usize = 128;
@@ -30,17 +30,15 @@ const MAX_REMEMBERED_TOPIC: usize = 128;
 impl Subject {
     /// What it occupies, in bytes.
     pub(super) fn bytes(&self) -> usize {
-        let texts = self.user_name.as_ref().map_or(0, |name| name.len()) + self.policy.len();
         SUBJECT_COST
             + MAX_REMEMBERED_TOPIC
-            + texts
+            + self.policy.len()
             + self.attributes.as_attributes().as_bytes().len()
             + size_of_val(&*self.rules)
     }
 
-    fn principal<'a>(&'a self, client_id: &'a str) -> Principal<'a> {
-        let attributes = self.attributes.as_attributes();
-        Principal { client_id, user_name: self.user_name.as_deref(), attributes }
+    fn principal<'a>(&'a self, client_id: &'a str, user_name: Option<&'a str>) -> Principal<'a> {
+        Principal { client_id, user_name, attributes: self.attributes.as_attributes() }
     }
 }
 
@@ -51,7 +49,6 @@ impl Broker {
         let (user_name, attributes) = (identity.user_name, identity.attributes);
         let principal = Principal { client_id, user_name, attributes };
         Some(Box::new(Subject {
-            user_name: user_name.map(Into::into),
             attributes: attributes.iter().collect(),
             policy: policy.into(),
             rules: self.rules.concerning(policy, principal),
@@ -60,8 +57,13 @@ impl Broker {
     }
 
     /// Whether a client may connect and leave the will that it asks for.
-    pub(super) fn may_open(&self, subject: Option<&Subject>, client_id: &str, connect: &Connect<'_>) -> bool {
-        let allows = |operation| self.allows(subject, client_id, operation);
+    pub(super) fn may_open(
+        &self,
+        subject: Option<&Subject>,
+        (client_id, user_name): (&str, Option<&str>),
+        connect: &Connect<'_>,
+    ) -> bool {
+        let allows = |operation| self.allows(subject, (client_id, user_name), operation);
         let will = connect.will.as_ref().map(|will| Operation::Publish(will.topic.as_str()));
         allows(Operation::Connect) && will.is_none_or(allows)
     }
@@ -69,7 +71,8 @@ impl Broker {
     /// Whether a session's client may do something.
     pub(super) fn may(&self, key: SessionKey, operation: Operation<'_>) -> bool {
         let session = &self.sessions[key.index()];
-        self.allows(session.subject.as_deref(), &session.client_id, operation)
+        let names = (&*session.client_id, session.user_name.as_deref());
+        self.allows(session.subject.as_deref(), names, operation)
     }
 
     /// Whether a session's client may publish to a topic.
@@ -111,9 +114,14 @@ impl Broker {
         may
     }
 
-    fn allows(&self, subject: Option<&Subject>, client_id: &str, operation: Operation<'_>) -> bool {
+    fn allows(
+        &self,
+        subject: Option<&Subject>,
+        (client_id, user_name): (&str, Option<&str>),
+        operation: Operation<'_>,
+    ) -> bool {
         subject.is_none_or(|subject| {
-            let principal = subject.principal(client_id);
+            let principal = subject.principal(client_id, user_name);
             self.rules.allows_within(&subject.policy, &subject.rules, principal, operation)
         })
     }
@@ -128,7 +136,8 @@ impl Broker {
             let Some(subject) = &mut session.subject else { continue };
             self.ledger.session_texts -= subject.bytes();
             subject.published.clear();
-            subject.rules = self.rules.concerning(&subject.policy, subject.principal(&session.client_id));
+            let principal = subject.principal(&session.client_id, session.user_name.as_deref());
+            subject.rules = self.rules.concerning(&subject.policy, principal);
             self.ledger.session_texts += subject.bytes();
             self.revoke(key);
             let connection = self.sessions[index].connection.as_ref().map(|connection| connection.id);
@@ -147,18 +156,14 @@ impl Broker {
         if session.subject.is_none() {
             return;
         }
-        let is_denied = |text: &str| {
-            let filter = TopicFilter::parse(text).expect("a filter is kept as it was validated");
-            !self.may(key, Operation::Subscribe(filter))
-        };
+        let is_denied = |text: &str| !self.may(key, Operation::Subscribe(parsed(text)));
         let filters: Vec<_> = session.filters.iter().filter(|text| is_denied(text)).cloned().collect();
         let watched = session.connection.iter().flat_map(|connection| &connection.watched_keys);
         let watched: Vec<_> =
             watched.filter(|watched| !self.may(key, Operation::Read(watched))).cloned().collect();
         self.counters.revoked_subscriptions += (filters.len() + watched.len()) as u64;
         for filter in &filters {
-            let filter = TopicFilter::parse(filter).expect("a filter is kept as it was validated");
-            self.remove_subscription(key, filter);
+            self.remove_subscription(key, parsed(filter));
         }
         for watched in &watched {
             self.unwatch(key, watched);

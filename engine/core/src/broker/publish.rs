@@ -18,10 +18,6 @@ impl Broker {
         if self.is_known_identifier(key, connection, publish) {
             return;
         }
-        if let Some(reason) = forbidden(publish) {
-            self.condemn(connection, reason);
-            return;
-        }
         if publish.topic == REQUEST_TOPIC {
             self.request(key, connection, publish);
             return;
@@ -149,11 +145,6 @@ impl Broker {
         }
         self.outbox.push(connection, Item::PubRec { packet_id, reason });
     }
-}
-
-/// What this broker said in CONNACK that it does not take, and what no [`Connection`](crate::Connection) hands on.
-fn forbidden(publish: &Publish<'_>) -> Option<ReasonCode> {
-    if publish.topic.is_empty() { Some(ReasonCode::TopicAliasInvalid) } else { None }
 }
 
 /// Whether only the store or the server itself publishes to `topic`.

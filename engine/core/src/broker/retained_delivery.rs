@@ -21,6 +21,7 @@ use super::filter_index::is_exact;
 use super::messages::{MessageId, Messages};
 use super::retained::{Kept, Position, Publisher, Step};
 use super::session::{Kind, Queued, SessionKey};
+use super::subscribe::parsed;
 use super::subscriptions::Subscriber;
 use super::view::{Identifiers, Terms};
 use super::{Broker, Timer};
@@ -210,8 +211,7 @@ impl Broker {
     }
 
     fn step(&self, search: &mut Search) -> Step {
-        let filter = TopicFilter::parse(&search.filter).expect("a filter is kept as it was validated");
-        self.retained.step(filter, &mut search.position)
+        self.retained.step(parsed(&search.filter), &mut search.position)
     }
 
     /// The pause of a session is over.

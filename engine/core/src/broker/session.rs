@@ -38,6 +38,9 @@ pub(super) const NEVER: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) client_id: Box<str>,
+    /// Whose it is: the user name that its client was authenticated as, `None` for an anonymous one. Nobody else goes on
+    /// with it.
+    pub(super) user_name: Option<Box<str>>,
     /// Who its client is under the rules, or was when it was last here; `None`: it may do everything.
     pub(super) subject: Option<Box<Subject>>,
     /// The connection in use; `None` while the client is away.
@@ -117,9 +120,10 @@ pub(super) struct HeldWill {
 }
 
 impl Session {
-    pub(super) fn new(client_id: &str, hash_state: FixedState) -> Self {
+    pub(super) fn new(client_id: &str, user_name: Option<&str>, hash_state: FixedState) -> Self {
         Self {
             client_id: client_id.into(),
+            user_name: user_name.map(Into::into),
             subject: None,
             connection: None,
             expiry_interval_s: 0,
@@ -139,7 +143,8 @@ impl Session {
 
     /// The bytes of its client identifier, which the directory has too, and of who its client is.
     pub(super) fn text_bytes(&self) -> usize {
-        2 * self.client_id.len() + self.subject.as_ref().map_or(0, |subject| subject.bytes())
+        let names = 2 * self.client_id.len() + self.user_name.as_ref().map_or(0, |name| name.len());
+        names + self.subject.as_ref().map_or(0, |subject| subject.bytes())
     }
 
     /// So many messages at the front of the window were sent on this connection; those behind are to be sent again.
@@ -173,8 +178,8 @@ impl Session {
 
     /// Feeds everything that later outputs depend on.
     pub(super) fn hash_state<H: Hasher>(&self, messages: &Messages, state: &mut H) {
-        (&self.client_id, &self.subject, &self.connection, self.expiry_interval_s, self.expires_at)
-            .hash(state);
+        (&self.client_id, &self.user_name, &self.subject).hash(state);
+        (&self.connection, self.expiry_interval_s, self.expires_at).hash(state);
         self.filters.len().hash(state);
         self.awaited.is_some().hash(state);
         if let Some(awaited) = &self.awaited {
