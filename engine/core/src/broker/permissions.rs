@@ -145,6 +145,8 @@ impl Broker {
                 && !self.may(key, Operation::Connect)
             {
                 self.condemn(connection, ReasonCode::NotAuthorized);
+            } else {
+                self.pump(key); // What waited behind the retained messages of an ended subscription.
             }
         }
     }

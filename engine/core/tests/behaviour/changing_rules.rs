@@ -1,12 +1,13 @@
 //! New rules while clients are connected or away: what goes on, what ends.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mayfly_core::Access;
 use mayfly_wire::{QoS, ReasonCode};
 
 use crate::harness::World;
-use crate::harness::packets::{lasting, qos_0, qos_1, will};
+use crate::harness::packets::{self, lasting, qos_0, qos_1, retained, subscription, will};
 use crate::harness::rules::{Draft, everyone, user};
 
 fn all() -> Draft {
@@ -54,6 +55,27 @@ fn a_subscription_that_is_no_longer_allowed_ends() {
     assert!(world.received(client).is_empty());
     let (away, _) = world.resume("b");
     assert_eq!(world.payloads(away), ["2"]);
+}
+
+#[test]
+fn what_waited_behind_a_revoked_subscription_comes_at_once() {
+    let mut world = World::ruled([all()]);
+    let publisher = world.connect("p");
+    for topic in ["secret/1", "secret/2"] {
+        world.publish(publisher, retained(qos_1(topic, topic)));
+    }
+    let narrow = |connect: &mut mayfly_wire::Connect<'_>| {
+        connect.properties.receive_maximum = NonZeroU16::new(1);
+    };
+    let (client, _) = world.connect_with("a", narrow);
+    world.subscribe(client, "open", QoS::AtMostOnce);
+    let packet_id = world.fresh_id(client);
+    world.send(client, packets::subscribe(packet_id, &[subscription("secret/+", QoS::AtLeastOnce)]));
+    world.received(client);
+    world.publish(publisher, qos_0("open", "behind"));
+    assert!(world.received(client).is_empty(), "the other retained message comes first");
+    world.set_rules([everyone().connect().publish(&["#"]).subscribe(&["open"])]);
+    assert_eq!(world.payloads(client), ["behind"]);
 }
 
 #[test]
