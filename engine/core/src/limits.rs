@@ -29,6 +29,9 @@ pub struct Limits {
     pub max_session_expiry_interval_s: u32,
     /// Subscriptions of one session. A further one is refused (0x97).
     pub max_subscriptions: u32,
+    /// Levels of one session's filters with wildcards, all together: `a/+/#` has three. A further filter is refused (0x97).
+    /// To find a message's receivers takes at most a step for each of them.
+    pub max_wildcard_levels: u32,
     /// Subscriptions of all sessions. A further one is refused (0x97).
     pub max_total_subscriptions: u32,
     /// Sessions, of connected clients and of those away. A client without one is not let in (0x97).
@@ -85,6 +88,7 @@ impl Default for Limits {
             max_unreleased_messages: 65_535,
             max_session_expiry_interval_s: u32::MAX,
             max_subscriptions: 10_000,
+            max_wildcard_levels: 100_000,
             max_total_subscriptions: 10_000_000,
             max_sessions: 1_000_000,
             max_retained_messages: 1_000_000,

@@ -133,6 +133,7 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
                 limits.max_total_subscriptions,
                 limits.max_sessions,
                 limits.max_keys,
+                limits.max_wildcard_levels,
             ] {
                 out.extend_from_slice(&limit.to_le_bytes());
             }
@@ -290,6 +291,7 @@ impl<'a> Reader<'a> {
             max_total_subscriptions: self.u32()?,
             max_sessions: self.u32()?,
             max_keys: self.u32()?,
+            max_wildcard_levels: self.u32()?,
             max_store_bytes: self.u64()?,
             max_memory_bytes: self.u64()?,
             slow_publishers_percent: self.array::<1>()?[0],

@@ -51,6 +51,8 @@ pub(super) struct Session {
     pub(super) expires_at: Option<Monotonic>,
     /// Filters, so that they can be taken out of the index with the session.
     pub(super) filters: IndexSet<Box<str>, FixedState>,
+    /// The levels of those of them that have wildcards.
+    pub(super) wildcard_levels: usize,
     /// Retained messages that its latest subscriptions have still to bring.
     pub(super) awaited: Option<Box<Awaited>>,
     pub(super) window: Window,
@@ -129,6 +131,7 @@ impl Session {
             expiry_interval_s: 0,
             expires_at: None,
             filters: IndexSet::with_hasher(hash_state.clone()),
+            wildcard_levels: 0,
             awaited: None,
             window: Window::default(),
             queue: VecDeque::new(),

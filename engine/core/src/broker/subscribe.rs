@@ -16,10 +16,6 @@ use super::subscriptions::Subscriber;
 use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 
-/// A filter with wildcards has at most this many levels: each is a node of the index, a hundred times as large as the
-/// byte that makes it.
-const MAX_WILDCARD_LEVELS: usize = 128;
-
 impl Broker {
     pub(super) fn subscribe(&mut self, key: SessionKey, connection: ConnectionId, subscribe: &Subscribe<'_>) {
         let identifier = subscribe.properties.subscription_identifier.and_then(NonZeroU32::new);
@@ -51,19 +47,18 @@ impl Broker {
             self.counters.denied_subscriptions += 1;
             return Err(ReasonCode::NotAuthorized);
         }
-        let is_deep = subscription.filter.levels().nth(MAX_WILDCARD_LEVELS).is_some();
-        if is_deep && !is_exact(subscription.filter) {
-            return Err(ReasonCode::QuotaExceeded);
-        }
         let max_subscriptions = self.limits.max_subscriptions as usize;
+        let max_levels = self.limits.max_wildcard_levels as usize;
         let is_full = self.ledger.subscriptions >= self.limits.max_total_subscriptions as usize
             || self.pressure() == Pressure::Full;
         let session = self.session(key);
         let is_new = !session.filters.contains(text);
         if is_new {
-            if session.filters.len() >= max_subscriptions || is_full {
+            let levels = session.wildcard_levels + wildcard_levels(subscription.filter);
+            if session.filters.len() >= max_subscriptions || levels > max_levels || is_full {
                 return Err(ReasonCode::QuotaExceeded);
             }
+            session.wildcard_levels = levels;
             session.filters.insert(text.into());
             self.ledger.subscribed(subscription.filter);
         }
@@ -125,11 +120,12 @@ impl Broker {
 
     /// Ends a session's subscription. Returns whether there was one.
     pub(super) fn remove_subscription(&mut self, key: SessionKey, filter: TopicFilter<'_>) -> bool {
-        let filters = &mut self.session(key).filters;
-        let existed = filters.swap_remove(filter.as_str());
+        let session = self.session(key);
+        let existed = session.filters.swap_remove(filter.as_str());
         if existed {
-            if let Some(room) = room::spare(filters.len(), filters.capacity()) {
-                filters.shrink_to(room);
+            session.wildcard_levels -= wildcard_levels(filter);
+            if let Some(room) = room::spare(session.filters.len(), session.filters.capacity()) {
+                session.filters.shrink_to(room);
             }
             self.end_subscription(key, filter);
             self.forget_retained(key, filter.as_str());
@@ -162,6 +158,11 @@ impl Broker {
         let connection = self.sessions[key.index()].connection.as_ref();
         connection.expect("packets come from connected sessions").version
     }
+}
+
+/// The levels of a filter, each of which is a node of the index, if it has wildcards.
+fn wildcard_levels(filter: TopicFilter<'_>) -> usize {
+    if is_exact(filter) { 0 } else { filter.levels().count() }
 }
 
 /// A filter that a session has.
