@@ -174,11 +174,15 @@ impl Retained {
     }
 
     /// Takes one step to the next topic that matches `filter`, in the order of their levels' bytes. It costs one
-    /// look-up, and at the most as many steps as the filter's wildcards have topics to choose from lead to the end.
-    pub(super) fn step(&self, filter: TopicFilter<'_>, position: &mut Position) -> Step {
+    /// look-up, and at the most as many steps as the filter's wildcards have topics to choose from lead to the end. Returns
+    /// with it the bytes of the longest text that it compared: look-ups take longer where topics are long and alike.
+    pub(super) fn step(&self, filter: TopicFilter<'_>, position: &mut Position) -> (Step, usize) {
+        let compared = position.0.len();
         let from = (Bound::Included(position.0.as_str()), Bound::Unbounded);
-        let Some((key, kept)) = self.by_topic.range::<str, _>(from).next() else { return Step::End };
-        match place(filter, key) {
+        let Some((key, kept)) = self.by_topic.range::<str, _>(from).next() else {
+            return (Step::End, compared);
+        };
+        let step = match place(filter, key) {
             Place::Match => {
                 position.set(key, "\0");
                 Step::Found(kept.clone())
@@ -193,7 +197,8 @@ impl Retained {
                 Step::Passed
             }
             Place::Behind => Step::End,
-        }
+        };
+        (step, compared.max(key.len()))
     }
 
     /// Feeds everything to the state hash.
@@ -316,7 +321,7 @@ mod tests {
     fn search(messages: &Messages, retained: &Retained, filter: TopicFilter<'_>) -> (Vec<String>, usize) {
         let (mut found, mut position) = (Vec::new(), Position::default());
         for steps in 1.. {
-            match retained.step(filter, &mut position) {
+            match retained.step(filter, &mut position).0 {
                 Step::Found(kept) => found.push(messages.topic(kept.message).to_owned()),
                 Step::Passed => {}
                 Step::End => return (found, steps),

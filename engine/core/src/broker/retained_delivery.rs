@@ -27,10 +27,11 @@ use super::view::{Identifiers, Terms};
 use super::{Broker, Timer};
 use crate::time::Monotonic;
 
-/// The bytes of the messages that go out before a pause, to one session. A step of a search counts as [`STEP_COST`].
+/// The bytes of the messages that go out before a pause, to one session. A step of a search counts as [`MIN_STEP_COST`], or
+/// as the topics that it looked at where they are longer.
 const PIECE_BYTES: usize = 64 * 1024;
-/// So many bytes of a piece a step takes, whether it finds a message or not.
-const STEP_COST: usize = 64;
+/// So many bytes of a piece a step takes at least, whether it finds a message or not.
+const MIN_STEP_COST: usize = 64;
 /// The pause after a piece: with [`PIECE_BYTES`] 32 MB/s.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -173,9 +174,9 @@ impl Broker {
                 self.timers.insert((resumes_at, key, Timer::SendRetained));
                 return false;
             }
-            left = left.saturating_sub(STEP_COST);
             let stood_at = search.position.len();
-            let step = self.step(search);
+            let (step, looked_at) = self.step(search);
+            left = left.saturating_sub(looked_at.max(MIN_STEP_COST));
             awaited.bytes += search.position.len();
             awaited.bytes -= stood_at;
             match step {
@@ -210,7 +211,7 @@ impl Broker {
         !is_own && !is_newer && !self.messages.is_expired(kept.message, self.now.wall)
     }
 
-    fn step(&self, search: &mut Search) -> Step {
+    fn step(&self, search: &mut Search) -> (Step, usize) {
         self.retained.step(parsed(&search.filter), &mut search.position)
     }
 

@@ -103,6 +103,25 @@ fn a_search_that_finds_nothing_pauses_too() {
 }
 
 #[test]
+fn a_step_among_long_topics_costs_their_length() {
+    let mut world = World::new();
+    let publisher = world.connect("publisher");
+    let prefix = "x".repeat(60_000);
+    for number in 0..20 {
+        let topic = format!("{prefix}{number:02}/y");
+        world.publish(publisher, retained(qos_0(&topic, "x")));
+    }
+    let client = world.connect("a");
+    subscribe(&mut world, client, "+/z", QoS::AtMostOnce);
+    let mut pauses = 0;
+    while world.broker.next_deadline().is_some() {
+        world.advance(Duration::from_millis(2));
+        pauses += 1;
+    }
+    assert!((10..40).contains(&pauses), "{pauses} pauses for 40 steps");
+}
+
+#[test]
 fn what_is_published_meanwhile_comes_behind() {
     for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
         let mut world = World::new();
