@@ -197,7 +197,7 @@ fn check_what_clients_choose() {
             });
             (3..=world.sequence).for_each(|sequence| world.lose(ConnectionId { node: 1, sequence }));
             world.now.monotonic = Monotonic::from_nanos(1_000_000_000_000);
-            world.handle(&Input::Tick);
+            (0..50).for_each(|_| world.handle(&Input::Tick));
         },
     );
     check(
@@ -229,7 +229,7 @@ fn check_what_clients_choose() {
                 world.lose(subscriber);
             }
             world.now.monotonic = Monotonic::from_nanos(1_000_000_000_000);
-            world.handle(&Input::Tick);
+            (0..50).for_each(|_| world.handle(&Input::Tick));
         },
     );
     check(

@@ -246,7 +246,9 @@ impl Broker {
             Will::Discard => self.cancel_will(key),
         }
         match expiry_interval_s {
-            0 => self.end_session(key),
+            0 => {
+                self.end_session(key);
+            }
             NEVER => {}
             seconds => {
                 let expires_at = self.now.monotonic.after(Duration::from_secs(u64::from(seconds)));
@@ -275,29 +277,32 @@ impl Broker {
         }
     }
 
-    pub(super) fn publish_will(&mut self, key: SessionKey) {
-        if let Some(will) = self.take_will(key) {
-            if let Some(interval_s) = will.expiry_interval_s {
-                self.messages.start_expiry(will.message, self.now.wall, interval_s);
-            }
-            if self.may(key, Operation::Publish(&will.topic)) {
-                if will.retain {
-                    self.retain(Some(key), will.message, will.qos);
-                }
-                self.route(Publication {
-                    publisher: Some(key),
-                    topic: &will.topic,
-                    message: will.message,
-                    qos: will.qos,
-                    retain: will.retain,
-                    kind: Kind::Published,
-                    only_for: None,
-                });
-            } else {
-                self.counters.denied_publications += 1; // The rules have changed since it was accepted.
-            }
-            self.messages.release(will.message);
+    /// Publishes the will of a session, if there is one. Returns how many clients it was for.
+    pub(super) fn publish_will(&mut self, key: SessionKey) -> usize {
+        let Some(will) = self.take_will(key) else { return 0 };
+        if let Some(interval_s) = will.expiry_interval_s {
+            self.messages.start_expiry(will.message, self.now.wall, interval_s);
         }
+        let mut receivers = 0;
+        if self.may(key, Operation::Publish(&will.topic)) {
+            if will.retain {
+                self.retain(Some(key), will.message, will.qos);
+            }
+            let routed = self.route(Publication {
+                publisher: Some(key),
+                topic: &will.topic,
+                message: will.message,
+                qos: will.qos,
+                retain: will.retain,
+                kind: Kind::Published,
+                only_for: None,
+            });
+            receivers = routed.receivers;
+        } else {
+            self.counters.denied_publications += 1; // The rules have changed since it was accepted.
+        }
+        self.messages.release(will.message);
+        receivers
     }
 
     fn take_will(&mut self, key: SessionKey) -> Option<HeldWill> {
@@ -311,9 +316,10 @@ impl Broker {
         will
     }
 
-    /// Ends a session whose client is away, and publishes the will that still waits [MQTT-3.1.2-10].
-    pub(super) fn end_session(&mut self, key: SessionKey) {
-        self.publish_will(key);
+    /// Ends a session whose client is away, and publishes the will that still waits [MQTT-3.1.2-10]. Returns how much ended
+    /// with it.
+    pub(super) fn end_session(&mut self, key: SessionKey) -> usize {
+        let receivers = self.publish_will(key);
         let mut session = self.sessions.remove(key.index());
         assert!(session.connection.is_none(), "a session ends after its connection");
         self.directory.by_client_id.swap_remove(&*session.client_id);
@@ -329,6 +335,8 @@ impl Broker {
             self.timers.remove(&(expires_at, key, Timer::ExpireSession));
         }
         session.unsettled_requests.values().for_each(|request| self.replays.settle(*request));
+        let requests = session.unsettled_requests.len();
+        let work = receivers + session.filters.len() + requests + session.window.len() + session.queue.len();
         for (message, qos) in session.window.messages() {
             // What the client may have got with QoS 2 goes to nobody else [MQTT-4.8.2-5].
             if qos < QoS::ExactlyOnce {
@@ -340,6 +348,7 @@ impl Broker {
             self.pass_on(queued.message);
             self.messages.release(queued.message);
         }
+        work
     }
 }
 

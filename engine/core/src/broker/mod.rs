@@ -71,9 +71,10 @@ use session::{Directory, Session, SessionKey};
 use shared::{ShareId, Shares};
 use subscriptions::{Matches, Subscriptions};
 
-/// At most this many deadlines of one kind are served per input, so that a crowd of them does not hold up the packets
-/// behind. The rest is due at once again.
-const MAX_DUE_PER_INPUT: usize = 256;
+/// When so much was done for deadlines of one kind, the rest waits for the next input and is due at once again, so that a
+/// crowd of them does not hold up the packets behind. A deadline counts as one, and so does each subscription and message
+/// that ends with it, and each client that is told. The last one is served whole: what a session may have is bounded.
+const MAX_DUE_WORK_PER_INPUT: usize = 1024;
 
 /// At most so many sessions are sent a piece of the retained messages that they wait for, per input.
 const MAX_RETAINED_PIECES_PER_INPUT: usize = 4;
@@ -287,31 +288,33 @@ impl Broker {
 
     /// Serves what became due, as far as one input may.
     fn serve_due(&mut self) {
-        for _ in 0..MAX_DUE_PER_INPUT {
+        let mut work = 0;
+        while work < MAX_DUE_WORK_PER_INPUT {
             let Some((key, version)) = self.store.expire_next(self.now) else { break };
-            self.notify(&key, None, version);
+            work += 1 + self.notify(&key, None, version);
         }
-        for _ in 0..MAX_DUE_PER_INPUT {
+        for _ in 0..MAX_DUE_WORK_PER_INPUT {
             if !self.retained.expire_next(&mut self.messages, self.now.wall) {
                 break;
             }
             self.counters.dropped_expired += 1;
         }
-        let mut pieces = 0;
-        for _ in 0..MAX_DUE_PER_INPUT {
+        let (mut work, mut pieces) = (0, 0);
+        while work < MAX_DUE_WORK_PER_INPUT {
             let Some(&timer @ (due_at, session, kind)) = self.timers.first() else { break };
             if due_at > self.now.monotonic || pieces == MAX_RETAINED_PIECES_PER_INPUT {
                 break;
             }
             self.timers.remove(&timer);
-            match kind {
+            work += 1 + match kind {
                 Timer::PublishWill => self.publish_will(session),
                 Timer::ExpireSession => self.end_session(session),
                 Timer::SendRetained => {
                     self.resume_retained(session);
                     pieces += 1;
+                    0
                 }
-            }
+            };
         }
     }
 

@@ -190,7 +190,9 @@ impl Broker {
             (Command::Set { key, value, .. }, Outcome::Stored(version)) => {
                 self.notify(key, Some(value), version);
             }
-            (_, Outcome::Deleted(version)) => self.notify(command.key(), None, version),
+            (_, Outcome::Deleted(version)) => {
+                self.notify(command.key(), None, version);
+            }
             _ => {}
         }
         Ok(outcome)
@@ -301,10 +303,10 @@ impl Broker {
         }
     }
 
-    /// Tells the watchers of `key` that it was set to `value`, or deleted.
-    pub(super) fn notify(&mut self, key: &[u8], value: Option<&[u8]>, version: Version) {
+    /// Tells the watchers of `key` that it was set to `value`, or deleted. Returns how many they are.
+    pub(super) fn notify(&mut self, key: &[u8], value: Option<&[u8]>, version: Version) -> usize {
         if !self.watchers.contains_key(key) {
-            return;
+            return 0;
         }
         set_text(&mut self.version_text, version);
         let user_properties = [(TIMESTAMP, text(&self.version_text))];
@@ -337,6 +339,7 @@ impl Broker {
             self.counters.notifications += 1;
         }
         self.messages.release(change);
+        position
     }
 }
 

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use mayfly_core::Input;
 use mayfly_wire::{Hlc, Packet, Publish, QoS, ReasonCode};
 
 use crate::harness::store::{Request, response_topic};
@@ -107,6 +108,32 @@ fn an_expiry_is_told_without_any_request() {
     assert!(version > set.hlc(), "an expiry has a version of its own");
     world.advance(Duration::from_mins(1));
     assert!(world.received(watcher).is_empty());
+}
+
+#[test]
+fn a_crowd_of_expiries_is_told_in_steps_of_bounded_work() {
+    let mut world = World::new();
+    let names: Vec<&'static str> =
+        (0..300).map(|number| &*Box::leak(format!("w{number}").into_boxed_str())).collect();
+    let watchers: Vec<_> = names.iter().map(|name| world.connect(name)).collect();
+    let keys = [b"1", b"2", b"3", b"4", b"5"];
+    for &watcher in &watchers {
+        for key in keys {
+            world.send_request(watcher, &Request::new(&[b"KEYNOTIFY", key]));
+        }
+    }
+    let writer = world.store_client("writer");
+    for key in keys {
+        world.reply(writer, &[b"SET", key, b"v", b"PX", b"1000"]);
+    }
+    world.received(watchers[0]);
+    world.sleep(Duration::from_secs(1));
+    for expired in [4, 1] {
+        assert!(world.is_due());
+        world.handle(&Input::Tick);
+        assert_eq!(world.messages(watchers[0]).len(), expired, "each counts for its 300 watchers");
+    }
+    assert!(!world.is_due());
 }
 
 #[test]

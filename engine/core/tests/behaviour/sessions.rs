@@ -7,7 +7,7 @@ use mayfly_core::Input;
 use mayfly_wire::{Packet, ProtocolVersion, Publish, QoS, ReasonCode};
 
 use crate::harness::World;
-use crate::harness::packets::{self, disconnect_with_expiry, id, qos_0, qos_1};
+use crate::harness::packets::{self, disconnect_with_expiry, id, qos_0, qos_1, subscription};
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -265,4 +265,57 @@ fn a_node_takes_its_connections_along_and_no_session() {
     assert_eq!((statistics.connections, statistics.sessions), (0, 1));
     world.send(client, Packet::Publish(qos_0("t", "x")));
     assert!(world.received(client).is_empty(), "input for a closed connection is ignored");
+}
+
+/// So many clients with these subscriptions, which go away for an hour at most.
+fn left(world: &mut World, clients: &[&'static str], filters: usize) {
+    for client_id in clients {
+        let (client, _) = world.connect_with(client_id, packets::lasting);
+        let filters: Vec<_> = (0..filters).map(|number| format!("{client_id}/{number}/+")).collect();
+        let filters: Vec<_> = filters.iter().map(|filter| subscription(filter, QoS::AtMostOnce)).collect();
+        world.send(client, packets::subscribe(id(1), &filters));
+        world.lose(client);
+    }
+}
+
+#[test]
+fn a_crowd_of_sessions_ends_in_steps_of_bounded_work() {
+    let clients: Vec<&'static str> =
+        (0..60).map(|number| &*Box::leak(format!("c{number}").into_boxed_str())).collect();
+    let mut world = World::new();
+    left(&mut world, &clients, 100);
+    world.sleep(Duration::from_hours(1));
+    for left in [49, 38, 27, 16, 5, 0] {
+        assert!(world.is_due(), "the rest is due at once");
+        world.handle(&Input::Tick);
+        assert_eq!(world.broker.statistics().sessions, left);
+    }
+    assert!(!world.is_due());
+    assert_eq!(world.broker.statistics().memory.subscriptions, 0);
+}
+
+#[test]
+fn a_crowd_of_wills_is_published_in_steps_of_bounded_work() {
+    let mut world = World::new();
+    let names: Vec<&'static str> =
+        (0..200).map(|number| &*Box::leak(format!("w{number}").into_boxed_str())).collect();
+    let watchers: Vec<_> = names.iter().map(|name| world.connect(name)).collect();
+    for &watcher in &watchers {
+        world.subscribe(watcher, "wills", QoS::AtMostOnce);
+    }
+    for client_id in ["a", "b", "c", "d", "e", "f", "g"] {
+        let (client, _) = world.connect_with(client_id, |connect| {
+            packets::lasting(connect);
+            let mut will = packets::will("wills");
+            will.properties.delay_interval_s = Some(5);
+            connect.will = Some(will);
+        });
+        world.lose(client);
+    }
+    world.sleep(Duration::from_secs(5));
+    world.handle(&Input::Tick);
+    assert_eq!(world.payloads(watchers[0]).len(), 6, "each counts for its 200 receivers");
+    assert!(world.is_due());
+    world.handle(&Input::Tick);
+    assert_eq!(world.payloads(watchers[0]).len(), 1);
 }

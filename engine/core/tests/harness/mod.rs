@@ -105,6 +105,16 @@ impl World {
         self.set_monotonic(end);
     }
 
+    /// Lets time pass, serving no deadline.
+    pub(crate) fn sleep(&mut self, duration: Duration) {
+        self.set_monotonic(self.now.monotonic.after(duration));
+    }
+
+    /// Whether a deadline of the broker has come.
+    pub(crate) fn is_due(&self) -> bool {
+        self.broker.next_deadline().is_some_and(|deadline| deadline <= self.now.monotonic)
+    }
+
     fn set_monotonic(&mut self, monotonic: Monotonic) {
         let millis = |at: Monotonic| at.as_nanos() / 1_000_000;
         let passed_ms = millis(monotonic) - millis(self.now.monotonic);
