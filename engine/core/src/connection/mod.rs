@@ -32,7 +32,7 @@ use std::fmt::Display;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mayfly_wire::{ConnectProperties, ProtocolVersion, ReasonCode};
+use mayfly_wire::{ConnAckProperties, ConnectProperties, DisconnectProperties, ProtocolVersion, ReasonCode};
 
 pub use authentication::Evidence;
 pub use config::{ConnectionConfig, ReceiveExcess};
@@ -169,18 +169,25 @@ impl Connection {
 
     /// The same, with a Server Reference: where the client should go [MQTT 5, section 3.14.2.2.5].
     pub fn shut_down_for(&mut self, now: Monotonic, reason: ReasonCode, server_reference: Option<&str>) {
-        match self.phase {
-            Phase::Open => self.send_farewell(now, reason, server_reference),
-            Phase::Authenticating => self.send_refusal(now, reason, None),
-            Phase::Fresh | Phase::Connecting | Phase::Closing => {}
-        }
-        self.close(now);
+        self.end(now, reason, DisconnectProperties { server_reference, ..DisconnectProperties::default() });
     }
 
     fn tell_and_close(&mut self, now: Monotonic, reason: ReasonCode, why: Option<&dyn Display>) {
+        let why = self.in_words(why);
+        let properties =
+            DisconnectProperties { reason_string: why.as_deref(), ..DisconnectProperties::default() };
+        self.end(now, reason, properties);
+    }
+
+    fn end(&mut self, now: Monotonic, reason: ReasonCode, properties: DisconnectProperties<'_>) {
         match self.phase {
-            Phase::Open => self.send_disconnect(now, reason, why),
-            Phase::Authenticating => self.send_refusal(now, reason, why),
+            Phase::Open => self.send_disconnect(now, reason, properties),
+            Phase::Authenticating => {
+                let DisconnectProperties { reason_string, server_reference, .. } = properties;
+                let properties =
+                    ConnAckProperties { reason_string, server_reference, ..ConnAckProperties::default() };
+                self.send_refusal_with(now, reason, properties);
+            }
             Phase::Fresh | Phase::Connecting | Phase::Closing => {}
         }
         self.close(now);

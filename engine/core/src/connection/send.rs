@@ -106,31 +106,32 @@ impl Connection {
     /// CONNACK with an error, and the end of the connection [MQTT-3.2.2-7].
     pub(super) fn send_refusal(&mut self, now: Monotonic, reason: ReasonCode, why: Option<&dyn Display>) {
         let why = self.in_words(why);
-        let reason = match self.version {
-            ProtocolVersion::V5 => in_conn_ack(reason),
-            ProtocolVersion::V3_1_1 => in_3_1_1(reason),
-        };
         let properties = ConnAckProperties { reason_string: why.as_deref(), ..ConnAckProperties::default() };
+        self.send_refusal_with(now, reason, properties);
+    }
+
+    /// The same, with whatever else is to be told.
+    pub(super) fn send_refusal_with(
+        &mut self,
+        now: Monotonic,
+        reason: ReasonCode,
+        properties: ConnAckProperties<'_>,
+    ) {
+        let (reason, properties) = match self.version {
+            ProtocolVersion::V5 => (in_conn_ack(reason), properties),
+            ProtocolVersion::V3_1_1 => (in_3_1_1(reason), ConnAckProperties::default()),
+        };
         self.send_packet(now, &Packet::ConnAck(ConnAck { session_present: false, reason, properties }));
         self.close(now);
     }
 
     /// DISCONNECT of MQTT 5; a server of 3.1.1 just closes. A normal end needs no words.
-    pub(super) fn send_disconnect(&mut self, now: Monotonic, reason: ReasonCode, why: Option<&dyn Display>) {
-        let why = self.in_words(why);
-        let properties =
-            DisconnectProperties { reason_string: why.as_deref(), ..DisconnectProperties::default() };
-        self.send_last(now, reason, properties);
-    }
-
-    /// DISCONNECT with where the client should go, if there is such a place.
-    pub(super) fn send_farewell(&mut self, now: Monotonic, reason: ReasonCode, reference: Option<&str>) {
-        let properties =
-            DisconnectProperties { server_reference: reference, ..DisconnectProperties::default() };
-        self.send_last(now, reason, properties);
-    }
-
-    fn send_last(&mut self, now: Monotonic, reason: ReasonCode, properties: DisconnectProperties<'_>) {
+    pub(super) fn send_disconnect(
+        &mut self,
+        now: Monotonic,
+        reason: ReasonCode,
+        properties: DisconnectProperties<'_>,
+    ) {
         if self.version == ProtocolVersion::V5 && reason != ReasonCode::Success {
             let reason = in_disconnect(reason);
             self.send_packet(now, &Packet::Disconnect(Disconnect { reason, properties }));
@@ -138,7 +139,7 @@ impl Connection {
     }
 
     /// A Reason String, where the listener wants them.
-    fn in_words(&self, why: Option<&dyn Display>) -> Option<String> {
+    pub(super) fn in_words(&self, why: Option<&dyn Display>) -> Option<String> {
         why.filter(|_| self.config.reason_strings).map(ToString::to_string)
     }
 

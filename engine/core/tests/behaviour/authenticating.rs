@@ -211,8 +211,12 @@ fn keep_alive_begins_when_the_client_is_let_in() {
 fn a_server_that_stops_says_so_to_those_who_wait() {
     let mut world = world();
     let client = world.open(packets::connect("a"));
-    world.shut_down(client, ReasonCode::ServerShuttingDown);
+    world.shut_down(client, ReasonCode::ServerShuttingDown, None);
     assert_refused(&mut world, client, ReasonCode::ServerUnavailable);
+    let client = world.open(packets::connect("b"));
+    world.shut_down(client, ReasonCode::ServerMoved, Some("elsewhere"));
+    let ack = world.conn_ack(client);
+    assert_eq!((ack.reason, ack.properties.server_reference), (ReasonCode::ServerMoved, Some("elsewhere")));
 }
 
 /// What happens to a client: it sends something, or it is answered, in any order.

@@ -291,8 +291,8 @@ impl World {
     }
 
     /// The owner of a connection ends it.
-    pub(crate) fn shut_down(&mut self, client: Client, reason: ReasonCode) {
-        self.peers[client.0].connection.shut_down(self.now.monotonic, reason);
+    pub(crate) fn shut_down(&mut self, client: Client, reason: ReasonCode, server_reference: Option<&str>) {
+        self.peers[client.0].connection.shut_down_for(self.now.monotonic, reason, server_reference);
         self.settle();
     }
 
