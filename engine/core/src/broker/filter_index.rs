@@ -12,6 +12,8 @@ use hashbrown::{HashMap, HashTable};
 use mayfly_wire::TopicFilter;
 use slab::Slab;
 
+use super::crowd::{Crowd, PIECE};
+
 /// What stands under a filter, at most one for each owner.
 pub(super) trait Entry: Copy {
     /// Whose it is. Entries stand in the order of their owners.
@@ -46,6 +48,8 @@ enum Entries<E> {
     One(E),
     /// None, or several in the order of their owners.
     Many(Vec<E>),
+    /// So many that moving them would take long.
+    Crowd(Box<Crowd<E>>),
 }
 
 /// The index.
@@ -95,7 +99,7 @@ impl<E: Entry> FilterIndex<E> {
         if is_exact(filter) {
             if let Some(entries) = self.exact.get_mut(text) {
                 entries.take(owner);
-                if entries.as_slice().is_empty() {
+                if entries.is_empty() {
                     self.exact.remove(text);
                 }
             }
@@ -116,14 +120,13 @@ impl<E: Entry> FilterIndex<E> {
             let node = filter.levels().try_fold(ROOT, |node, level| self.child(node, level))?;
             &self.nodes[node as usize].entries
         };
-        let entries = entries.as_slice();
-        position(entries, owner).ok().map(|present| &entries[present])
+        entries.get(owner)
     }
 
-    /// Shows what stands under each filter that matches `topic`, filter by filter.
+    /// Shows what stands under each filter that matches `topic`, filter by filter, in runs in the order of the owners.
     pub(super) fn find(&mut self, topic: &str, mut visit: impl FnMut(&[E])) {
         if let Some(entries) = self.exact.get(topic) {
-            visit(entries.as_slice());
+            entries.visit(&mut visit);
         }
         if self.nodes[ROOT as usize].is_unused() {
             return;
@@ -136,11 +139,11 @@ impl<E: Entry> FilterIndex<E> {
             let node = &self.nodes[key as usize];
             let hides = is_reserved && start == 0;
             if let (Some(multi), false) = (node.multi, hides) {
-                visit(self.nodes[multi.get() as usize].entries.as_slice());
+                self.nodes[multi.get() as usize].entries.visit(&mut visit);
             }
             // `start` is one past the end after the last level.
             let Some(rest) = topic.get(start..) else {
-                visit(node.entries.as_slice());
+                node.entries.visit(&mut visit);
                 continue;
             };
             let level = rest.split_once('/').map_or(rest, |(level, _)| level);
@@ -217,7 +220,7 @@ impl<E: Entry> FilterIndex<E> {
     }
 }
 
-impl<E> Node<E> {
+impl<E: Entry> Node<E> {
     fn new(parent: NodeKey, level: &str) -> Self {
         let entries = Entries::Many(Vec::new());
         Self { parent, level: level.into(), single: None, multi: None, named: 0, entries }
@@ -228,16 +231,28 @@ impl<E> Node<E> {
     }
 
     fn is_unused(&self) -> bool {
-        let has_no_entry = matches!(&self.entries, Entries::Many(entries) if entries.is_empty());
-        self.named == 0 && self.single.is_none() && self.multi.is_none() && has_no_entry
+        self.named == 0 && self.single.is_none() && self.multi.is_none() && self.entries.is_empty()
     }
 }
 
 impl<E: Entry> Entries<E> {
-    fn as_slice(&self) -> &[E] {
+    fn is_empty(&self) -> bool {
+        matches!(self, Self::Many(entries) if entries.is_empty())
+    }
+
+    fn get(&self, owner: E::Owner) -> Option<&E> {
         match self {
-            Self::One(entry) => std::slice::from_ref(entry),
-            Self::Many(entries) => entries,
+            Self::One(entry) => (entry.owner() == owner).then_some(entry),
+            Self::Many(entries) => position(entries, owner).ok().map(|present| &entries[present]),
+            Self::Crowd(crowd) => crowd.get(owner),
+        }
+    }
+
+    fn visit(&self, visit: &mut impl FnMut(&[E])) {
+        match self {
+            Self::One(entry) => visit(std::slice::from_ref(entry)),
+            Self::Many(entries) => visit(entries),
+            Self::Crowd(crowd) => crowd.pieces().for_each(visit),
         }
     }
 
@@ -252,8 +267,14 @@ impl<E: Entry> Entries<E> {
             Self::Many(entries) if entries.is_empty() => *self = Self::One(entry),
             Self::Many(entries) => match position(entries, entry.owner()) {
                 Ok(present) => entries[present] = entry,
-                Err(place) => entries.insert(place, entry),
+                Err(place) if entries.len() < PIECE => entries.insert(place, entry),
+                Err(_) => {
+                    let mut crowd = Crowd::new(entries);
+                    crowd.put(entry);
+                    *self = Self::Crowd(Box::new(crowd));
+                }
             },
+            Self::Crowd(crowd) => crowd.put(entry),
         }
     }
 
@@ -269,6 +290,14 @@ impl<E: Entry> Entries<E> {
                     *self = Self::One(last);
                 } else if entries.len() < entries.capacity() / 4 {
                     entries.shrink_to(entries.len() * 2);
+                }
+            }
+            Self::Crowd(crowd) => {
+                crowd.take(owner);
+                if let Some(entries) = crowd.only_piece()
+                    && entries.len() <= PIECE / 2
+                {
+                    *self = Self::Many(entries.to_vec());
                 }
             }
         }
@@ -288,7 +317,8 @@ fn unshared(filter: TopicFilter<'_>) -> &str {
     &filter.as_str()[before..]
 }
 
-fn position<E: Entry>(entries: &[E], owner: E::Owner) -> Result<usize, usize> {
+/// Where an owner's entry stands, or would, among entries in order.
+pub(super) fn position<E: Entry>(entries: &[E], owner: E::Owner) -> Result<usize, usize> {
     entries.binary_search_by_key(&owner, E::owner)
 }
 
@@ -326,6 +356,27 @@ mod tests {
             index.insert(filter(text), entry);
         }
         assert_eq!(found(&mut index, "$x/a"), BTreeSet::from([3, 4]));
+    }
+
+    #[test]
+    fn a_crowd_under_one_filter_comes_and_goes() {
+        for text in ["a/b", "a/+"] {
+            let mut index = FilterIndex::new(0);
+            for entry in (0..5000).step_by(2).chain((1..5000).step_by(2)) {
+                index.insert(filter(text), entry);
+            }
+            let mut runs = Vec::new();
+            index.find("a/b", |entries| runs.extend_from_slice(entries));
+            assert!(runs.into_iter().eq(0..5000), "in the order of their owners");
+            for entry in (1000..5000).chain(0..999) {
+                index.remove(filter(text), entry);
+                assert_eq!(index.get(filter(text), entry), None);
+            }
+            assert_eq!(index.get(filter(text), 999), Some(&999));
+            assert_eq!(found(&mut index, "a/b"), BTreeSet::from([999]));
+            index.remove(filter(text), 999);
+            assert!(index.is_empty());
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
 //! - `operations`: how often each command of the store came, and what came of it.
-//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `retained`, `replay`,
-//!   `outbox`: the data these work on.
+//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `crowd`, `retained`,
+//!   `replay`, `outbox`: the data these work on.
 //! - `room`: when their tables give back memory.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
@@ -21,6 +21,7 @@
 //! will or output.
 
 mod accounting;
+mod crowd;
 mod deliver;
 mod exchange;
 mod filter_index;

@@ -3,7 +3,9 @@
 //! Members take turns in the order of their sessions' numbers. A turn passes over members that can't take the message
 //! at once while there is one that can, and over absent ones while one is connected.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
+use std::ops::Bound;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
@@ -41,8 +43,7 @@ pub(super) struct Shares {
 
 #[derive(Debug, Default)]
 struct Group {
-    /// In the order of the sessions' numbers.
-    members: Vec<Subscriber>,
+    members: BTreeMap<SessionKey, Subscriber>,
     /// Whose turn it was last.
     last: Option<SessionKey>,
 }
@@ -76,11 +77,7 @@ impl Shares {
             Some(id) => *id,
             None => self.found(filter),
         };
-        let members = &mut self.groups.entry(id).or_default().members;
-        match position(members, member.session) {
-            Ok(present) => members[present] = member,
-            Err(place) => members.insert(place, member),
-        }
+        self.groups.entry(id).or_default().members.insert(member.session, member);
     }
 
     fn found(&mut self, filter: TopicFilter<'_>) -> ShareId {
@@ -95,9 +92,7 @@ impl Shares {
     pub(super) fn remove(&mut self, filter: TopicFilter<'_>, session: SessionKey) {
         let Some(&id) = self.by_filter.get(filter.as_str()) else { return };
         let members = &mut self.groups.entry(id).or_default().members;
-        if let Ok(present) = position(members, session) {
-            members.remove(present);
-        }
+        members.remove(&session);
         if members.is_empty() {
             self.groups.swap_remove(&id);
             self.by_filter.swap_remove(filter.as_str());
@@ -118,10 +113,11 @@ impl Shares {
         readiness: impl Fn(SessionKey) -> Readiness,
     ) -> Option<Subscriber> {
         let Group { members, last } = self.groups.get_mut(&id)?;
-        let start = members.partition_point(|member| Some(member.session) <= *last);
-        let turns = members[start..].iter().chain(&members[..start]);
+        let after_last = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = members.range((after_last, Bound::Unbounded));
+        let earlier = members.iter().take_while(|(session, _)| Some(**session) <= *last);
         let mut chosen: Option<(Readiness, Subscriber)> = None;
-        for member in turns {
+        for (_, member) in later.chain(earlier) {
             let readiness = readiness(member.session);
             if chosen.is_none_or(|(best, _)| readiness < best) {
                 chosen = Some((readiness, *member));
@@ -137,8 +133,7 @@ impl Shares {
 
     /// A session's membership under a filter.
     pub(super) fn get(&self, filter: TopicFilter<'_>, session: SessionKey) -> Option<&Subscriber> {
-        let members = &self.groups.get(self.by_filter.get(filter.as_str())?)?.members;
-        position(members, session).ok().map(|present| &members[present])
+        self.groups.get(self.by_filter.get(filter.as_str())?)?.members.get(&session)
     }
 
     /// Feeds everything but the memberships to the state hash.
@@ -148,10 +143,6 @@ impl Shares {
             (filter, id, self.groups.get(id).and_then(|group| group.last)).hash(state);
         }
     }
-}
-
-fn position(members: &[Subscriber], session: SessionKey) -> Result<usize, usize> {
-    members.binary_search_by_key(&session, |member| member.session)
 }
 
 #[cfg(test)]

@@ -81,14 +81,16 @@ impl Subscriptions {
     pub(super) fn find(&mut self, topic: &str, publisher: Option<SessionKey>, matches: &mut Matches) {
         let Matches { subscribers, .. } = matches;
         subscribers.clear();
-        let mut filters = 0;
+        // Those of one filter are.
+        let mut are_in_order = true;
         self.index.find(topic, |found| {
-            filters += usize::from(!found.is_empty());
+            if let (Some(last), Some(first)) = (subscribers.last(), found.first()) {
+                are_in_order &= last.session < first.session;
+            }
             subscribers.extend_from_slice(found);
         });
         subscribers.retain(|subscriber| !(subscriber.no_local && publisher == Some(subscriber.session)));
-        // Those of one filter stand in order already.
-        if filters > 1 {
+        if !are_in_order {
             subscribers.sort_unstable_by_key(|subscriber| (subscriber.session, subscriber.identifier));
         }
         matches.combine();
