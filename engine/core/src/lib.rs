@@ -36,7 +36,9 @@ pub use broker::{
     Broker, BrokerConfig, MemoryUse, Pressure, Statistics, StoreCommand, StoreOperations, StoreResult,
     has_priority,
 };
-pub use connection::{Connection, ConnectionConfig, Event, Evidence, ReceiveExcess, Received};
+pub use connection::{
+    Connection, ConnectionConfig, Event, Evidence, MIN_WRITE_RATE, ReceiveExcess, Received,
+};
 pub use identity::{AttributeList, Attributes, Identity};
 pub use limits::{Limits, QueueOverflow};
 pub use machine::{Action, CloseCause, ConnectionId, Input, Output, StateMachine};

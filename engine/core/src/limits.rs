@@ -49,7 +49,8 @@ pub struct Limits {
     pub max_keys: u32,
     /// What keys and values may occupy in bytes, with the same consequence.
     pub max_store_bytes: u64,
-    /// What all may occupy in bytes, as [`MemoryUse`](crate::MemoryUse) counts. Where it is reached, nothing is accepted
+    /// What all may occupy in bytes, as [`MemoryUse`](crate::MemoryUse) counts: what connections have to write and what was
+    /// read of packets that are not whole is a part of it. Where it is reached, nothing is accepted
     /// that takes more: no session (0x97), subscription (0x97), message (0x97), SET or KEYNOTIFY (`the quota has been
     /// exceeded`). What is answered and told then may go beyond it, by as much as connected clients leave unacknowledged:
     /// 64 KiB each, as much waiting, and a message more where one alone is larger. Further responses are dropped and counted,

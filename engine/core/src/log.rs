@@ -9,7 +9,7 @@
 //!      1     1  kind of input
 //!      2     8  monotonic time in nanoseconds
 //!     10     8  wall clock in milliseconds
-//!     18     8  connection: node (or the node of NodeDown)
+//!     18     8  connection: node (or the node of NodeDown and ConnectionMemory)
 //!     26     8  connection: sequence
 //!     34     …  body
 //! ```
@@ -34,6 +34,7 @@ const CLOSED: u8 = 3;
 const TICK: u8 = 4;
 const LIMITS: u8 = 5;
 const NODE_DOWN: u8 = 6;
+const CONNECTION_MEMORY: u8 = 11;
 const RULES: u8 = 7;
 const PUBLISH: u8 = 8;
 
@@ -77,6 +78,7 @@ pub fn encode(now: Now, input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), Enco
         Input::Limits(_) => (LIMITS, ConnectionId { node: 0, sequence: 0 }),
         Input::Rules(_) => (RULES, ConnectionId { node: 0, sequence: 0 }),
         Input::NodeDown { node } => (NODE_DOWN, ConnectionId { node, sequence: 0 }),
+        Input::ConnectionMemory { node, .. } => (CONNECTION_MEMORY, ConnectionId { node, sequence: 0 }),
     };
     out.extend_from_slice(&[FORMAT_VERSION, kind]);
     for number in [now.monotonic.as_nanos(), now.wall.as_millis(), connection.node, connection.sequence] {
@@ -148,6 +150,10 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
             Ok(())
         }
         Input::Tick | Input::NodeDown { .. } => Ok(()),
+        Input::ConnectionMemory { bytes, .. } => {
+            out.extend_from_slice(&bytes.to_le_bytes());
+            Ok(())
+        }
     }
 }
 
@@ -181,6 +187,7 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
             Input::Rules(rules.ok_or(LogError::Value { field: "rules", value: 0 })?)
         }
         NODE_DOWN => Input::NodeDown { node: connection.node },
+        CONNECTION_MEMORY => Input::ConnectionMemory { node: connection.node, bytes: reader.u64()? },
         value => return Err(LogError::Value { field: "kind", value }),
     };
     reader.finish()?;

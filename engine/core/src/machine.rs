@@ -98,6 +98,15 @@ pub enum Input<'a> {
     /// no longer connect is closed (0x87), and keeps its session. A subscription that is no longer allowed ends, of a
     /// client that is away too, and so does the watching of a key that may no longer be read. All else goes on.
     Rules(Rules<'a>),
+    /// The connections of a node hold so much memory beside the machine, nearly. It counts towards the bound of memory;
+    /// of several nodes that one's which hold most, since each has memory of its own.
+    ConnectionMemory {
+        /// The node's id.
+        node: u64,
+        /// What [`Connection::held_bytes`](crate::Connection::held_bytes) counts and what was read of packets that are
+        /// not whole, in bytes.
+        bytes: u64,
+    },
     /// A node is gone, and all its connections with it.
     NodeDown {
         /// The node's id.

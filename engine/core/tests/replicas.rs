@@ -147,6 +147,7 @@ fn every_kind_of_input_reads_back() {
             ..Limits::default()
         }),
         Input::NodeDown { node: u64::MAX },
+        Input::ConnectionMemory { node: 7, bytes: u64::MAX },
     ];
     inputs.extend(causes.map(|cause| Input::Closed { connection: CONNECTION, cause }));
     let now =

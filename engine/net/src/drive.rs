@@ -118,7 +118,11 @@ where
         }
         if self.partial.is_empty() {
             let done = node.receive(self.id, fresh);
+            if done == fresh.len() {
+                return Poll::Ready(Ok(true));
+            }
             self.partial.extend_from_slice(&fresh[done..]);
+            node.hold_partial(self.id, self.partial.capacity());
         } else {
             self.partial.extend_from_slice(fresh);
             self.hand_on_partial();
@@ -134,6 +138,7 @@ where
         } else {
             self.partial.drain(..done);
         }
+        self.node.hold_partial(self.id, self.partial.capacity());
     }
 
     /// Serves the connection's deadline if it has passed, and sets the timer for the next. Returns whether there is

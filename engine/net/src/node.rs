@@ -29,6 +29,12 @@ use crate::report::Report;
 /// While memory runs short, a client is not read from for so long after each message that it publishes.
 const PUBLISHER_PAUSE: Duration = Duration::from_millis(100);
 
+/// The broker is told what all connections hold when that has changed by so many bytes.
+const MEMORY_STEP: usize = 1024 * 1024;
+
+/// While memory has run out, a connection that holds more than this of a packet that is not whole is closed (0x97).
+const MAX_PARTIAL_WITHOUT_MEMORY: usize = 64 * 1024;
+
 /// As much is read from a stream at once. The buffer is shared by all connections.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
 
@@ -89,6 +95,9 @@ pub(crate) struct State<M> {
     next_sequence: u64,
     /// QoS 0 messages that were dropped for connections that are gone.
     dropped: u64,
+    /// What all connections hold in memory, in bytes, and what the broker was last told of that.
+    held_bytes: usize,
+    told_bytes: usize,
     /// The deadline that the ticker sleeps for.
     armed: Option<Monotonic>,
     node_id: u64,
@@ -108,6 +117,10 @@ pub(crate) struct Slot {
     waker: Option<Waker>,
     /// Whether the task wants to be woken: not while it runs.
     is_asleep: bool,
+    /// What was read of a packet that is not whole, in bytes.
+    partial_bytes: usize,
+    /// Its part of [`State::held_bytes`].
+    counted_bytes: usize,
 }
 
 impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
@@ -119,6 +132,8 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             connections: IndexMap::with_hasher(FixedState::default()),
             next_sequence: 0,
             dropped: 0,
+            held_bytes: 0,
+            told_bytes: 0,
             armed: None,
             node_id,
             entropy,
@@ -285,7 +300,17 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let endpoint = Rc::clone(endpoint);
         state.connections.insert(
             id,
-            Slot { connection, endpoint, place, peer, exchange: None, waker: None, is_asleep: false },
+            Slot {
+                connection,
+                endpoint,
+                place,
+                peer,
+                exchange: None,
+                waker: None,
+                is_asleep: false,
+                partial_bytes: 0,
+                counted_bytes: 0,
+            },
         );
         id
     }
@@ -296,6 +321,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let mut state = self.state.borrow_mut();
         if let Some(slot) = state.connections.swap_remove(&id) {
             state.dropped += slot.connection.dropped();
+            state.held_bytes -= slot.counted_bytes;
         }
         state.machine.handle(now, &Input::Closed { connection: id, cause: CloseCause::NetworkLost });
         self.drain(&mut state, now);
@@ -391,14 +417,41 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
 
     /// Notes that a connection's task runs: until it sleeps again, nothing need wake it.
     pub(crate) fn rise(&self, id: ConnectionId) {
-        if let Some(slot) = self.state.borrow_mut().connections.get_mut(&id) {
+        let mut state = self.state.borrow_mut();
+        let is_short = state.machine.pressure() == Pressure::Full;
+        if let Some(slot) = state.connections.get_mut(&id) {
             slot.is_asleep = false;
+            slot.connection.set_short_of_memory(is_short);
         }
+    }
+
+    /// Notes how much of a packet that is not whole a connection's task holds. The connection is closed if that is more than
+    /// there is memory for.
+    pub(crate) fn hold_partial(&self, id: ConnectionId, bytes: usize) {
+        let now = self.clock.now();
+        let mut state = self.state.borrow_mut();
+        let State { machine, connections, held_bytes, .. } = &mut *state;
+        let Some(slot) = connections.get_mut(&id) else { return };
+        slot.partial_bytes = bytes;
+        slot.recount(held_bytes);
+        if bytes > MAX_PARTIAL_WITHOUT_MEMORY
+            && machine.pressure() == Pressure::Full
+            && !slot.connection.is_closing()
+        {
+            let reason = ReasonCode::QuotaExceeded;
+            self.traffic
+                .sending(&mut slot.connection, |connection| connection.shut_down(now.monotonic, reason));
+            machine.handle(now, &Input::Closed { connection: id, cause: CloseCause::Rejected(reason) });
+        }
+        self.drain(&mut state, now);
     }
 
     /// Has `waker` woken when something is to be written to a connection.
     pub(crate) fn sleep(&self, id: ConnectionId, waker: &Waker) {
-        if let Some(slot) = self.state.borrow_mut().connections.get_mut(&id) {
+        let mut state = self.state.borrow_mut();
+        let State { connections, held_bytes, .. } = &mut *state;
+        if let Some(slot) = connections.get_mut(&id) {
+            slot.recount(held_bytes);
             slot.is_asleep = true;
             if !slot.waker.as_ref().is_some_and(|present| present.will_wake(waker)) {
                 slot.waker = Some(waker.clone());
@@ -408,15 +461,26 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
 
     /// Carries the broker's outputs to the connections they are for.
     pub(crate) fn drain(&self, state: &mut State<M>, now: Now) {
-        let State { machine, connections, armed, .. } = state;
-        while let Some(output) = machine.poll_output() {
-            // The connection may have gone while the broker was writing to it.
-            if let Some(slot) = connections.get_mut(&output.connection) {
-                self.traffic.sending(&mut slot.connection, |connection| {
-                    connection.send(now.monotonic, &output.action);
-                });
-                slot.wake();
+        let State { machine, connections, armed, held_bytes, told_bytes, node_id, .. } = state;
+        let is_short = machine.pressure() == Pressure::Full;
+        loop {
+            while let Some(output) = machine.poll_output() {
+                // The connection may have gone while the broker was writing to it.
+                if let Some(slot) = connections.get_mut(&output.connection) {
+                    slot.connection.set_short_of_memory(is_short);
+                    self.traffic.sending(&mut slot.connection, |connection| {
+                        connection.send(now.monotonic, &output.action);
+                    });
+                    slot.recount(held_bytes);
+                    slot.wake();
+                }
             }
+            if held_bytes.abs_diff(*told_bytes) < MEMORY_STEP {
+                break;
+            }
+            *told_bytes = *held_bytes;
+            let bytes = *held_bytes as u64;
+            machine.handle(now, &Input::ConnectionMemory { node: *node_id, bytes });
         }
         let deadline = machine.next_deadline();
         if deadline.is_some_and(|deadline| armed.is_none_or(|armed| deadline < armed)) {
@@ -468,6 +532,14 @@ impl<M> State<M> {
 }
 
 impl Slot {
+    /// Brings what all connections hold up to date with what this one holds.
+    fn recount(&mut self, held_bytes: &mut usize) {
+        let bytes = self.connection.held_bytes() + self.partial_bytes;
+        *held_bytes -= self.counted_bytes;
+        *held_bytes += bytes;
+        self.counted_bytes = bytes;
+    }
+
     pub(crate) fn wake(&mut self) {
         if let (true, Some(waker)) = (self.is_asleep, &self.waker) {
             self.is_asleep = false;

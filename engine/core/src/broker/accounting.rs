@@ -4,6 +4,8 @@
 //! a table is counted with a fixed cost, and a text or payload with its bytes. `tests/accounting.rs` compares the sum with
 //! what the allocator gave.
 
+use std::collections::BTreeMap;
+
 use mayfly_wire::{Publish, QoS, TopicFilter};
 
 use super::Broker;
@@ -62,13 +64,18 @@ pub struct MemoryUse {
     pub replays: usize,
     /// Registrations for notifications.
     pub watches: usize,
+    /// What a node's connections hold beside the broker, as [`Input::ConnectionMemory`](crate::Input::ConnectionMemory)
+    /// told; of several nodes the most.
+    pub connections: usize,
 }
 
 impl MemoryUse {
     /// All kinds together.
     pub fn total(&self) -> usize {
-        let Self { sessions, subscriptions, messages, retained, store, replays, watches } = *self;
-        sessions + subscriptions + messages + retained + store + replays + watches
+        let Self { sessions, subscriptions, messages, retained, store, replays, watches, connections } =
+            *self;
+        let held = sessions + subscriptions + messages + retained + store + replays + watches;
+        held.saturating_add(connections) // What was told can be any number.
     }
 }
 
@@ -104,9 +111,20 @@ pub(super) struct Ledger {
     /// Pending searches for retained messages.
     pub(super) search_bytes: usize,
     watch_bytes: usize,
+    /// What the connections of each node hold, where that is anything.
+    pub(super) connection_bytes: BTreeMap<u64, u64>,
 }
 
 impl Ledger {
+    /// Notes what the connections of a node hold.
+    pub(super) fn connections_hold(&mut self, node: u64, bytes: u64) {
+        if bytes == 0 {
+            self.connection_bytes.remove(&node);
+        } else {
+            self.connection_bytes.insert(node, bytes);
+        }
+    }
+
     pub(super) fn subscribed(&mut self, filter: TopicFilter<'_>) {
         self.subscriptions += 1;
         self.subscription_bytes += subscription_bytes(filter);
@@ -149,7 +167,9 @@ impl Broker {
             released,
             search_bytes,
             watch_bytes,
+            ref connection_bytes,
         } = self.ledger;
+        let connection_bytes = connection_bytes.values().max().copied().unwrap_or_default();
         let connections = self.directory.by_connection.len() * CONNECTION;
         MemoryUse {
             sessions: self.sessions.len() * SESSION + connections + session_texts + unreleased * UNRELEASED,
@@ -159,6 +179,7 @@ impl Broker {
             store: self.store.bytes(),
             replays: self.replays.len() * REMEMBERED + unsettled * UNSETTLED,
             watches: watch_bytes,
+            connections: usize::try_from(connection_bytes).unwrap_or(usize::MAX),
         }
     }
 

@@ -211,6 +211,7 @@ impl Broker {
     }
 
     pub(super) fn node_down(&mut self, node: u64) {
+        self.ledger.connections_hold(node, 0);
         let on_node = |connection: &&ConnectionId| connection.node == node;
         let mut connections: Vec<_> = self.directory.by_connection.keys().filter(on_node).copied().collect();
         // In an order that does not depend on which connections ended before.

@@ -254,6 +254,7 @@ impl Broker {
             watchers.iter().for_each(|watcher| watcher.hash(&mut state));
         }
         self.replays.hash(&mut state);
+        self.ledger.connection_bytes.hash(&mut state);
         state.finish()
     }
 
@@ -350,6 +351,7 @@ impl StateMachine for Broker {
             Input::Tick => {}
             Input::Limits(limits) => self.limits = *limits,
             Input::Rules(rules) => self.replace_rules(*rules),
+            Input::ConnectionMemory { node, bytes } => self.ledger.connections_hold(*node, *bytes),
             Input::NodeDown { node } => self.node_down(*node),
         }
         self.close_condemned();

@@ -47,6 +47,11 @@ impl TopicAliases {
         }
     }
 
+    /// The bytes of all topics that have an alias.
+    pub(super) fn bytes(&self) -> usize {
+        self.incoming_bytes + self.outgoing_bytes
+    }
+
     /// From now on the client means `topic` with `alias`, which is within its maximum.
     pub(super) fn learn(&mut self, alias: NonZeroU16, topic: &str) -> Result<(), TooManyBytes> {
         let index = usize::from(alias.get() - 1);

@@ -96,6 +96,11 @@ impl Authentication {
         }
     }
 
+    /// The bytes of the CONNECT that is held.
+    pub(super) fn bytes(&self) -> usize {
+        self.connect.capacity()
+    }
+
     /// Whether the owner of the connection has to answer.
     pub(super) fn is_owners_turn(&self) -> bool {
         self.turn == Turn::Owner

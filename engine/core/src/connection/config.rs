@@ -3,6 +3,10 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+/// A client to which bytes wait to be written has to take so many of them a second, over each
+/// [`ConnectionConfig::write_timeout`].
+pub const MIN_WRITE_RATE: u64 = 1024;
+
 /// The bounds of a connection, shared by all connections of a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionConfig {
@@ -17,7 +21,8 @@ pub struct ConnectionConfig {
     /// How long an authentication may take from CONNECT, or from the AUTH that begins another, to its end. The client is
     /// told 0x89 where it waited for this server, 0x87 where it left a challenge unanswered.
     pub authentication_timeout: Duration,
-    /// How long bytes may wait to be written without the client taking any. A longer wait closes the connection.
+    /// How long a client may take for all that waits to be written to it, or for as much of it as it takes at
+    /// [`MIN_WRITE_RATE`]. One that takes longer is closed: it would hold what waits in memory for ever.
     pub write_timeout: Duration,
     /// While more bytes than this wait to be written, QoS 0 messages to this client are dropped and counted. Some more,
     /// and nothing is read from it either ([`Connection::wants_input`](crate::Connection::wants_input)).
@@ -64,6 +69,14 @@ pub enum ReceiveExcess {
     /// the Receive Maximum. MQTT 3.1.1, which does not know it, is always treated so. Answered with PUBREC, a message no
     /// longer counts: what ends it has still to be read.
     HoldBack,
+}
+
+impl ConnectionConfig {
+    /// The bytes that a client has to take within the write timeout, where so many wait.
+    pub(super) fn min_written_bytes(&self) -> u64 {
+        let timeout_ms = u64::try_from(self.write_timeout.as_millis()).unwrap_or(u64::MAX);
+        (timeout_ms.saturating_mul(MIN_WRITE_RATE) / 1000).max(1)
+    }
 }
 
 impl Default for ConnectionConfig {

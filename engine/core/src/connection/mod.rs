@@ -35,7 +35,7 @@ use std::time::Duration;
 use mayfly_wire::{ConnAckProperties, ConnectProperties, DisconnectProperties, ProtocolVersion, ReasonCode};
 
 pub use authentication::Evidence;
-pub use config::{ConnectionConfig, ReceiveExcess};
+pub use config::{ConnectionConfig, MIN_WRITE_RATE, ReceiveExcess};
 pub use receive::{Event, Received};
 
 use crate::machine::CloseCause;
@@ -48,6 +48,10 @@ use outgoing::Outgoing;
 /// So many bytes may wait beyond [`ConnectionConfig::max_outgoing_bytes`], which other clients' messages can fill, before
 /// nothing more is taken from the client: room for the answers to what it sends.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// While memory has run out, no more than this may wait for the client before QoS 0 messages to it are dropped, whatever
+/// [`ConnectionConfig::max_outgoing_bytes`] allows.
+const MAX_OUTGOING_WITHOUT_MEMORY: usize = 64 * 1024;
 
 /// The longest packet that MQTT can carry, in bytes [MQTT 5, section 2.1.4].
 pub(crate) const LONGEST_PACKET: usize = 5 + 268_435_455;
@@ -85,6 +89,8 @@ pub struct Connection {
     /// For connections that had to, while that is under way or may begin again.
     authentication: Option<Box<Authentication>>,
     outgoing: Outgoing,
+    /// Whether its owner has run out of memory.
+    is_short_of_memory: bool,
     dropped: u64,
 }
 
@@ -134,6 +140,7 @@ impl Connection {
             must_authenticate: false,
             authentication: None,
             outgoing: Outgoing::new(now),
+            is_short_of_memory: false,
             dropped: 0,
         }
     }
@@ -203,7 +210,8 @@ impl Connection {
         let was_congested = !self.wants_input();
         self.outgoing.take(count);
         if self.phase != Phase::Closing {
-            self.outgoing.note_progress(now);
+            let enough = self.config.min_written_bytes();
+            self.outgoing.note_progress(now, count, enough);
         }
         if was_congested && self.wants_input() {
             self.last_received = now; // Until now nothing could arrive.
@@ -213,6 +221,20 @@ impl Connection {
     /// Whether the connection is to be closed once [`outgoing`](Self::outgoing) is written.
     pub fn is_closing(&self) -> bool {
         self.phase == Phase::Closing
+    }
+
+    /// What it holds in memory beside itself, in bytes: what waits to be written, topics that have an alias, and a CONNECT
+    /// that is examined.
+    pub fn held_bytes(&self) -> usize {
+        let aliases = self.aliases.as_ref().map_or(0, |aliases| aliases.bytes());
+        let authentication = self.authentication.as_ref().map_or(0, |held| held.bytes());
+        self.outgoing.held_bytes() + aliases + authentication
+    }
+
+    /// Says whether its owner has run out of memory ([`Pressure::Full`](crate::Pressure::Full)): then less may wait to be
+    /// written to the client.
+    pub fn set_short_of_memory(&mut self, is_short: bool) {
+        self.is_short_of_memory = is_short;
     }
 
     /// QoS 0 messages that were dropped since too many bytes waited.
@@ -286,20 +308,26 @@ impl Connection {
     }
 
     fn write_deadline(&self) -> Option<Monotonic> {
-        let since = self.outgoing.last_progress();
+        let since = self.outgoing.since();
         (!self.outgoing.is_empty()).then(|| since.after(self.config.write_timeout))
     }
 
     /// Whether the client takes what is written to it.
     fn has_room(&self) -> bool {
-        self.outgoing().len() < self.config.max_outgoing_bytes.saturating_add(MAX_ANSWER_BYTES)
+        self.outgoing().len() < self.max_outgoing_bytes().saturating_add(MAX_ANSWER_BYTES)
     }
 
     /// From now on the client has the write timeout once, however steadily it takes its last bytes.
     fn close(&mut self, now: Monotonic) {
         if self.phase != Phase::Closing {
-            self.outgoing.note_progress(now);
+            self.outgoing.begin(now);
             self.phase = Phase::Closing;
         }
+    }
+
+    /// While more bytes than this wait, QoS 0 messages are dropped.
+    fn max_outgoing_bytes(&self) -> usize {
+        let max = self.config.max_outgoing_bytes;
+        if self.is_short_of_memory { max.min(MAX_OUTGOING_WITHOUT_MEMORY) } else { max }
     }
 }

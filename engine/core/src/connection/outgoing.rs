@@ -1,4 +1,4 @@
-//! Bytes that wait to be written to a client, and how long they have been waiting.
+//! Bytes that wait to be written to a client, and how long the client has had to take them.
 //!
 //! The buffer of an idle connection is given back.
 
@@ -16,13 +16,15 @@ pub(super) struct Outgoing {
     bytes: Vec<u8>,
     /// Where the unwritten part of `bytes` begins.
     written: usize,
-    /// When the client last took bytes, or when bytes began to wait.
-    last_progress: Monotonic,
+    /// When the client last had taken enough, or when bytes began to wait.
+    since: Monotonic,
+    /// What it took since then, in bytes.
+    taken: u64,
 }
 
 impl Outgoing {
     pub(super) fn new(now: Monotonic) -> Self {
-        Self { bytes: Vec::new(), written: 0, last_progress: now }
+        Self { bytes: Vec::new(), written: 0, since: now, taken: 0 }
     }
 
     /// What is not written yet.
@@ -34,22 +36,35 @@ impl Outgoing {
         self.written == self.bytes.len()
     }
 
-    /// Where to append. The client's time to take something begins, unless it runs already.
+    /// The bytes of its buffer.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Where to append. The client's time to take it begins, unless it runs already.
     pub(super) fn buffer(&mut self, now: Monotonic) -> &mut Vec<u8> {
         if self.is_empty() {
-            self.last_progress = now;
+            self.begin(now);
         }
         &mut self.bytes
     }
 
-    /// Since when the client has taken nothing of what waits.
-    pub(super) fn last_progress(&self) -> Monotonic {
-        self.last_progress
+    /// Since when the client has not taken enough of what waits.
+    pub(super) fn since(&self) -> Monotonic {
+        self.since
     }
 
-    /// The client's time to take something begins anew.
-    pub(super) fn note_progress(&mut self, now: Monotonic) {
-        self.last_progress = now;
+    /// The client's time begins anew.
+    pub(super) fn begin(&mut self, now: Monotonic) {
+        (self.since, self.taken) = (now, 0);
+    }
+
+    /// The client took `count` bytes: its time begins anew once it took `enough` of them.
+    pub(super) fn note_progress(&mut self, now: Monotonic, count: usize, enough: u64) {
+        self.taken = self.taken.saturating_add(count as u64);
+        if self.taken >= enough {
+            self.begin(now);
+        }
     }
 
     /// Notes that the first `count` unwritten bytes were taken.

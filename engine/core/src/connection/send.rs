@@ -34,7 +34,7 @@ impl Connection {
     }
 
     fn deliver(&mut self, now: Monotonic, delivery: &Delivery<'_>) {
-        if delivery.qos == QoS::AtMostOnce && self.outgoing().len() > self.config.max_outgoing_bytes {
+        if delivery.qos == QoS::AtMostOnce && self.outgoing().len() > self.max_outgoing_bytes() {
             self.dropped += 1;
             return;
         }

@@ -7,10 +7,10 @@ use mayfly_core::{
     Monotonic, Now, REQUEST_TOPIC, StateMachine, WallClock,
 };
 use mayfly_wire::{
-    AckProperties, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish,
-    PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters,
-    UnsubscribeProperties, UserProperties, resp3,
+    AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Packet, PacketId,
+    ProtocolVersion, PubAck, Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe,
+    SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter, TopicName,
+    Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, UserProperties, resp3,
 };
 
 /// A broker without connections: packets go straight to it, and nobody reads what comes out.
@@ -76,6 +76,14 @@ impl World {
 
     pub(crate) fn lose(&mut self, connection: ConnectionId) {
         self.handle(&Input::Closed { connection, cause: CloseCause::NetworkLost });
+    }
+
+    /// Disconnects a client, and ends its session.
+    pub(crate) fn leave(&mut self, connection: ConnectionId) {
+        let properties =
+            DisconnectProperties { session_expiry_interval_s: Some(0), ..DisconnectProperties::default() };
+        let reason = ReasonCode::Success;
+        self.packet(connection, Packet::Disconnect(Disconnect { reason, properties }));
     }
 
     pub(crate) fn packet(&mut self, connection: ConnectionId, packet: Packet<'_>) {

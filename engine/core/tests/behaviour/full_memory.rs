@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU16;
 
-use mayfly_core::{Input, Limits};
+use mayfly_core::{Input, Limits, Pressure};
 use mayfly_wire::{Packet, Publish, PublishProperties, QoS, ReasonCode, UserProperties};
 
 use crate::harness::packets::{self, lasting, qos_0, qos_1, qos_2, retained};
@@ -81,11 +81,14 @@ fn at_the_bound_no_key_is_watched_besides() {
 #[test]
 fn a_fencing_token_counts() {
     let (mut world, _, client) = world();
-    assert_eq!(world.reply(client, &[b"SET", b"k", b"value"]), "+OK\r\n");
-    use_percent(&mut world, 101);
     let set = |token: &str| Request::new(&[b"SET", b"k", b"v"]).fenced(token).correlation(token.as_bytes());
-    assert_eq!(world.ask(client, &set(&format!("1:0:{}", "n".repeat(1000)))).payload, QUOTA);
-    assert_eq!(world.reply(client, &[b"SET", b"k", b"other"]), "+OK\r\n", "it takes no more than before");
+    assert_eq!(world.reply(client, &[b"SET", b"unfenced", b"v"]), "+OK\r\n");
+    assert_eq!(world.ask(client, &set("1:0:node")).payload, "+OK\r\n");
+    use_percent(&mut world, 101);
+    assert_eq!(world.ask(client, &set("2:0:nodes")).payload, QUOTA);
+    assert_eq!(world.ask(client, &set("2:0:edge")).payload, "+OK\r\n", "it takes no more than before");
+    let request = Request::new(&[b"SET", b"unfenced", b"v"]).fenced("1:0:n").correlation(b"first");
+    assert_eq!(world.ask(client, &request).payload, QUOTA);
 }
 
 /// A client that takes one message at a time.
@@ -109,7 +112,7 @@ fn at_the_bound_responses_wait_for_nobody_who_is_away() {
     use_percent(&mut world, 101);
     let before = used(&world);
     for _ in 0..100 {
-        get_for(&mut world, client, b"ballast", "r");
+        get_for(&mut world, client, b"k", "r");
     }
     assert_eq!((used(&world), dropped(&world)), (before, 100));
     let away = world.resume("away").0;
@@ -251,4 +254,29 @@ fn below_a_lowered_bound_what_takes_no_more_replaces() {
     world.send(client, packets::subscribe(packets::id(99), &subscriptions));
     assert!(matches!(world.next(client), Packet::SubAck(_)));
     assert_eq!(world.payloads(client), ["54321"]);
+}
+
+#[test]
+fn what_connections_hold_counts() {
+    let (mut world, _, client) = world();
+    let total = used(&world);
+    let limits = Limits { max_memory_bytes: 10 * total as u64, ..Limits::default() };
+    world.handle(&Input::Limits(limits));
+    let before = world.broker.state_hash();
+    let tell = |world: &mut World, node, bytes| world.handle(&Input::ConnectionMemory { node, bytes });
+    tell(&mut world, 2, 8 * total as u64 + 100);
+    assert_ne!(world.broker.state_hash(), before);
+    assert_eq!(world.publish(client, qos_1("t", "x")), Some(ReasonCode::QuotaExceeded));
+    tell(&mut world, 3, 7 * total as u64);
+    assert_eq!(used(&world), 9 * total + 100, "each node has memory of its own");
+    assert_eq!(world.broker.pressure(), Pressure::Refuse);
+    tell(&mut world, 3, 9 * total as u64);
+    assert_eq!(world.ask_subscribe(client, "more", QoS::AtMostOnce), ReasonCode::QuotaExceeded as u8);
+    tell(&mut world, 3, u64::MAX);
+    assert_eq!(world.broker.pressure(), Pressure::Full);
+    world.handle(&Input::NodeDown { node: 3 });
+    assert_eq!(world.broker.pressure(), Pressure::Refuse);
+    tell(&mut world, 2, 0);
+    assert_eq!(used(&world), total);
+    assert_eq!(world.publish(client, qos_1("t", "x")), Some(ReasonCode::Success));
 }

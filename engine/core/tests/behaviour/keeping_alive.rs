@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use mayfly_core::{ConnectionConfig, Limits};
+use mayfly_core::{ConnectionConfig, Limits, MIN_WRITE_RATE};
 use mayfly_wire::{Packet, ProtocolVersion, QoS, ReasonCode};
 
 use crate::harness::packets::qos_0;
@@ -108,6 +108,63 @@ fn a_client_that_takes_nothing_is_given_up() {
     assert!(world.connection(client).is_closing(), "a later packet does not give it more time");
     assert!(world.connection(client).outgoing().is_empty(), "what waited is given up");
     assert_eq!(world.broker.statistics().connections, 0);
+}
+
+#[test]
+fn a_client_that_trickles_is_given_up() {
+    let config = ConnectionConfig { write_timeout: ms(10_000), ..ConnectionConfig::default() };
+    let rate = usize::try_from(MIN_WRITE_RATE).unwrap();
+    for (bytes_a_second, is_given_up) in [(1, true), (rate * 9 / 10, true), (rate * 6 / 5, false)] {
+        let mut world = World::with(config.clone(), Limits::default());
+        let (client, publisher) = (connect(&mut world, 0), world.connect("b"));
+        world.subscribe(client, "t", QoS::AtMostOnce);
+        world.set_reads(client, false);
+        world.publish(publisher, qos_0("t", &"x".repeat(100_000)));
+        for _ in 0..50 {
+            world.take_bytes(client, bytes_a_second);
+            world.advance(ms(1000));
+        }
+        assert_eq!(world.connection(client).is_closing(), is_given_up, "{bytes_a_second} bytes a second");
+    }
+}
+
+#[test]
+fn a_client_that_takes_all_that_waits_need_not_take_much() {
+    let config = ConnectionConfig { write_timeout: ms(10_000), ..ConnectionConfig::default() };
+    let mut world = World::with(config, Limits::default());
+    let client = connect(&mut world, 0);
+    world.set_reads(client, false);
+    for _ in 0..20 {
+        world.send(client, Packet::PingReq);
+        world.advance(ms(9000));
+        world.take_bytes(client, 2);
+    }
+    assert!(!world.connection(client).is_closing());
+}
+
+#[test]
+fn less_waits_for_a_client_while_memory_has_run_out() {
+    let mut world = World::new();
+    let slow = connect(&mut world, 0);
+    world.subscribe(slow, "#", QoS::AtMostOnce);
+    world.set_reads(slow, false);
+    let publisher = world.connect("b");
+    let payload = "x".repeat(1000);
+    world.connection_mut(slow).set_short_of_memory(true);
+    for _ in 0..200 {
+        world.publish(publisher, qos_0("t", &payload));
+    }
+    let held = world.connection(slow).outgoing().len();
+    assert!((64_000..70_000).contains(&held), "{held}");
+    assert!(world.connection(slow).held_bytes() >= held);
+    assert!(world.connection(slow).wants_input(), "its own requests are answered within a little more");
+    while world.connection(slow).wants_input() {
+        world.send(slow, Packet::PingReq);
+    }
+    let held = world.connection(slow).outgoing().len();
+    assert!((320_000..340_000).contains(&held), "{held}");
+    world.connection_mut(slow).set_short_of_memory(false);
+    assert!(world.connection(slow).wants_input());
 }
 
 #[test]

@@ -319,6 +319,16 @@ impl World {
         &self.peers[client.0].connection
     }
 
+    pub(crate) fn connection_mut(&mut self, client: Client) -> &mut Connection {
+        &mut self.peers[client.0].connection
+    }
+
+    /// A client that does not read takes so many bytes after all.
+    pub(crate) fn take_bytes(&mut self, client: Client, count: usize) {
+        let now = self.now.monotonic;
+        self.connection_mut(client).written(now, count);
+    }
+
     /// Whether the core closed this connection, with everything before that written.
     pub(crate) fn is_closed(&self, client: Client) -> bool {
         let connection = self.connection(client);

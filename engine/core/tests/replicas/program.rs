@@ -92,6 +92,10 @@ enum Action {
     NodeDown {
         node: u64,
     },
+    ConnectionMemory {
+        node: u64,
+        bytes: u64,
+    },
 }
 
 /// PUBACK, PUBREC, PUBREL, PUBCOMP.
@@ -195,6 +199,8 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => limits,
         1 => rules().prop_map(Action::Rules),
         1 => (0..NODES).prop_map(|node| Action::NodeDown { node }),
+        1 => (0..NODES, select(vec![0, 1000, 100_000]))
+            .prop_map(|(node, bytes)| Action::ConnectionMemory { node, bytes }),
     ]
 }
 
@@ -285,6 +291,9 @@ impl Writer {
             Action::Tick => self.append(&Input::Tick),
             Action::Rules(rules) => self.append(&Input::Rules(rules.as_rules())),
             Action::NodeDown { node } => self.append(&Input::NodeDown { node: *node }),
+            &Action::ConnectionMemory { node, bytes } => {
+                self.append(&Input::ConnectionMemory { node, bytes });
+            }
             &Action::Limits { max_memory_bytes, max_queued_messages, max_remembered_requests } => {
                 let overflows = [QueueOverflow::Refuse, QueueOverflow::DropOldest];
                 let limits = Limits {
@@ -428,7 +437,8 @@ impl Writer {
             | Action::Tick
             | Action::Limits { .. }
             | Action::Rules(_)
-            | Action::NodeDown { .. } => unreachable!("the caller serves these"),
+            | Action::NodeDown { .. }
+            | Action::ConnectionMemory { .. } => unreachable!("the caller serves these"),
         }
     }
 

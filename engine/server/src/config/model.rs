@@ -184,7 +184,7 @@ pub struct Mqtt {
     /// How long an authentication may take, from CONNECT to its end. Default `"1m"`.
     #[serde(deserialize_with = "duration::deserialize")]
     pub authentication_timeout: Duration,
-    /// How long a client may take nothing of what is written to it. Default `"30s"`.
+    /// How long a client may take for all that waits to be written to it, or for 1 KiB of it a second. Default `"30s"`.
     #[serde(deserialize_with = "duration::deserialize")]
     pub write_timeout: Duration,
     /// While more bytes than this wait to be written to a client, QoS 0 messages to it are dropped. Default 4194304.

@@ -110,7 +110,8 @@ impl Snapshot {
             "Messages that were not retained since that would have exceeded the bounds",
             retained_refused,
         )?;
-        let MemoryUse { sessions, subscriptions, messages, retained, store, replays, watches } = memory;
+        let MemoryUse { sessions, subscriptions, messages, retained, store, replays, watches, connections } =
+            memory;
         page.sizes(
             "memory_bytes",
             "Bytes in memory as the limits count them, by kind",
@@ -123,6 +124,7 @@ impl Snapshot {
                 ("store", store),
                 ("replays", replays),
                 ("watches", watches),
+                ("connections", connections),
             ],
         )?;
         page.counters(
