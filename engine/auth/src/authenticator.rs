@@ -1,10 +1,12 @@
 //! The contract of authentication: claims in, steps out.
 
 use std::fmt;
+use std::sync::Arc;
 
 use mayfly_core::AttributeList;
 use mayfly_wire::{ReasonCode, Redacted};
 
+use crate::password_file::PasswordRecord;
 use crate::peer::Peer;
 
 /// What a client says of itself in CONNECT, and what the transport knows of it.
@@ -30,9 +32,23 @@ pub struct Grant {
     /// The authenticated user name; `None` for an anonymous client.
     pub user_name: Option<String>,
     /// What else is known of it.
-    pub attributes: AttributeList,
+    pub attributes: Arc<AttributeList>,
+    /// How it showed that.
+    pub credential: Credential,
     /// The last Authentication Data of the server, which goes out with CONNACK or AUTH.
     pub data: Option<Vec<u8>>,
+}
+
+/// How a client showed who it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Credential {
+    /// Not at all.
+    #[default]
+    Nothing,
+    /// By its certificate.
+    Certificate,
+    /// By a password, of which this was kept.
+    Password(PasswordRecord),
 }
 
 /// What follows from what the client sent.
@@ -57,6 +73,10 @@ pub trait Authenticator: Send + Sync {
     /// Begins with the claims of a CONNECT, or of the AUTH that begins a re-authentication. `entropy` is random and used
     /// for nonces.
     fn begin(&self, claims: &Claims<'_>, entropy: u128) -> Step;
+
+    /// What a client that was let in with this grant, by this authenticator or the one in whose place it is, would be granted
+    /// now for what it showed then. `None` where that is not accepted any more.
+    fn review(&self, grant: &Grant, peer: &Peer) -> Option<Grant>;
 }
 
 /// An exchange with one client that goes on.

@@ -1,10 +1,10 @@
 //! Authentication by the client certificate that the transport verified: its common name is the user name.
 
-use mayfly_core::AttributeList;
 use mayfly_wire::ReasonCode;
 
 use crate::attributes::UserAttributes;
-use crate::authenticator::{Authenticator, Claims, Grant, Step};
+use crate::authenticator::{Authenticator, Claims, Credential, Grant, Step};
+use crate::peer::Peer;
 
 /// Knows users by their certificates. What CONNECT says of user name and password is not looked at.
 #[derive(Debug, Default)]
@@ -17,6 +17,17 @@ impl CertificateAuthenticator {
     pub fn new(attributes: UserAttributes) -> Self {
         Self { attributes }
     }
+
+    fn grant(&self, peer: &Peer) -> Option<Grant> {
+        let name = peer.certificate.as_ref()?.common_name.as_deref().filter(|name| !name.is_empty())?;
+        let attributes = self.attributes.of(name);
+        Some(Grant {
+            user_name: Some(name.to_owned()),
+            attributes,
+            credential: Credential::Certificate,
+            data: None,
+        })
+    }
 }
 
 impl Authenticator for CertificateAuthenticator {
@@ -24,12 +35,13 @@ impl Authenticator for CertificateAuthenticator {
         if claims.method.is_some() {
             return Step::Refuse(ReasonCode::BadAuthenticationMethod);
         }
-        let certificate = claims.peer.certificate.as_ref();
-        let name = certificate.and_then(|certificate| certificate.common_name.as_deref());
-        let Some(name) = name.filter(|name| !name.is_empty()) else {
-            return Step::Refuse(ReasonCode::NotAuthorized);
-        };
-        let attributes = AttributeList::clone(&self.attributes.of(name));
-        Step::Accept(Grant { user_name: Some(name.to_owned()), attributes, data: None })
+        match self.grant(claims.peer) {
+            Some(grant) => Step::Accept(grant),
+            None => Step::Refuse(ReasonCode::NotAuthorized),
+        }
+    }
+
+    fn review(&self, grant: &Grant, peer: &Peer) -> Option<Grant> {
+        if grant.credential == Credential::Certificate { self.grant(peer) } else { None }
     }
 }

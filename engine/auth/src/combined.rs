@@ -2,9 +2,10 @@
 
 use mayfly_wire::ReasonCode;
 
-use crate::authenticator::{Authenticator, Claims, Grant, Step};
+use crate::authenticator::{Authenticator, Claims, Credential, Grant, Step};
 use crate::certificate::CertificateAuthenticator;
 use crate::password::PasswordAuthenticator;
+use crate::peer::Peer;
 
 /// Asks the first of its ways that fits what a client offers. What a client offers is never passed over: a wrong password
 /// is refused, also where anonymous clients are let in.
@@ -33,6 +34,17 @@ impl Authenticator for CombinedAuthenticator {
             (_, None) if self.allows_anonymous => Step::Accept(Grant::default()),
             (None, None) if offers_name => Step::Refuse(ReasonCode::BadUserNameOrPassword),
             (_, None) => Step::Refuse(ReasonCode::NotAuthorized),
+        }
+    }
+
+    fn review(&self, grant: &Grant, peer: &Peer) -> Option<Grant> {
+        match grant.credential {
+            Credential::Password(_) => self.password.as_ref()?.review(grant, peer),
+            Credential::Certificate => self.certificate.as_ref()?.review(grant, peer),
+            Credential::Nothing => {
+                let is_somebody = self.certificate.is_some() && peer.certificate.is_some();
+                (self.allows_anonymous && !is_somebody).then(Grant::default)
+            }
         }
     }
 }

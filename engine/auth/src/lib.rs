@@ -2,7 +2,8 @@
 //!
 //! It owns what a client has to prove and how. It never opens a socket, reads a clock or makes a thread: random bits come
 //! in as a parameter, and work that takes long is handed out as a job, which the caller runs where it holds nobody up. To
-//! read a password file anew, make a new authenticator and put it in the place of the old one.
+//! read a password file anew, make a new authenticator and put it in the place of the old one; it can [review](Authenticator::review)
+//! whom that let in.
 //!
 //! # Layout
 //! - [`Authenticator`] begins: from the [`Claims`] of a CONNECT to a [`Step`].
@@ -23,9 +24,9 @@ mod scram;
 mod verifier;
 
 pub use attributes::UserAttributes;
-pub use authenticator::{Authenticator, Claims, Exchange, Grant, Step};
+pub use authenticator::{Authenticator, Claims, Credential, Exchange, Grant, Step};
 pub use certificate::CertificateAuthenticator;
 pub use combined::CombinedAuthenticator;
 pub use password::PasswordAuthenticator;
-pub use password_file::{InvalidUserName, PasswordFile, Verifiers, with_user, without_user};
+pub use password_file::{InvalidUserName, PasswordFile, PasswordRecord, Verifiers, with_user, without_user};
 pub use peer::{Certificate, Peer};

@@ -8,8 +8,9 @@ use base64::engine::general_purpose::STANDARD_NO_PAD as BASE64;
 use mayfly_wire::ReasonCode;
 
 use crate::attributes::UserAttributes;
-use crate::authenticator::{Authenticator, Claims, Grant, Step};
-use crate::password_file::{PasswordFile, Verifiers};
+use crate::authenticator::{Authenticator, Claims, Credential, Grant, Step};
+use crate::password_file::{PasswordFile, PasswordRecord, Verifiers};
+use crate::peer::Peer;
 use crate::scram::{self, ClientFirst};
 use crate::verifier::{Key, NEW_ITERATIONS, ScramVerifier, hmac};
 
@@ -38,12 +39,11 @@ impl PasswordAuthenticator {
     /// A password in the clear; hashing it takes long.
     fn check(&self, user_name: &str, password: &[u8]) -> Step {
         let verifiers = Arc::clone(self.file.user(user_name).unwrap_or(&self.decoy));
-        let (password, user_name) = (password.to_vec(), user_name.to_owned());
-        let attributes = self.attributes.of(&user_name);
+        let password = password.to_vec();
+        let grant = self.grant(user_name, &verifiers);
         Step::Work(Box::new(move || {
             if verifiers.matches(&password) {
-                let attributes = attributes.as_ref().clone();
-                Step::Accept(Grant { user_name: Some(user_name), attributes, data: None })
+                Step::Accept(grant)
             } else {
                 Step::Refuse(ReasonCode::BadUserNameOrPassword)
             }
@@ -58,10 +58,21 @@ impl PasswordAuthenticator {
         if claims.user_name.is_some_and(|claimed| claimed != user_name) {
             return refused;
         }
+        let verifiers = self.file.user(&user_name).unwrap_or(&self.decoy);
         let known = self.file.user(&user_name).and_then(|verifiers| verifiers.scram.clone());
         let verifier = known.unwrap_or_else(|| self.scram_decoy(&user_name));
-        let attributes = self.attributes.of(&user_name);
-        scram::challenge(&first, &BASE64.encode(entropy.to_be_bytes()), verifier, user_name, attributes)
+        let grant = self.grant(&user_name, verifiers);
+        scram::challenge(&first, &BASE64.encode(entropy.to_be_bytes()), verifier, grant)
+    }
+
+    /// What a user gets for proving its password.
+    fn grant(&self, user_name: &str, verifiers: &Arc<Verifiers>) -> Grant {
+        Grant {
+            user_name: Some(user_name.to_owned()),
+            attributes: self.attributes.of(user_name),
+            credential: Credential::Password(PasswordRecord(Arc::clone(verifiers))),
+            data: None,
+        }
     }
 
     /// A verifier for a user without one. No proof satisfies it, since its keys are nobody's hash.
@@ -90,5 +101,13 @@ impl Authenticator for PasswordAuthenticator {
             (None, Some(_), None) => Step::Refuse(ReasonCode::BadUserNameOrPassword),
             (None, None, _) => Step::Refuse(ReasonCode::NotAuthorized),
         }
+    }
+
+    /// A user with another password has to show it.
+    fn review(&self, grant: &Grant, _: &Peer) -> Option<Grant> {
+        let Credential::Password(PasswordRecord(shown)) = &grant.credential else { return None };
+        let user_name = grant.user_name.as_deref()?;
+        let verifiers = self.file.user(user_name)?;
+        (verifiers == shown).then(|| self.grant(user_name, verifiers))
     }
 }

@@ -24,10 +24,21 @@ pub struct PasswordFile {
 
 /// What is kept of one user's password: an argon2id hash, a SCRAM verifier, or both. Its text is what stands behind the user's
 /// name in the file.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verifiers {
     pub(crate) argon2id: Option<Argon2idHash>,
     pub(crate) scram: Option<ScramVerifier>,
+}
+
+/// What a file kept of a password that a client proved, to tell later whether it still is that user's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordRecord(pub(crate) Arc<Verifiers>);
+
+/// Shows nothing of it.
+impl fmt::Debug for PasswordRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordRecord").finish_non_exhaustive()
+    }
 }
 
 /// A name that no user can have.

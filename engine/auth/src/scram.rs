@@ -4,11 +4,8 @@
 //! not exist is asked as any other and fails at the end. Names and passwords are compared as UTF-8 bytes, which for ASCII
 //! is what `SASLprep` would make of them. Without channel binding, which MQTT has no way to carry.
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mayfly_core::AttributeList;
 use mayfly_wire::ReasonCode;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -70,22 +67,16 @@ impl<'a> ClientFirst<'a> {
     }
 }
 
-/// Answers the client's first message. `verifier` is the user's, or one that nothing satisfies.
-pub(crate) fn challenge(
-    first: &ClientFirst<'_>,
-    nonce: &str,
-    verifier: ScramVerifier,
-    user_name: String,
-    attributes: Arc<AttributeList>,
-) -> Step {
+/// Answers the client's first message. `verifier` is the user's, or one that nothing satisfies; `grant` is what the user gets
+/// in the end.
+pub(crate) fn challenge(first: &ClientFirst<'_>, nonce: &str, verifier: ScramVerifier, grant: Grant) -> Step {
     let nonce = format!("{}{nonce}", first.nonce);
     let server_first = format!("r={nonce},s={},i={}", BASE64.encode(&verifier.salt), verifier.iterations);
     let exchange = ServerFirst {
         expected_start: format!("c={},r={nonce},p=", BASE64.encode(first.gs2_header)),
         signed: format!("{},{server_first},", first.bare),
         verifier,
-        user_name,
-        attributes,
+        grant,
     };
     Step::Challenge { data: server_first.into_bytes(), exchange: Box::new(exchange) }
 }
@@ -97,8 +88,7 @@ struct ServerFirst {
     /// What both sides sign, up to the client's last message.
     signed: String,
     verifier: ScramVerifier,
-    user_name: String,
-    attributes: Arc<AttributeList>,
+    grant: Grant,
 }
 
 impl Exchange for ServerFirst {
@@ -107,8 +97,7 @@ impl Exchange for ServerFirst {
             return Step::Refuse(ReasonCode::NotAuthorized);
         };
         let data = Some(format!("v={}", BASE64.encode(signature)).into_bytes());
-        let attributes = AttributeList::clone(&self.attributes);
-        Step::Accept(Grant { user_name: Some(self.user_name), attributes, data })
+        Step::Accept(Grant { data, ..self.grant })
     }
 }
 
@@ -142,7 +131,7 @@ mod tests {
         let salt = BASE64.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let verifier = ScramVerifier::new(b"pencil", &salt, 4096);
         let nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
-        let step = challenge(&first, nonce, verifier, "user".to_owned(), Arc::default());
+        let step = challenge(&first, nonce, verifier, Grant::default());
         let Step::Challenge { data, exchange } = step else { panic!("no challenge") };
         let server_first =
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";

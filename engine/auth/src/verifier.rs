@@ -34,7 +34,7 @@ thread_local! {
 pub(crate) type Key = [u8; 32];
 
 /// Checks a password that came in the clear.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Argon2idHash {
     params: Params,
     salt: Vec<u8>,

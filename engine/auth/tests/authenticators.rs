@@ -259,3 +259,53 @@ fn nothing_shows_secrets() {
     assert!(shown.contains("alice") && shown.contains("15000"), "{shown}");
     assert!(!shown.contains('['), "salts, hashes and keys are lists of numbers: {shown}");
 }
+
+/// After a reload another authenticator stands in the place of the one that let a client in.
+#[test]
+fn a_review_goes_by_what_was_shown_and_what_is_kept_now() {
+    let peer = nobody();
+    let text = with_user("", "alice", &Verifiers::new(b"wonderland", [1, 2])).unwrap();
+    let combined = |passwords: Option<&str>, attributes: &str, allows_anonymous| CombinedAuthenticator {
+        certificate: Some(CertificateAuthenticator::new(UserAttributes::parse(attributes, "users").unwrap())),
+        password: passwords.map(|text| {
+            let attributes = UserAttributes::parse(attributes, "users").unwrap();
+            PasswordAuthenticator::new(PasswordFile::parse(text, "passwords").unwrap(), attributes)
+        }),
+        allows_anonymous,
+    };
+    let before = combined(Some(&text), ATTRIBUTES, true);
+    let password = Some(&b"wonderland"[..]);
+    let alice = granted(before.begin(&Claims { user_name: Some("alice"), password, ..claims(&peer) }, 0));
+    let by_scram = log_in(&passwords(), "alice", "wonderland").unwrap();
+    let floor = |grant: Grant| grant.attributes.as_attributes().value("floor").map(str::to_owned);
+    for grant in [&alice, &by_scram] {
+        let now = combined(Some(&text), "[alice]\nfloor = \"4\"\n", false).review(grant, &peer);
+        assert_eq!(floor(now.unwrap()), Some("4".to_owned()), "the file was read again");
+        for without in [
+            combined(Some(""), ATTRIBUTES, true),
+            combined(
+                Some(&with_user("", "alice", &Verifiers::new(b"wonderland", [3, 4])).unwrap()),
+                ATTRIBUTES,
+                true,
+            ),
+            combined(None, ATTRIBUTES, true),
+        ] {
+            assert_eq!(without.review(grant, &peer), None);
+        }
+    }
+    assert!(!format!("{alice:?}").contains("Argon2"), "nothing of the password is shown");
+
+    let pump = holder(Some("pump-7"));
+    let by_certificate = granted(before.begin(&claims(&pump), 0));
+    let now = combined(None, "", false).review(&by_certificate, &pump).unwrap();
+    assert_eq!(
+        (now.user_name.as_deref(), now.attributes.as_attributes().value("site")),
+        (Some("pump-7"), None)
+    );
+    assert_eq!(CombinedAuthenticator::default().review(&by_certificate, &pump), None);
+
+    let anonymous = Grant::default();
+    assert_eq!(combined(Some(&text), "", true).review(&anonymous, &peer), Some(Grant::default()));
+    assert_eq!(combined(Some(&text), "", false).review(&anonymous, &peer), None);
+    assert_eq!(combined(None, "", true).review(&anonymous, &pump), None, "it is somebody now");
+}

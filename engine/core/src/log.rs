@@ -37,6 +37,7 @@ const NODE_DOWN: u8 = 6;
 const CONNECTION_MEMORY: u8 = 11;
 const RULES: u8 = 7;
 const PUBLISH: u8 = 8;
+const REAUTHENTICATED: u8 = 9;
 
 /// Why bytes are not an entry.
 #[derive(Debug, Error)]
@@ -71,6 +72,7 @@ pub fn encode(now: Now, input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), Enco
     let start = out.len();
     let (kind, connection) = match *input {
         Input::Opened { connection, .. } => (OPENED, connection),
+        Input::Reauthenticated { connection, .. } => (REAUTHENTICATED, connection),
         Input::Packet { connection, .. } => (PACKET, connection),
         Input::Closed { connection, .. } => (CLOSED, connection),
         Input::Publish(_) => (PUBLISH, ConnectionId { node: 0, sequence: 0 }),
@@ -95,12 +97,12 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
     match input {
         Input::Opened { identity, entropy, connect, .. } => {
             out.extend_from_slice(&entropy.to_le_bytes());
-            for text in [identity.user_name, identity.policy] {
-                out.push(u8::from(text.is_some()));
-                push_bytes(text.unwrap_or_default().as_bytes(), out);
-            }
-            push_bytes(identity.attributes.as_bytes(), out);
+            push_identity(*identity, out);
             Packet::Connect(*connect).encode(connect.version, out)
+        }
+        Input::Reauthenticated { identity, .. } => {
+            push_identity(*identity, out);
+            Ok(())
         }
         Input::Packet { packet, .. } => packet.encode(ProtocolVersion::V5, out),
         Input::Publish(publish) => Packet::Publish(*publish).encode(ProtocolVersion::V5, out),
@@ -157,6 +159,14 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
     }
 }
 
+fn push_identity(identity: Identity<'_>, out: &mut Vec<u8>) {
+    for text in [identity.user_name, identity.policy] {
+        out.push(u8::from(text.is_some()));
+        push_bytes(text.unwrap_or_default().as_bytes(), out);
+    }
+    push_bytes(identity.attributes.as_bytes(), out);
+}
+
 fn push_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
     out.extend_from_slice(bytes);
@@ -174,6 +184,7 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
     let connection = ConnectionId { node: reader.u64()?, sequence: reader.u64()? };
     let input = match kind {
         OPENED => decode_opened(connection, &mut reader)?,
+        REAUTHENTICATED => Input::Reauthenticated { connection, identity: reader.identity()? },
         PACKET => Input::Packet { connection, packet: reader.packet()? },
         CLOSED => Input::Closed { connection, cause: reader.close_cause()? },
         PUBLISH => match reader.packet()? {
@@ -196,10 +207,7 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
 
 fn decode_opened<'a>(connection: ConnectionId, reader: &mut Reader<'a>) -> Result<Input<'a>, LogError> {
     let entropy = u128::from_le_bytes(reader.array()?);
-    let (user_name, policy) = (reader.optional_text()?, reader.optional_text()?);
-    let attributes = Attributes::from_bytes(reader.bytes()?);
-    let attributes = attributes.ok_or(LogError::Value { field: "attributes", value: 0 })?;
-    let identity = Identity { user_name, attributes, policy };
+    let identity = reader.identity()?;
     match reader.packet()? {
         Packet::Connect(connect) => Ok(Input::Opened { connection, identity, entropy, connect }),
         _ => Err(LogError::Value { field: "packet of an opened connection", value: 0 }),
@@ -251,6 +259,13 @@ impl<'a> Reader<'a> {
             1 => Ok(Some(text)),
             value => Err(LogError::Value { field: "presence of a text", value }),
         }
+    }
+
+    fn identity(&mut self) -> Result<Identity<'a>, LogError> {
+        let (user_name, policy) = (self.optional_text()?, self.optional_text()?);
+        let attributes = Attributes::from_bytes(self.bytes()?);
+        let attributes = attributes.ok_or(LogError::Value { field: "attributes", value: 0 })?;
+        Ok(Identity { user_name, attributes, policy })
     }
 
     fn packet(&mut self) -> Result<Packet<'a>, LogError> {

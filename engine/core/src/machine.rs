@@ -72,6 +72,14 @@ pub enum Input<'a> {
         /// The packet.
         connect: Connect<'a>,
     },
+    /// What is known of the client of an open connection has changed, other than its user name. What the rules say of it goes by
+    /// this identity from now on; what it has and may no longer have ends as with new [`Rules`](Self::Rules).
+    Reauthenticated {
+        /// The connection.
+        connection: ConnectionId,
+        /// Who it is.
+        identity: Identity<'a>,
+    },
     /// A validated packet other than CONNECT, PINGREQ and AUTH.
     Packet {
         /// Where it came from.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use mayfly_wire::ReasonCode;
 
 /// So many connections beyond a maximum, those in their handshake included, are let in to be refused in words.
-const MAX_BEING_REFUSED: usize = 128;
+pub const MAX_BEING_REFUSED: usize = 128;
 
 /// A maximum, and what is taken of it.
 #[derive(Debug)]

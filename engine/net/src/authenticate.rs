@@ -12,7 +12,7 @@ use std::thread::available_parallelism;
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use mayfly_auth::{Claims, Exchange, Grant, Peer, Step};
-use mayfly_core::{ConnectionId, Event, Evidence, Identity, Input, Now, StateMachine};
+use mayfly_core::{ConnectionId, Event, Evidence, Input, Now, StateMachine};
 use mayfly_wire::ReasonCode;
 use tokio::sync::Semaphore;
 
@@ -20,6 +20,7 @@ use crate::clock::Clock;
 use crate::endpoint::ListenerSettings;
 use crate::node::{Node, State};
 use crate::pool::Pool;
+use crate::standing::{Standing, identity, reviewed};
 
 /// A job that ends in another job this many times in a row has no end: the client is refused.
 const MAX_JOBS_IN_A_ROW: usize = 8;
@@ -167,7 +168,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                     self.refuse(state, now, id, ReasonCode::ServerBusy);
                 }
             }
-            (Step::Accept(grant), _) => self.accept(state, now, id, &grant),
+            (Step::Accept(grant), _) => self.accept(state, now, id, grant),
             (Step::Refuse(reason), _) => self.refuse(state, now, id, reason),
             (Step::Challenge { data, exchange }, _) => {
                 if let Some(slot) = state.slot(id) {
@@ -207,28 +208,33 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         self.resume(id, answer);
     }
 
-    fn accept(&self, state: &mut State<M>, now: Now, id: ConnectionId, grant: &Grant) {
+    fn accept(&self, state: &mut State<M>, now: Now, id: ConnectionId, grant: Grant) {
         let (machine, slot, entropy) = state.parts(id);
         let Some(slot) = slot else { return };
-        let settings = slot.endpoint.settings();
-        let identity = Identity {
-            user_name: grant.user_name.as_deref(),
-            attributes: grant.attributes.as_attributes(),
-            policy: settings.policy.as_deref(),
-        };
         if !slot.connection.awaits_verdict() {
             return;
         }
+        let settings = slot.endpoint.settings();
+        // The settings may have changed while that was found out.
+        let Some(grant) =
+            reviewed(&grant, &settings, &slot.peer).map(|now| Grant { data: grant.data, ..now })
+        else {
+            return self.refuse(state, now, id, ReasonCode::NotAuthorized);
+        };
         let desk = self.desk();
         let unwritten = slot.connection.outgoing().len();
+        let identity = identity(&grant, &settings);
         match slot.connection.accept(now.monotonic, identity, grant.data.as_deref()) {
             Some(Event::Closed(cause)) => {
                 desk.note_refused(ReasonCode::NotAuthorized);
                 machine.handle(now, &Input::Closed { connection: id, cause });
+                self.note_denied(slot, ReasonCode::NotAuthorized);
             }
             opened => {
                 desk.accepted.set(desk.accepted.get() + 1);
                 if let Some(Event::Open { identity, connect }) = opened {
+                    let standing = Standing::new(connect.client_id, grant.clone(), &settings);
+                    slot.standing = Some(Box::new(standing));
                     let entropy = entropy();
                     machine.handle(now, &Input::Opened { connection: id, identity, entropy, connect });
                 }
@@ -242,6 +248,10 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     fn refuse(&self, state: &mut State<M>, now: Now, id: ConnectionId, reason: ReasonCode) {
         let (machine, slot, _) = state.parts(id);
         let Some(slot) = slot else { return };
+        if !slot.connection.awaits_verdict() {
+            return;
+        }
+        self.note_denied(slot, reason);
         let unwritten = slot.connection.outgoing().len();
         let Some(cause) = slot.connection.deny(now.monotonic, reason) else { return };
         self.traffic_counters().sent(slot.connection.outgoing(), unwritten);

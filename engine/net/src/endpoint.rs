@@ -81,8 +81,9 @@ impl Endpoint {
         Rc::clone(&self.settings.borrow())
     }
 
-    /// Replaces the settings. Open connections keep their bounds; whoever authenticates from now on, on an open
-    /// connection too, meets the new authenticator and policy.
+    /// Replaces the settings. Open connections keep their bounds; whoever sends CONNECT or authenticates from now on, on an
+    /// open connection too, meets the new authenticator and policy. For clients that are let in already,
+    /// [`Node::review`](crate::Node::review) comes after this.
     pub fn replace(&self, settings: ListenerSettings) {
         self.capacity.set_maximum(settings.max_connections.unwrap_or(usize::MAX));
         *self.settings.borrow_mut() = Rc::new(settings);

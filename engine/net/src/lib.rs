@@ -33,9 +33,11 @@ pub mod proxy;
 mod rate;
 mod report;
 mod serve;
+mod standing;
 pub mod tls;
 pub mod websocket;
 
+pub use admission::MAX_BEING_REFUSED;
 pub use authenticate::{AuthenticationStatistics, Workers};
 pub use clock::{Clock, SystemClock};
 pub use counters::{Admissions, Traffic};
@@ -47,5 +49,5 @@ pub use listener::{Established, Incoming, Listener};
 pub use node::{Node, NodeConfig};
 pub use pool::give_way;
 pub use rate::ConnectionRate;
-pub use report::Report;
+pub use report::{Client, Ending, Report};
 pub use serve::{Listeners, serve};

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexMap;
-use mayfly_auth::{Exchange, Peer, Step};
+use mayfly_auth::{Exchange, Grant, Peer, Step};
 use mayfly_core::{
     Action, CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, Pressure,
     StateMachine, has_priority,
@@ -24,7 +24,8 @@ use crate::clock::Clock;
 use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
 use crate::latency::{Latency, LatencyCounter};
-use crate::report::Report;
+use crate::report::{Ending, Report};
+use crate::standing::{Life, Standing};
 
 /// While memory runs short, a client is not read from for so long after each message that it publishes.
 const PUBLISHER_PAUSE: Duration = Duration::from_millis(100);
@@ -49,7 +50,7 @@ pub struct NodeConfig {
     pub entropy: Box<dyn FnMut() -> u128>,
     /// The most connections of all listeners. A further one is refused with 0x89 (Server busy).
     pub max_connections: usize,
-    /// Is told what happens to connections before they are any.
+    /// Is told what happens to connections.
     pub report: Box<dyn Fn(&Report<'_>)>,
 }
 
@@ -110,9 +111,12 @@ pub(crate) struct Slot {
     /// The listener that it came from.
     pub(crate) endpoint: Rc<Endpoint>,
     place: Place,
-    peer: Peer,
+    pub(crate) peer: Peer,
     /// The authentication that waits for the client's answer.
     pub(crate) exchange: Option<Box<dyn Exchange>>,
+    /// Who its client is, once that is known.
+    pub(crate) standing: Option<Box<Standing>>,
+    pub(crate) life: Life,
     /// Wakes the connection's task. Kept from turn to turn, since it is nearly always the same.
     waker: Option<Waker>,
     /// Whether the task wants to be woken: not while it runs.
@@ -200,6 +204,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let connections: Vec<_> = state.connections.keys().copied().collect();
         for id in connections {
             let slot = &mut state.connections[&id];
+            self.note_end(slot, Ending::Noticed(CloseCause::ServerShutdown));
             self.traffic.sending(&mut slot.connection, |connection| {
                 connection.shut_down_for(now.monotonic, reason, server_reference);
             });
@@ -244,6 +249,10 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     pub(crate) fn resume(self: &Rc<Self>, id: ConnectionId, step: Step) {
         let now = self.clock.now();
         self.follow(&mut self.state.borrow_mut(), now, id, step);
+    }
+
+    pub(crate) fn state(&self) -> RefMut<'_, State<M>> {
+        self.state.borrow_mut()
     }
 
     pub(crate) fn desk(&self) -> &Desk {
@@ -293,25 +302,22 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let id = ConnectionId { node: state.node_id, sequence: state.next_sequence };
         state.next_sequence += 1;
         let settings = endpoint.settings();
-        let connection = match settings.authenticator {
-            None => Connection::new(Rc::clone(&settings.connection), now.monotonic),
-            Some(_) => Connection::authenticating(Rc::clone(&settings.connection), now.monotonic),
+        // What is refused for want of room was reported as that.
+        let life = if place.refusal().is_some() { Life::Over } else { Life::Beginning };
+        let slot = Slot {
+            connection: Connection::new(Rc::clone(&settings.connection), now.monotonic),
+            endpoint: Rc::clone(endpoint),
+            place,
+            peer,
+            exchange: None,
+            standing: None,
+            life,
+            waker: None,
+            is_asleep: false,
+            partial_bytes: 0,
+            counted_bytes: 0,
         };
-        let endpoint = Rc::clone(endpoint);
-        state.connections.insert(
-            id,
-            Slot {
-                connection,
-                endpoint,
-                place,
-                peer,
-                exchange: None,
-                waker: None,
-                is_asleep: false,
-                partial_bytes: 0,
-                counted_bytes: 0,
-            },
-        );
+        state.connections.insert(id, slot);
         id
     }
 
@@ -319,7 +325,8 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     pub(crate) fn remove(&self, id: ConnectionId) {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
-        if let Some(slot) = state.connections.swap_remove(&id) {
+        if let Some(mut slot) = state.connections.swap_remove(&id) {
+            self.note_end(&mut slot, Ending::Noticed(CloseCause::NetworkLost));
             state.dropped += slot.connection.dropped();
             state.held_bytes -= slot.counted_bytes;
         }
@@ -338,6 +345,9 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             let State { machine, connections, entropy, .. } = &mut *state;
             let Some(slot) = connections.get_mut(&id) else { break };
             let unwritten = slot.connection.outgoing().len();
+            let settings = slot.endpoint.settings();
+            // The settings may have changed since the connection was accepted.
+            slot.connection.require_authentication(settings.authenticator.is_some());
             let received = slot.connection.receive(now.monotonic, &buffer[done..]);
             if received.consumed == 0 && received.event.is_none() {
                 break;
@@ -346,7 +356,6 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 self.traffic.received(&buffer[done..done + received.consumed]);
             }
             done += received.consumed;
-            let settings = slot.endpoint.settings();
             let refusal = slot.place.refusal();
             let input = match received.event {
                 None => None,
@@ -360,6 +369,8 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 }
                 Some(Event::Open { identity, connect }) => {
                     let identity = Identity { policy: settings.policy.as_deref(), ..identity };
+                    let standing = Standing::new(connect.client_id, Grant::default(), &settings);
+                    slot.standing = Some(Box::new(standing));
                     Some(Input::Opened { connection: id, identity, entropy: entropy(), connect })
                 }
                 Some(Event::Packet(packet)) => Some(Input::Packet { connection: id, packet }),
@@ -369,7 +380,9 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 refuse(&mut slot.connection, now, reason);
             } else if let Some(input) = &input {
                 machine.handle(now, input);
-                if is_plain_message(input) && machine.pressure() >= Pressure::Slow {
+                if let Input::Closed { cause, .. } = *input {
+                    self.note_end(slot, Ending::Noticed(cause));
+                } else if is_plain_message(input) && machine.pressure() >= Pressure::Slow {
                     slot.connection.pause_input(now.monotonic, PUBLISHER_PAUSE);
                 }
             }
@@ -406,6 +419,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let Some(cause) = self.expire_one(&mut slot.connection, now) else {
             return slot.connection.wants_input() && !wanted_input;
         };
+        self.note_end(slot, Ending::Noticed(cause));
         state.machine.handle(now, &Input::Closed { connection: id, cause });
         self.drain(&mut state, now);
         true
@@ -441,6 +455,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             let reason = ReasonCode::QuotaExceeded;
             self.traffic
                 .sending(&mut slot.connection, |connection| connection.shut_down(now.monotonic, reason));
+            self.note_end(slot, Ending::Told(reason));
             machine.handle(now, &Input::Closed { connection: id, cause: CloseCause::Rejected(reason) });
         }
         self.drain(&mut state, now);
@@ -467,6 +482,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             while let Some(output) = machine.poll_output() {
                 // The connection may have gone while the broker was writing to it.
                 if let Some(slot) = connections.get_mut(&output.connection) {
+                    self.note_output(slot, &output.action);
                     slot.connection.set_short_of_memory(is_short);
                     self.traffic.sending(&mut slot.connection, |connection| {
                         connection.send(now.monotonic, &output.action);
@@ -524,6 +540,12 @@ impl<M> State<M> {
         id: ConnectionId,
     ) -> (&mut M, Option<&mut Slot>, &mut dyn FnMut() -> u128) {
         (&mut self.machine, self.connections.get_mut(&id), &mut self.entropy)
+    }
+
+    /// The connections of a listener, in the order in which they are kept.
+    pub(crate) fn connections_of(&self, endpoint: &Rc<Endpoint>) -> Vec<ConnectionId> {
+        let of_it = self.connections.iter().filter(|(_, slot)| Rc::ptr_eq(&slot.endpoint, endpoint));
+        of_it.map(|(id, _)| *id).collect()
     }
 
     fn wants_input(&self, id: ConnectionId) -> bool {

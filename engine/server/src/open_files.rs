@@ -1,6 +1,15 @@
 //! The bound of open files: each connection is one.
 
+use mayfly_net::MAX_BEING_REFUSED;
 use rlimit::Resource;
+use tracing::warn;
+
+use crate::config::Config;
+use crate::http;
+
+/// The program's own: standard streams, what tells of events and signals, files while they are read, a connection at each
+/// listener that is closed as soon as it is accepted.
+const OWN: u64 = 48;
 
 /// What came of raising the bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +40,39 @@ impl OpenFiles {
         }
     }
 
+    /// Raises this process's bound to what clients can make a server open, as far as the system lets it.
+    pub fn raise_for(config: &Config) -> Self {
+        Self::raise((config.connections.max_connections as u64).saturating_add(spare(config)))
+    }
+
+    /// The most connections that can be let in: what the configuration wants, or as many as there is room for, with a
+    /// warning.
+    pub fn max_connections(self, config: &Config) -> usize {
+        let wanted = config.connections.max_connections;
+        if !self.is_short() {
+            return wanted;
+        }
+        let room = usize::try_from(self.allowed.saturating_sub(spare(config))).unwrap_or(usize::MAX);
+        let maximum = room.max(1).min(wanted);
+        warn!(
+            "the system allows {} open files, but `max_connections` = {wanted} wants {}: {maximum} connections are let in; \
+             raise the bound (ulimit -n, LimitNOFILE)",
+            self.allowed, self.wanted
+        );
+        maximum
+    }
+
     /// Whether there are fewer than wanted.
     pub fn is_short(self) -> bool {
         self.allowed < self.wanted
     }
+}
+
+/// Open files beside the connections that are let in: of those that are told that there are too many, of the listeners, and of
+/// whoever looks at metrics.
+fn spare(config: &Config) -> u64 {
+    let of_http = if config.http.is_some() { http::MAX_CONNECTIONS + 1 } else { 0 };
+    OWN + (MAX_BEING_REFUSED + config.listeners.len() + of_http) as u64
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::config::Config;
 use crate::config::model::Listener;
+use crate::open_files::OpenFiles;
 use crate::resources::{ListenerResources, Resources};
 use crate::serve::SystemNode;
 
@@ -55,18 +56,39 @@ impl Reloading {
         if config.limits != self.config.limits {
             self.node.handle(&Input::Limits(config.limits));
         }
+        // Until the clients of a listener stand under its new policy, the old one has to be there.
+        self.rules(with_policies(&resources.rules, &self.rules, |_| true));
         self.listeners(config, resources.listeners);
-        if resources.rules != self.rules {
-            self.node.handle(&Input::Rules(resources.rules.as_rules()));
-        }
-        self.rules = resources.rules;
+        self.rules(with_policies(&resources.rules, &self.rules, |policy| self.is_in_force(policy)));
+        self.max_connections(config);
         self.sections(config);
         // What waits for a restart stays as it is: the next reload says so again.
         self.config.limits = config.limits;
         info!("configuration reloaded");
     }
 
-    /// Gives each running listener the settings and files of the one of its name.
+    fn rules(&mut self, rules: RuleSet) {
+        if rules != self.rules {
+            self.node.handle(&Input::Rules(rules.as_rules()));
+            self.rules = rules;
+        }
+    }
+
+    /// Whether clients of a running listener stand under a policy.
+    fn is_in_force(&self, policy: &str) -> bool {
+        self.listeners.iter().any(|running| running.endpoint.settings().policy.as_deref() == Some(policy))
+    }
+
+    fn max_connections(&mut self, config: &Config) {
+        let maximum = OpenFiles::raise_for(config).max_connections(config);
+        if maximum != self.config.connections.max_connections {
+            self.node.set_max_connections(maximum);
+            self.config.connections.max_connections = maximum;
+        }
+    }
+
+    /// Gives each running listener the settings and files of the one of its name, and judges its clients by them. One that
+    /// would have to listen elsewhere, or otherwise, keeps all that it has: with another address goes who may come there.
     fn listeners(&self, config: &Config, files: Vec<ListenerResources>) {
         let mut wanted: Vec<_> = config.listeners.iter().zip(files).collect();
         for (present, running) in self.config.listeners.iter().zip(&self.listeners) {
@@ -75,13 +97,20 @@ impl Reloading {
                 continue;
             };
             let (listener, files) = wanted.remove(position);
-            if is_elsewhere(present, listener) {
-                wait_for_restart(&format!("where and how the listener `{}` listens", present.name));
+            let elsewhere = keys_of_a_start(present, listener);
+            if !elsewhere.is_empty() {
+                wait_for_restart(&format!(
+                    "{} of the listener `{}`, which stays altogether as it was until then",
+                    elsewhere.join(", "),
+                    present.name
+                ));
+                continue;
             }
             running.endpoint.replace(listener.settings(files.authenticator));
             if let (Some(identity), Some(config)) = (&running.tls, files.tls) {
                 identity.replace(config);
             }
+            self.node.review(&running.endpoint);
         }
         for (listener, _) in wanted {
             wait_for_restart(&format!("the new listener `{}`", listener.name));
@@ -93,7 +122,10 @@ impl Reloading {
         for (what, differs) in [
             ("[log]", config.log != self.config.log),
             ("[http]", config.http != self.config.http),
-            ("[connections]", config.connections != self.config.connections),
+            (
+                "`max_password_jobs` in [connections]",
+                config.connections.max_password_jobs != self.config.connections.max_password_jobs,
+            ),
             ("[sys_topics]", config.sys_topics != self.config.sys_topics),
             ("[drain]", config.drain != self.config.drain),
         ] {
@@ -104,10 +136,28 @@ impl Reloading {
     }
 }
 
-fn is_elsewhere(present: &Listener, wanted: &Listener) -> bool {
-    (&present.listen, present.transport, &present.websocket, present.proxy_protocol)
-        != (&wanted.listen, wanted.transport, &wanted.websocket, wanted.proxy_protocol)
-        || present.tls.is_some() != wanted.tls.is_some()
+/// The keys in which two listeners differ and which only a start reads.
+fn keys_of_a_start(present: &Listener, wanted: &Listener) -> Vec<&'static str> {
+    let of_websocket = |listener: &Listener| listener.websocket.clone().unwrap_or_default();
+    let keys = [
+        ("`listen`", present.listen != wanted.listen),
+        ("`transport`", present.transport != wanted.transport),
+        ("`websocket`", of_websocket(present) != of_websocket(wanted)),
+        ("`tls`", present.tls.is_some() != wanted.tls.is_some()),
+        ("`proxy_protocol`", present.proxy_protocol != wanted.proxy_protocol),
+    ];
+    keys.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
+}
+
+/// New rules, with those policies of the old ones that they lack and that are needed.
+fn with_policies(new: &RuleSet, old: &RuleSet, is_needed: impl Fn(&str) -> bool) -> RuleSet {
+    let mut policies = new.policies().clone();
+    for (name, rules) in old.policies() {
+        if is_needed(name) && !policies.contains_key(name) {
+            policies.insert(name.clone(), rules.clone());
+        }
+    }
+    RuleSet::new(policies)
 }
 
 fn wait_for_restart(what: &str) {

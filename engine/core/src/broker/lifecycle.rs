@@ -63,13 +63,10 @@ impl Broker {
         let asked_s = asked_expiry_interval_s(connect);
         let granted_s = asked_s.min(self.limits.max_session_expiry_interval_s);
         let will = self.hold_will(connect);
+        self.set_subject(key, subject);
         let session = self.session(key);
         session.expiry_interval_s = granted_s;
         session.will = will;
-        let added = subject.as_ref().map_or(0, |subject| subject.bytes());
-        let before = std::mem::replace(&mut session.subject, subject);
-        self.ledger.session_texts += added;
-        self.ledger.session_texts -= before.map_or(0, |subject| subject.bytes());
         self.session(key).connection = Some(self.open_connection(connection, connect));
         self.directory.by_connection.insert(connection, key);
 

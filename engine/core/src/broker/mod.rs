@@ -345,6 +345,7 @@ impl StateMachine for Broker {
             Input::Opened { connection, identity, entropy, connect } => {
                 self.opened(*connection, *identity, *entropy, connect);
             }
+            Input::Reauthenticated { connection, identity } => self.reauthenticated(*connection, *identity),
             Input::Packet { connection, packet } => self.packet(*connection, packet),
             Input::Closed { connection, cause: _ } => self.closed(*connection),
             Input::Publish(publish) => self.publish_own(publish),

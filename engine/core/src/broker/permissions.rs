@@ -7,6 +7,7 @@ use super::session::SessionKey;
 use super::subscribe::parsed;
 use crate::authorization::{Operation, Principal, Rules};
 use crate::identity::{AttributeList, Identity};
+use crate::machine::ConnectionId;
 use crate::store::Command;
 
 /// Who a client is to the rules, beside its names. A session keeps it while its client is away: a will that waits is published in the
@@ -126,6 +127,24 @@ impl Broker {
         })
     }
 
+    /// Notes who a session's client is to the rules.
+    pub(super) fn set_subject(&mut self, key: SessionKey, subject: Option<Box<Subject>>) {
+        let bytes = |subject: &Option<Box<Subject>>| subject.as_ref().map_or(0, |subject| subject.bytes());
+        self.ledger.session_texts += bytes(&subject);
+        let before = std::mem::replace(&mut self.session(key).subject, subject);
+        self.ledger.session_texts -= bytes(&before);
+    }
+
+    /// What is known of a client now is what the rules are about. Its user name stays: the session is that user's.
+    pub(super) fn reauthenticated(&mut self, connection: ConnectionId, identity: Identity<'_>) {
+        let Some(&key) = self.directory.by_connection.get(&connection) else { return };
+        let session = &self.sessions[key.index()];
+        let identity = Identity { user_name: session.user_name.as_deref(), ..identity };
+        let subject = self.subject(identity, &session.client_id);
+        self.set_subject(key, subject);
+        self.judge_again(key);
+    }
+
     /// Puts new rules in force.
     pub(super) fn replace_rules(&mut self, rules: Rules<'_>) {
         self.rules = rules.to_set();
@@ -139,15 +158,21 @@ impl Broker {
             let principal = subject.principal(&session.client_id, session.user_name.as_deref());
             subject.rules = self.rules.concerning(&subject.policy, principal);
             self.ledger.session_texts += subject.bytes();
-            self.revoke(key);
-            let connection = self.sessions[index].connection.as_ref().map(|connection| connection.id);
-            if let Some(connection) = connection
-                && !self.may(key, Operation::Connect)
-            {
-                self.condemn(connection, ReasonCode::NotAuthorized);
-            } else {
-                self.pump(key); // What waited behind the retained messages of an ended subscription.
-            }
+            self.judge_again(key);
+        }
+    }
+
+    /// Takes from a session's client what it is no longer allowed: its subscriptions and registrations, and where it may not
+    /// connect any more its connection.
+    fn judge_again(&mut self, key: SessionKey) {
+        self.revoke(key);
+        let connection = self.sessions[key.index()].connection.as_ref().map(|connection| connection.id);
+        if let Some(connection) = connection
+            && !self.may(key, Operation::Connect)
+        {
+            self.condemn(connection, ReasonCode::NotAuthorized);
+        } else {
+            self.pump(key); // What waited behind the retained messages of an ended subscription.
         }
     }
 

@@ -174,6 +174,16 @@ impl Connection {
         self.phase == Phase::Authenticating && self.awaits_verdict()
     }
 
+    /// The CONNECT whose client is not known yet.
+    pub fn held_connect(&self) -> Option<Connect<'_>> {
+        let authentication = self.authentication.as_ref()?;
+        let frame = split_frame(&authentication.connect, u32::MAX).ok()??;
+        match frame.decode(self.version) {
+            Ok(Packet::Connect(connect)) => Some(connect),
+            _ => unreachable!("the bytes that are held were decoded as a CONNECT when they came"),
+        }
+    }
+
     /// The client is who it claims to be. `data` is the server's last Authentication Data.
     ///
     /// Gives what the broker has to hear: the CONNECT; nothing after a re-authentication; the end of the connection, if
@@ -202,12 +212,7 @@ impl Connection {
         authentication.last_data = data.map(Box::from);
         self.phase = Phase::Connecting;
         self.last_received = now; // Keep-alive begins only now.
-        let authentication = self.authentication.as_ref()?;
-        let frame = split_frame(&authentication.connect, u32::MAX).ok()??;
-        match frame.decode(self.version) {
-            Ok(Packet::Connect(connect)) => Some(Event::Open { identity, connect }),
-            _ => unreachable!("the bytes that are held were decoded as a CONNECT when they came"),
-        }
+        Some(Event::Open { identity, connect: self.held_connect()? })
     }
 
     /// Asks the client for more.

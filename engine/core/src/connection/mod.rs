@@ -151,6 +151,13 @@ impl Connection {
         Self { must_authenticate: true, ..Self::new(config, now) }
     }
 
+    /// Says anew whether its owner has to say who the client is. Without effect once a CONNECT has come.
+    pub fn require_authentication(&mut self, is_required: bool) {
+        if self.phase == Phase::Fresh {
+            self.must_authenticate = is_required;
+        }
+    }
+
     /// Whether more is to be read from the client: not while it leaves too much of what was written to it, while too many
     /// of its messages wait for an answer, while its CONNECT is examined, or while it is paused. Keep-alive stands still
     /// meanwhile.

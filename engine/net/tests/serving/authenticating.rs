@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use mayfly_auth::{Authenticator, Claims, Exchange, Grant, Step};
-use mayfly_core::{Broker, BrokerConfig, ConnectionConfig};
+use mayfly_auth::{Authenticator, Claims, Exchange, Grant, Peer, Step};
+use mayfly_core::{AttributeList, Broker, BrokerConfig, ConnectionConfig};
 use mayfly_net::{Endpoint, Listener, ListenerSettings, Workers};
 use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
 use tokio::io::{AsyncWriteExt, DuplexStream};
@@ -13,19 +13,23 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::{Accepted, Client, Server, connect, local_within};
 
-const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
 /// Users by name: `slow` is let in by a job that waits until it is told to end, `panics` by one that panics, `asked` after
 /// one question, `endless` never, `nobody` not at all; everyone else at once.
 #[derive(Default)]
-struct Door {
+pub(crate) struct Door {
     is_open: Mutex<bool>,
     opened: Condvar,
-    jobs: AtomicUsize,
+    pub(crate) jobs: AtomicUsize,
+    /// Users that may not stay.
+    pub(crate) gone: Mutex<Vec<&'static str>>,
+    /// Of all who may.
+    pub(crate) attributes: Mutex<Arc<AttributeList>>,
 }
 
 impl Door {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.is_open.lock().unwrap() = true;
         self.opened.notify_all();
     }
@@ -60,6 +64,13 @@ impl Authenticator for Porter {
             _ => Step::Accept(grant),
         }
     }
+
+    /// Everybody stays but those that this door knows to be gone.
+    fn review(&self, grant: &Grant, _: &Peer) -> Option<Grant> {
+        let gone = self.0.gone.lock().unwrap();
+        (!gone.iter().any(|name| grant.user_name.as_deref() == Some(name)))
+            .then(|| Grant { attributes: Arc::clone(&self.0.attributes.lock().unwrap()), ..grant.clone() })
+    }
 }
 
 fn endless() -> Box<dyn FnOnce() -> Step + Send> {
@@ -79,7 +90,7 @@ impl Exchange for Question {
     }
 }
 
-fn server(workers: Workers, timeout: Duration) -> (Server, Arc<Door>) {
+pub(crate) fn server(workers: Workers, timeout: Duration) -> (Server, Arc<Door>) {
     server_on(workers, timeout, |streams| streams)
 }
 
@@ -99,22 +110,22 @@ fn server_on<L: Listener>(
     (Server::build(Broker::new(BrokerConfig::default()), workers, endpoint, listener), door)
 }
 
-fn pool(threads: usize, max_waiting: usize) -> Workers {
+pub(crate) fn pool(threads: usize, max_waiting: usize) -> Workers {
     Workers::Pool { threads, max_waiting }
 }
 
-fn user<'a>(client_id: &'a str, name: &'a str) -> Connect<'a> {
+pub(crate) fn user<'a>(client_id: &'a str, name: &'a str) -> Connect<'a> {
     Connect { user_name: Some(name), ..connect(client_id) }
 }
 
 /// A client that sent its CONNECT.
-async fn knock(server: &Server, connect: Connect<'_>) -> Client<DuplexStream> {
+pub(crate) async fn knock(server: &Server, connect: Connect<'_>) -> Client<DuplexStream> {
     let mut client = Client::new(server.stream(1024), ProtocolVersion::V5);
     client.send(Packet::Connect(connect)).await;
     client
 }
 
-async fn answer(client: &mut Client<DuplexStream>) -> ReasonCode {
+pub(crate) async fn answer(client: &mut Client<DuplexStream>) -> ReasonCode {
     match client.receive().await {
         Some(Packet::ConnAck(ack)) => ack.reason,
         other => panic!("expected CONNACK, got {other:?}"),

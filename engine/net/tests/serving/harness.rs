@@ -124,6 +124,12 @@ impl<M: StateMachine + 'static> Server<M> {
         Client::connect(self.stream(64 * 1024), connect(client_id)).await
     }
 
+    /// What it told its owner of one kind.
+    pub(crate) fn reports_of(&self, kind: &str) -> Vec<String> {
+        let start = format!("{kind} {{");
+        self.reports.borrow().iter().filter(|report| report.starts_with(&start)).cloned().collect()
+    }
+
     pub(crate) fn fail_accept(&self) {
         self.accept.send(Err(io::Error::other("out of file descriptors"))).expect("the server runs");
     }

@@ -62,7 +62,8 @@ async fn a_full_listener_refuses_in_words_until_somebody_goes() {
         assert_eq!(refusal(&server, ProtocolVersion::V5).await, ReasonCode::QuotaExceeded);
         let expected = Admissions { accepted: 6, refused_listener_full: 3, ..Admissions::default() };
         assert_eq!(server.endpoint.admissions(), expected);
-        assert!(server.reports.borrow()[0].contains("QuotaExceeded"), "{:?}", server.reports);
+        let refused = server.reports_of("Refused");
+        assert!(refused.len() == 3 && refused[0].contains("QuotaExceeded"), "{refused:?}");
     })
     .await;
 }
@@ -139,7 +140,7 @@ async fn failed_accepts_are_counted_and_told_once() {
             let mut client = server.connect("a").await;
             assert_served(&mut client).await;
             assert_eq!(server.endpoint.admissions().accept_errors, 3 * round);
-            let reports = server.reports.borrow();
+            let reports = server.reports_of("AcceptFailed");
             assert_eq!(reports.len() as u64, round);
             assert!(reports.last().unwrap().contains("out of file descriptors"), "{reports:?}");
         }

@@ -16,6 +16,7 @@ mod limits;
 mod loopback;
 mod memory_pressure;
 mod proxy;
+mod reviewing;
 mod stopping;
 mod timing;
 mod tls;

@@ -19,9 +19,6 @@ use tracing::{error, warn};
 use super::signal::{reload_signal, stop_signal};
 use super::{DEFAULT_ADDRESS, Outcome};
 
-/// Open files beside the connections: the program's own, listeners, files while they are read.
-const SPARE_FILES: u64 = 64;
-
 #[derive(Debug, Args)]
 #[command(after_help = "SIGHUP reads the configuration again; SIGINT and SIGTERM stop the broker.")]
 pub(crate) struct Serve {
@@ -35,20 +32,14 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) async fn run(self) -> anyhow::Result<Outcome> {
-        let (config, warnings) = self.load()?;
+        let (mut config, warnings) = self.load()?;
         logging::start(config.log.format, config.log.level);
         for warning in warnings {
             warn!("{warning}");
         }
-        let files = OpenFiles::raise(config.connections.max_connections as u64 + SPARE_FILES);
+        let files = OpenFiles::raise_for(&config);
         files.prepare();
-        if files.is_short() {
-            warn!(
-                "the system allows {} open files, but `max_connections` wants {}: raise it (ulimit -n, LimitNOFILE), \
-                 or clients will be refused earlier",
-                files.allowed, files.wanted
-            );
-        }
+        config.connections.max_connections = files.max_connections(&config);
         let stop = stop_signal().context("cannot wait for a signal")?;
         let hangups = reload_signal().context("cannot wait for a signal")?;
         let server = Server::bind(&config).await?;
