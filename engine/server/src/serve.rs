@@ -22,7 +22,7 @@ use crate::config::model::Listener;
 use crate::http;
 use crate::listeners::{Layers, SystemListeners};
 use crate::reload::Reloading;
-use crate::report::log_report;
+use crate::report::log_reports;
 use crate::resources::{ListenerResources, ResourceError, Resources};
 use crate::sys_topics::SysTopics;
 use crate::vitals::Vitals;
@@ -94,7 +94,7 @@ impl Server {
         let broker = Broker::new(BrokerConfig { hash_seed, limits: config.limits });
         let node = NodeConfig {
             max_connections: config.connections.max_connections,
-            report: Box::new(log_report),
+            report: log_reports(),
             workers: config.connections.workers(),
             ..NodeConfig::new(NODE_ID, random_bits)
         };
