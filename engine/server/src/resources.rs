@@ -18,26 +18,38 @@ use crate::config::model::Listener;
 #[non_exhaustive]
 pub enum ResourceError {
     /// A certificate or a key.
-    #[error(transparent)]
-    Tls(#[from] TlsFileError),
+    #[error("{place}{error}")]
+    Tls {
+        /// Where the configuration names it, with a colon, or nothing.
+        place: Box<str>,
+        /// What is wrong.
+        error: TlsFileError,
+    },
     /// Users, their attributes, or rules.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
+    #[error("{place}`{key}`: {error}")]
+    Settings {
+        /// Where the configuration names the file, with a colon, or nothing.
+        place: Box<str>,
+        /// By which key.
+        key: &'static str,
+        /// What is wrong.
+        error: SettingsError,
+    },
     /// A listener's policy is not in the rules file.
     #[error(
-        "the listener `{listener}` has the policy `{policy}`, but {rules} has none of that name{hint} (policies: {known})"
+        "{place}the listener `{listener}` has the policy `{policy}`, but {rules} has none of that name{known}"
     )]
     UnknownPolicy {
+        /// Where the configuration names it, with a colon, or nothing.
+        place: Box<str>,
         /// The listener's name.
         listener: String,
         /// What it names.
         policy: String,
         /// The rules file.
         rules: String,
-        /// `; did you mean …?`, or nothing.
-        hint: String,
-        /// All policies of the file, or nothing.
-        known: String,
+        /// `; did you mean …?` where one is near, and all policies of the file.
+        known: Box<str>,
     },
 }
 
@@ -61,9 +73,11 @@ impl Resources {
     pub fn load(config: &Config) -> Result<Self, ResourceError> {
         let rules = match &config.authorization {
             Some(authorization) => {
-                let rules = mayfly_rules::load(&authorization.rules)?;
-                for listener in &config.listeners {
-                    policy_exists(listener, &rules, &authorization.rules)?;
+                let rules = mayfly_rules::load(&authorization.rules);
+                let rules = rules.map_err(|error| unusable(config, "authorization.rules", "rules", error))?;
+                for (index, listener) in config.listeners.iter().enumerate() {
+                    let place = config.places.of(&format!("listeners.{index}.policy"));
+                    policy_exists(listener, &rules, &authorization.rules, place)?;
                 }
                 rules
             }
@@ -71,10 +85,15 @@ impl Resources {
         };
         let mut warnings = Vec::new();
         let mut listeners = Vec::new();
-        for listener in &config.listeners {
-            let tls = listener.tls_files().map(|files| TlsConfig::load(&files, today())).transpose()?;
+        for (index, listener) in config.listeners.iter().enumerate() {
+            let path = |key: &str| format!("listeners.{index}.{key}");
+            let tls = listener.tls_files().map(|files| TlsConfig::load(&files, today())).transpose();
+            let place = || config.places.of(&path("tls")).into();
+            let tls = tls.map_err(|error| ResourceError::Tls { place: place(), error })?;
             warnings.extend(tls.iter().flat_map(TlsConfig::warnings).cloned());
-            let authenticator = authenticator(listener)?;
+            let authenticator = authenticator(listener).map_err(|(key, error)| {
+                unusable(config, &path(&format!("authentication.{key}")), key, error)
+            })?;
             listeners.push(ListenerResources { tls, authenticator });
         }
         Ok(Self { listeners, rules, warnings })
@@ -86,18 +105,27 @@ impl Resources {
     }
 }
 
-fn policy_exists(listener: &Listener, rules: &RuleSet, path: &Path) -> Result<(), ResourceError> {
+fn unusable(config: &Config, path: &str, key: &'static str, error: SettingsError) -> ResourceError {
+    ResourceError::Settings { place: config.places.of(path).into(), key, error }
+}
+
+fn policy_exists(
+    listener: &Listener,
+    rules: &RuleSet,
+    path: &Path,
+    place: &str,
+) -> Result<(), ResourceError> {
     let Some(policy) = &listener.policy else { return Ok(()) };
     if rules.policies().contains_key(policy.as_str()) {
         return Ok(());
     }
     let names = || rules.policies().keys().map(AsRef::as_ref);
     Err(ResourceError::UnknownPolicy {
+        place: place.into(),
         listener: listener.name.clone(),
         policy: policy.clone(),
         rules: path.display().to_string(),
-        hint: did_you_mean(policy, names()),
-        known: list(names()),
+        known: format!("{} (policies: {})", did_you_mean(policy, names()), list(names())).into(),
     })
 }
 

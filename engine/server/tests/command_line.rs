@@ -301,3 +301,45 @@ fn check_config_says_what_is_wrong_and_where() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("cannot be read: No such file"), "{output:?}");
 }
+
+#[test]
+fn check_config_says_which_key_names_a_file_or_a_policy_that_is_not_there() {
+    let folder = std::env::temp_dir().join(format!("mayfly-check-files-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("mayfly.toml");
+    std::fs::write(
+        folder.join("rules.toml"),
+        "[[policies.plant.rules]]\nprincipals = { client_ids = [\"a\"] }\nbroker_resources = [{ method = \"Connect\" }]\n",
+    )
+    .unwrap();
+    let listener = "[[listeners]]\nname = \"plain\"\nlisten = \"127.0.0.1:0\"\n";
+    let cases = [
+        (
+            "authentication = { passwords = \"users\" }\n",
+            "mayfly.toml:4:32: `passwords`: ",
+            "users: cannot be read",
+        ),
+        (
+            "policy = \"plan\"\n[authorization]\nrules = \"rules.toml\"\n",
+            "mayfly.toml:4:10: the listener `plain` has the policy `plan`",
+            "did you mean `plant`?",
+        ),
+        (
+            "policy = \"plant\"\n[authorization]\nrules = \"none.toml\"\n",
+            "mayfly.toml:6:9: `rules`: ",
+            "none.toml",
+        ),
+        ("tls = { certificate = \"c.pem\", key = \"k.pem\" }\n", "mayfly.toml:4:7: ", "c.pem"),
+    ];
+    for (rest, place, what) in cases {
+        std::fs::write(&file, format!("{listener}{rest}")).unwrap();
+        let output = run(&["check-config", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2));
+        let complaint = stderr(&output);
+        assert!(
+            complaint.contains(place) && complaint.contains(what),
+            "{complaint}\nlacks {place} or {what}"
+        );
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -9,12 +9,36 @@ mod resolve;
 mod tests;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mayfly_settings::{Format, Invalid, SettingsError, load, read};
+use mayfly_settings::{Document, Format, Invalid, SettingsError, load, read};
 
 pub use model::Config;
 pub use validate::Warning;
+
+/// Where a configuration names files and policies, for errors about those. Empty for one that was made in a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places(BTreeMap<String, String>);
+
+impl Places {
+    /// The place of a value, such as `mayfly.toml:7:10: `, by its dotted path; nothing where it is not known.
+    pub(crate) fn of(&self, path: &str) -> &str {
+        self.0.get(path).map_or("", String::as_str)
+    }
+
+    fn in_document(config: &Config, document: &Document<'_>) -> Self {
+        let keys = ["policy", "authentication.passwords", "authentication.attributes", "tls"];
+        let of_listener = |index| keys.map(|key| format!("listeners.{index}.{key}"));
+        let paths =
+            (0..config.listeners.len()).flat_map(of_listener).chain(["authorization.rules".to_owned()]);
+        let place = |path: String| {
+            let Invalid { path: file, line, column, .. } = document.error_in(&path, "");
+            (path, format!("{file}:{line}:{column}: "))
+        };
+        Self(paths.map(place).collect())
+    }
+}
 
 const FORMAT: Format = Format::new("the configuration");
 
@@ -31,8 +55,9 @@ impl Config {
 
     /// Reads a configuration from text; `path` is where it came from, for messages.
     pub fn parse(text: &str, path: &str) -> Result<(Self, Vec<Warning>), Invalid> {
-        let (config, document) = read::<Self>(&FORMAT, text, path)?;
+        let (mut config, document) = read::<Self>(&FORMAT, text, path)?;
         let warnings = validate::validate(&config, &document)?;
+        config.places = Places::in_document(&config, &document);
         Ok((config, warnings))
     }
 

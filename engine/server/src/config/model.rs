@@ -13,6 +13,7 @@ use mayfly_net::websocket::WebSocketSettings;
 use mayfly_settings::duration;
 use serde::Deserialize;
 
+use super::Places;
 use crate::logging;
 
 /// A configuration file. All of it may be left out: then the broker listens for anybody on 127.0.0.1:1883.
@@ -35,6 +36,9 @@ pub struct Config {
     pub sys_topics: SysTopics,
     /// How the broker stops.
     pub drain: Drain,
+    /// Where the file says what: no key of it.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// `[log]`.
@@ -214,7 +218,8 @@ pub struct Authorization {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
-    /// Connections of all listeners together. A further client is told Server Busy (0x89). Default 10000.
+    /// Connections of all listeners together. A further client is told Server Busy (0x89). Where the system does not allow as
+    /// many open files, fewer are let in. Reloaded by SIGHUP. Default 10000.
     pub max_connections: usize,
     /// Passwords that are verified at once, each on a thread of its own. Default: one less than the machine has cores.
     pub max_password_jobs: Option<NonZeroU16>,
@@ -224,7 +229,7 @@ pub struct Connections {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SysTopics {
-    /// How often the topics are published; `"0s"` publishes none. Default `"10s"`.
+    /// How often the topics are published: each second or less often. `"0s"` publishes none. Default `"10s"`.
     #[serde(deserialize_with = "duration::deserialize")]
     pub interval: Duration,
 }

@@ -11,7 +11,7 @@ const LISTENER: &str = "[[listeners]]\nname = \"a\"\nlisten = \"127.0.0.1:0\"\n"
 #[test]
 fn nothing_at_all_is_a_configuration() {
     let (config, warnings) = parsed("").expect("valid");
-    assert_eq!(config, Config::default());
+    assert_eq!(Config { places: super::Places::default(), ..config }, Config::default());
     assert!(warnings.is_empty());
 }
 
@@ -60,6 +60,49 @@ fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
             &format!("{LISTENER}mqtt = {{ max_keep_alive = \"100000s\" }}\n"),
             "4:27: `max_keep_alive` must be a whole number",
         ),
+        (&format!("{LISTENER}mqtt = {{ handshake_timeout = \"0s\" }}\n"), "4:30: `handshake_timeout` is 0s"),
+        (&format!("{LISTENER}max_connections = 0\n"), "4:19: `max_connections` is 0: nobody could connect"),
+        ("[connections]\nmax_connections = 0\n", "2:19: `max_connections` is 0: nobody could connect"),
+        ("[limits]\nmax_sessions = 0\n", "2:16: `max_sessions` is 0: nobody could connect"),
+        ("[limits]\nmax_memory_bytes = 0\n", "2:20: `max_memory_bytes` is 0: nobody could connect"),
+        (
+            "[limits]\nslow_publishers_percent = 255\n",
+            "2:27: `slow_publishers_percent` is 255, but must be from 0 to 100",
+        ),
+        (
+            "[limits]\nrefuse_publishers_percent = 101\n",
+            "2:29: `refuse_publishers_percent` is 101, but must be from 0 to 100",
+        ),
+        (
+            "[limits]\nslow_publishers_percent = 95\n",
+            "2:27: `slow_publishers_percent` is 95, above `refuse_publishers_percent` = 90",
+        ),
+        ("[sys_topics]\ninterval = \"1us\"\n", "2:12: "),
+        ("[sys_topics]\ninterval = \"999ms\"\n", "2:12: `interval` must be 0s (never) or at least 1s"),
+        (
+            &format!("{LISTENER}mqtt = {{ response_information = \"a\\u0000\" }}\n"),
+            "4:33: `response_information` has the character U+0000",
+        ),
+        (
+            &format!("[drain]\nserver_reference = \"{}\"\n", "x".repeat(65_536)),
+            "2:20: `server_reference` has 65536 bytes, but MQTT carries at most 65535",
+        ),
+        (
+            &format!("{}{}", on("a", "127.0.0.1:1883"), on("b", "127.0.0.1:1883")),
+            "6:10: `127.0.0.1:1883` is taken by the listener `a` (127.0.0.1:1883) already; choose another port",
+        ),
+        (
+            &format!("{}{}", on("a", "127.0.0.1:1883"), on("b", "0.0.0.0:1883")),
+            "6:10: `0.0.0.0:1883` is taken by the listener `a`",
+        ),
+        (
+            &format!("[http]\nlisten = \"localhost:1883\"\n{}", on("a", "localhost:1883")),
+            "2:10: `localhost:1883` is taken by the listener `a`",
+        ),
+        (
+            &format!("{LISTENER}authentication = {{ attributes = \"users.toml\" }}\n"),
+            "4:33: `attributes` are of users, but nobody is asked who it is",
+        ),
         ("[log\n", "this is not TOML"),
     ];
     for (text, expected) in cases {
@@ -70,6 +113,36 @@ fn what_is_wrong_is_said_with_its_place_and_a_remedy() {
         );
         assert!(!error.contains('\n'), "one line: {error}");
     }
+}
+
+fn on(name: &str, address: &str) -> String {
+    format!("[[listeners]]\nname = \"{name}\"\nlisten = \"{address}\"\n")
+}
+
+#[test]
+fn addresses_that_differ_are_no_matter() {
+    for (one, other) in [
+        ("127.0.0.1:0", "127.0.0.1:0"),
+        ("localhost:0", "localhost:0"),
+        ("127.0.0.1:1883", "127.0.0.2:1883"),
+        ("0.0.0.0:1883", "0.0.0.0:1884"),
+        ("0.0.0.0:1883", "[::1]:1883"),
+    ] {
+        parsed(&format!("{}{}", on("a", one), on("b", other))).expect(other);
+    }
+}
+
+#[test]
+fn rules_for_nobody_are_warned_of() {
+    let rules = "[authorization]\nrules = \"rules.toml\"\n";
+    let (_, warnings) = parsed(&format!("{rules}{LISTENER}")).expect("valid");
+    let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        texts.len() == 1 && texts[0].starts_with("mayfly.toml:2:9: the rules are for nobody"),
+        "{texts:?}"
+    );
+    let used = format!("{rules}{LISTENER}policy = \"plant\"\n");
+    assert!(parsed(&used).expect("valid").1.is_empty());
 }
 
 #[test]
@@ -83,7 +156,10 @@ fn an_open_door_to_the_network_is_warned_of() {
         "{}",
         texts[0]
     );
-    for closed in ["authentication = { passwords = \"users\" }\n", ""] {
+    let mutual_tls = "tls = { certificate = \"c\", key = \"k\", client_ca = \"a\" }\nauthentication = { certificates = false }\n";
+    let optional = mutual_tls.replace("\"a\" }", "\"a\", require_client_certificate = false }");
+    assert_eq!(parsed(&format!("{open}{optional}")).expect("valid").1.len(), 1, "no certificate is needed");
+    for closed in ["authentication = { passwords = \"users\" }\n", mutual_tls, ""] {
         let text = if closed.is_empty() { LISTENER.to_owned() } else { format!("{open}{closed}") };
         assert!(parsed(&text).expect("valid").1.is_empty(), "{text}");
     }
