@@ -1,7 +1,7 @@
 //! The endpoint for operators: metrics and health over HTTP.
 //!
 //! It answers GET and HEAD of `/metrics`, `/healthz` and `/readyz`, and nothing else. It shares the engine's thread, so it
-//! serves a named number of connections at once and lets none linger.
+//! serves a named number of connections at once, answers one request on each and lets none linger.
 
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 pub(crate) const MAX_CONNECTIONS: usize = 16;
 /// A request's head must arrive within this time.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A connection is closed after this time, whatever it does.
+/// A connection is closed after this time, whatever it does: one that takes its answer slowly.
 const MAX_LIFE: Duration = Duration::from_secs(30);
 /// After a failed accept the listener rests so long.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
@@ -67,6 +67,8 @@ async fn serve_connection(stream: TcpStream, facts: Rc<impl Facts>) -> Result<()
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        // Kept alive, those who asked once would keep others from asking.
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service)
         .await
 }

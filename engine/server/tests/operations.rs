@@ -1,11 +1,13 @@
 //! What an operator's tools see: metrics and health over HTTP.
 
 #![allow(clippy::unwrap_used, reason = "a broker that does not run is what the test is to show")]
+#![allow(clippy::disallowed_methods, reason = "a real server runs in real time")]
 
 mod raw;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use mayfly::config::Config;
 use mayfly::embedded::Broker;
@@ -39,6 +41,32 @@ fn health_and_readiness_are_told() {
     assert!(ask(http, "GET /").starts_with("HTTP/1.1 404 "));
     let refused = ask(http, "POST /metrics");
     assert!(refused.starts_with("HTTP/1.1 405 ") && refused.contains("allow: GET, HEAD"), "{refused}");
+}
+
+/// Ordinary clients that keep their connections, as many as there may be, and some that say nothing.
+#[test]
+fn whoever_was_answered_or_says_nothing_keeps_nobody_from_asking() {
+    let broker = broker();
+    let http = broker.http_address().unwrap();
+    let kept: Vec<_> = (0..16)
+        .map(|_| {
+            let mut stream = TcpStream::connect(http).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            write!(stream, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            let mut status = [0; 15];
+            stream.read_exact(&mut status).unwrap();
+            assert_eq!(&status, b"HTTP/1.1 200 OK");
+            stream
+        })
+        .collect();
+    let begin = Instant::now();
+    assert!(ask(http, "GET /healthz").starts_with("HTTP/1.1 200 OK"));
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    let silent: Vec<_> = (0..16).map(|_| TcpStream::connect(http).unwrap()).collect();
+    let begin = Instant::now();
+    assert!(ask(http, "GET /healthz").starts_with("HTTP/1.1 200 OK"));
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    drop((kept, silent));
 }
 
 #[test]
