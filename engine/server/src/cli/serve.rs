@@ -14,13 +14,16 @@ use mayfly::serve::Server;
 use mayfly_settings::SettingsError;
 use tokio::signal::unix::Signal;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tracing::{error, warn};
 
-use super::signal::{reload_signal, stop_signal};
+use super::signal::{StopSignals, reload_signal};
 use super::{DEFAULT_ADDRESS, Outcome};
 
 #[derive(Debug, Args)]
-#[command(after_help = "SIGHUP reads the configuration again; SIGINT and SIGTERM stop the broker.")]
+#[command(
+    after_help = "SIGHUP reads the configuration again; SIGINT and SIGTERM stop the broker, a second one at once."
+)]
 pub(crate) struct Serve {
     /// The configuration, a TOML file. Without it, anybody who reaches the address may do everything.
     #[arg(long, value_name = "FILE", conflicts_with = "listen")]
@@ -40,15 +43,17 @@ impl Serve {
         let files = OpenFiles::raise_for(&config);
         files.prepare();
         config.connections.max_connections = files.max_connections(&config);
-        let stop = stop_signal().context("cannot wait for a signal")?;
+        let signals = StopSignals::new().context("cannot wait for a signal")?;
         let hangups = reload_signal().context("cannot wait for a signal")?;
         let server = Server::bind(&config).await?;
         announce(&server);
         let (reload, reloads) = unbounded_channel();
+        let (stop, stopped) = oneshot::channel();
         tokio::select! {
             biased;
-            () = server.run(stop, reloads) => {}
+            () = server.run(async { drop(stopped.await) }, reloads) => {}
             () = self.reload(hangups, reload) => {}
+            () = told_twice(signals, stop) => warn!("told again to stop: does not wait for the clients any longer"),
         }
         Ok(Outcome::Done)
     }
@@ -82,6 +87,14 @@ impl Serve {
         }
         std::future::pending::<()>().await;
     }
+}
+
+/// Passes the first signal on, and is ready at the second.
+async fn told_twice(mut signals: StopSignals, stop: oneshot::Sender<()>) {
+    signals.next().await;
+    // A server that has ended needs no telling.
+    let _ = stop.send(());
+    signals.next().await;
 }
 
 /// Says where the server listens, for people and scripts.

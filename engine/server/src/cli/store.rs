@@ -18,7 +18,7 @@ use mayfly_client::{
 use tokio::sync::mpsc;
 
 use super::escape::{Beginning, Escaped};
-use super::signal::stop_signal;
+use super::signal::StopSignals;
 use super::{DEFAULT_ADDRESS, Outcome};
 use mayfly::address::Address;
 
@@ -193,13 +193,13 @@ fn absent(key: &OsStr) -> Outcome {
 }
 
 async fn watch(connection: &mut Connection, key: &[u8]) -> anyhow::Result<Outcome> {
-    let stop = stop_signal().context("cannot wait for a signal")?;
+    let mut stop = StopSignals::new().context("cannot wait for a signal")?;
     let store = connection.store.clone();
     let mut observation = connection.unless_lost(async { Ok(store.observe(key).await?) }).await?;
     eprintln!("watching {}", Beginning(key));
     tokio::select! {
         ended = print_changes(&mut observation) => ended,
-        () = stop => Ok(Outcome::Done),
+        () = stop.next() => Ok(Outcome::Done),
     }
 }
 

@@ -2,14 +2,19 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server {
     child: Child,
-    log: BufReader<ChildStderr>,
+    /// The lines of its log.
+    log: Receiver<String>,
     /// Where its first listener listens.
     pub(crate) address: SocketAddr,
 }
@@ -40,7 +45,14 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("mayfly listens on ").and_then(|rest| rest.split(' ').next());
         let address = address.expect("the first line names the address").parse().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let (lines, log) = channel();
+        let standard_error = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in standard_error.lines().map_while(Result::ok) {
+                // A test that has ended hears no more of it.
+                let _ = lines.send(line);
+            }
+        });
         Self { child, log, address }
     }
 
@@ -49,14 +61,17 @@ impl Server {
         assert!(killed.unwrap().success());
     }
 
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// The next line of the log that contains a text.
     pub(crate) fn line_with(&mut self, text: &str) -> String {
-        let mut line = String::new();
         loop {
-            line.clear();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "the log ends without `{text}`");
-            if line.contains(text) {
-                return line;
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no line of the log has `{text}`: {error}"),
             }
         }
     }
@@ -64,7 +79,13 @@ impl Server {
     /// Waits for its end, and gives the rest of the log with the exit status.
     pub(crate) fn end(&mut self) -> (String, Option<i32>) {
         let mut rest = String::new();
-        self.log.read_to_string(&mut rest).unwrap();
+        loop {
+            match self.log.recv_timeout(PATIENCE) {
+                Ok(line) => rest = rest + &line + "\n",
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the process still runs; its log: {rest}"),
+            }
+        }
         (rest, self.child.wait().unwrap().code())
     }
 }

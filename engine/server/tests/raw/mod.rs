@@ -56,6 +56,16 @@ impl Client {
         body[1]
     }
 
+    /// Subscribes to a topic and publishes to it, and reads nothing: more than the system and the server hold for it.
+    pub(crate) fn choke(&mut self) {
+        self.0.write_all(&[0x82, 7, 0, 1, 0, 0, 1, b't', 0]).unwrap();
+        let mut publish = vec![0x30, 0x84, 0x80, 0x04, 0, 1, b't', 0];
+        publish.resize(publish.len() + 0x1_0000, 0);
+        for _ in 0..500 {
+            self.0.write_all(&publish).unwrap();
+        }
+    }
+
     pub(crate) fn is_answered(&mut self) -> bool {
         self.0.write_all(&PINGREQ).unwrap();
         self.packet().is_some_and(|(kind, _)| kind == PINGRESP)
