@@ -64,6 +64,36 @@ fn users_of_the_password_file_get_in_and_others_do_not() {
 }
 
 #[test]
+fn passwd_keeps_owner_and_mode_and_links() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
+    let directory = Directory::new("passwd-owner");
+    let (file, link) = (directory.path("users"), directory.path("link"));
+    assert!(passwd(&file, &["alice"], "a\n").status.success());
+    assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o600, "a new one is its owner's");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    // Only root can give a file away.
+    let is_root = std::fs::metadata(&file).unwrap().uid() == 0;
+    if is_root {
+        chown(&file, Some(65_534), Some(65_533)).unwrap();
+    }
+    let before = std::fs::metadata(&file).unwrap();
+    symlink("users", &link).unwrap();
+    assert!(passwd(&link, &["bob"], "b\n").status.success());
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    let after = std::fs::metadata(&file).unwrap();
+    assert_eq!((after.uid(), after.gid(), after.mode()), (before.uid(), before.gid(), before.mode()));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("bob:"));
+    std::fs::remove_file(&file).unwrap();
+    let dangling = passwd(&link, &["carol"], "c\n");
+    assert_eq!(dangling.status.code(), Some(2), "{dangling:?}");
+    assert!(
+        String::from_utf8_lossy(&dangling.stderr).contains("a link to a file that does not exist"),
+        "{dangling:?}"
+    );
+}
+
+#[test]
 fn passwd_changes_what_it_is_asked_for_and_says_what_is_wrong() {
     let directory = Directory::new("passwd");
     let file = directory.path("users");

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -79,12 +80,26 @@ fn salts() -> anyhow::Result<[u128; 2]> {
     Ok(salts)
 }
 
-/// Writes the file beside its place and moves it there, so that a reader finds the old or the new one, whole. Only its
-/// owner may read a new one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Writes the file beside its place and moves it there, so that a reader finds the old or the new one, whole. It keeps its
+/// owner and who may read it; a new one only its owner may read. A link stays one.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let path = &match fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(_) if fs::symlink_metadata(path).is_ok() => bail!("it is a link to a file that does not exist"),
+        Err(_) => path.to_owned(),
+    };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     if let Ok(present) = fs::metadata(path) {
+        let made = file.as_file().metadata()?;
+        let (owner, group) = (present.uid(), present.gid());
+        if (owner, group) != (made.uid(), made.gid()) {
+            fchown(file.as_file(), Some(owner), Some(group)).with_context(|| {
+                format!(
+                    "it belongs to user {owner} and group {group}, and only they or root can keep that so"
+                )
+            })?;
+        }
         file.as_file().set_permissions(present.permissions())?;
     }
     file.write_all(text.as_bytes())?;
