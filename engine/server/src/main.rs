@@ -5,12 +5,13 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
+use cli::escape::Harmless;
 
 fn main() -> ExitCode {
     match cli::Cli::parse().run() {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            eprintln!("mayfly: {error:#}");
+            eprintln!("mayfly: {}", Harmless(&format!("{error:#}")));
             cli::EXIT_ERROR.into()
         }
     }

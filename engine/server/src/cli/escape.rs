@@ -19,6 +19,22 @@ impl fmt::Display for Beginning<'_> {
     }
 }
 
+/// Shows a text, which may hold words of somebody else, without control characters: they could change what a terminal shows.
+pub(crate) struct Harmless<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Harmless<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for character in self.0.chars() {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                f.write_char(character)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Shows bytes as text without control characters: what is not UTF-8 as `\xNN`, a backslash as `\\`.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
@@ -43,6 +59,11 @@ impl fmt::Display for Escaped<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_say_does_nothing_to_a_terminal() {
+        assert_eq!(Harmless("a\\b \x1b[2J\r\n\u{9b}ü").to_string(), "a\\b \\u{1b}[2J\\r\\n\\u{9b}ü");
+    }
 
     #[test]
     fn text_stays_and_the_rest_is_escaped() {

@@ -1,7 +1,7 @@
 //! The command line: what it takes, and what its exit codes mean.
 
 mod check_config;
-mod escape;
+pub(crate) mod escape;
 mod passwd;
 mod serve;
 mod signal;
