@@ -9,10 +9,11 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Unacknowledged QoS 1 and 2 messages to one client: its Receive Maximum is capped at this.
+    /// Unacknowledged QoS 1 and 2 messages to one client: its Receive Maximum is capped at this. A change is for new
+    /// connections.
     pub max_in_flight: NonZeroU16,
-    /// Bytes of unacknowledged QoS 1 and 2 messages to one connection (topic, properties and payload). Beyond it the next one
-    /// waits, so a client that takes nothing holds this much and one message more.
+    /// Bytes of unacknowledged QoS 1 and 2 messages to one connection (topic, properties and payload). Beyond it the next
+    /// one waits, so a client that takes nothing holds this much and one message more. A change is for new connections.
     pub max_in_flight_bytes: u32,
     /// Messages that wait for one session, beyond those in flight. Beyond it `queue_overflow` decides, and each drop is
     /// counted; a client that would miss a notification of a key is disconnected instead (0x97). QoS 0 does not wait for
