@@ -220,7 +220,7 @@ async fn a_handshake_that_panics_is_one_that_failed() {
         assert_served(&mut next).await;
         let expected = Admissions { accepted: 2, handshakes_panicked: 1, ..Admissions::default() };
         assert_eq!(server.endpoint.admissions(), expected);
-        let reports = server.reports.borrow();
+        let reports = server.reports_of("HandshakeFailed");
         assert_eq!(reports.len(), 1);
         assert!(reports[0].contains("a fault of the adapter, number 1"), "{reports:?}");
     })
