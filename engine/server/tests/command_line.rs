@@ -3,86 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a process that does not run is what the test is to show")]
 #![allow(clippy::disallowed_methods, reason = "real processes run in real time")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, Output, Stdio};
+mod binary;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(10);
-
-fn mayfly(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-fn run(arguments: &[&str]) -> Output {
-    mayfly(arguments).output().unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-/// A process that is killed with the test.
-struct Process(Child);
-
-impl Process {
-    fn signal(&self, name: &str) {
-        let killed =
-            Command::new("kill").args([format!("-{name}"), self.0.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-    }
-
-    fn exit_code(&mut self) -> Option<i32> {
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status.code();
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the process still runs after {PATIENCE:?}");
-    }
-
-    fn standard_error(&mut self) -> String {
-        let mut text = String::new();
-        self.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
-        text
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-struct Server {
-    process: Process,
-    address: String,
-}
-
-impl Server {
-    fn start() -> Self {
-        Self::start_at("127.0.0.1:0")
-    }
-
-    fn start_at(address: &str) -> Self {
-        let mut process = Process(mayfly(&["serve", "--listen", address]).spawn().unwrap());
-        let mut line = String::new();
-        BufReader::new(process.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line
-            .strip_prefix("mayfly listens on ")
-            .and_then(|rest| rest.split(' ').next())
-            .expect("the first line names the address");
-        Server { address: address.trim_end().to_owned(), process }
-    }
-
-    fn store(&self, arguments: &[&str]) -> Output {
-        run(&[&["store", "--broker", &self.address], arguments].concat())
-    }
-}
+use binary::{Process, Server, mayfly, run, stderr};
 
 fn is_version(text: &[u8]) -> bool {
     std::str::from_utf8(text).unwrap().trim_end().ends_with(":StateStore")

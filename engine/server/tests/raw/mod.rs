@@ -24,19 +24,38 @@ impl Client {
 
     /// Connects with a user name and a password.
     pub(crate) fn connect_as(address: SocketAddr, client_id: &str, user: Option<(&str, &str)>) -> Self {
+        let flags = if user.is_some() { 0xC2 } else { 0x02 };
+        let texts = [user.map(|(name, _)| name), user.map(|(_, password)| password)];
+        let texts: Vec<_> = std::iter::once(client_id).chain(texts.into_iter().flatten()).collect();
+        Self::open(address, flags, &[0], &texts)
+    }
+
+    /// Connects to a session that is to last for an hour. Whether there was one.
+    pub(crate) fn resume(address: SocketAddr, client_id: &str) -> (Self, bool) {
+        let mut client = Self::open(address, 0, &[5, 0x11, 0, 0, 0x0E, 0x10], &[client_id]);
+        let (kind, body) = client.packet().expect("CONNECT is answered");
+        assert_eq!((kind, body[1]), (CONNACK, 0));
+        (client, body[0] == 1)
+    }
+
+    fn open(address: SocketAddr, flags: u8, properties: &[u8], texts: &[&str]) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let flags = if user.is_some() { 0xC2 } else { 0x02 };
-        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, flags, 0, 0, 0];
-        let texts = [Some(client_id), user.map(|(name, _)| name), user.map(|(_, password)| password)];
-        for text in texts.into_iter().flatten() {
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, flags, 0, 0];
+        body.extend_from_slice(properties);
+        for text in texts {
             body.extend_from_slice(&u16::try_from(text.len()).unwrap().to_be_bytes());
             body.extend_from_slice(text.as_bytes());
         }
         let mut client = Self(stream);
-        client.0.write_all(&[0x10, u8::try_from(body.len()).unwrap()]).unwrap();
-        client.0.write_all(&body).unwrap();
+        client.send(&[0x10, u8::try_from(body.len()).unwrap()]);
+        client.send(&body);
         client
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
     }
 
     /// The next packet: its first byte and its body. `None` at the end of the stream.
@@ -67,7 +86,7 @@ impl Client {
     }
 
     pub(crate) fn is_answered(&mut self) -> bool {
-        self.0.write_all(&PINGREQ).unwrap();
+        self.send(&PINGREQ);
         self.packet().is_some_and(|(kind, _)| kind == PINGRESP)
     }
 }
