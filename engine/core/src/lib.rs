@@ -33,8 +33,8 @@ pub use authorization::{
     Rules, StateStoreResource, TopicPattern, Topics,
 };
 pub use broker::{
-    Broker, BrokerConfig, MemoryUse, Pressure, Statistics, StoreCommand, StoreOperations, StoreResult,
-    has_priority,
+    Backlog, Broker, BrokerConfig, Drops, MemoryUse, Pressure, QUEUE_DEPTHS, Statistics, StoreCommand,
+    StoreOperations, StoreResult, has_priority,
 };
 pub use connection::{
     Connection, ConnectionConfig, Event, Evidence, MIN_WRITE_RATE, ReceiveExcess, Received,

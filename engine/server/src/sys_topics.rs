@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use mayfly_core::{Broker, Input, Statistics};
+use mayfly_core::{Broker, Input};
 use mayfly_wire::{Publish, PublishProperties, QoS};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -74,20 +74,10 @@ fn values(node: &SystemNode, most_connections: usize) -> Vec<(&'static str, u64)
         ("$SYS/broker/messages/sent", sum(&traffic.packets_out)),
         ("$SYS/broker/publish/messages/received", sum(&traffic.publishes_in)),
         ("$SYS/broker/publish/messages/sent", sum(&traffic.publishes_out)),
-        ("$SYS/broker/publish/messages/dropped", dropped(&statistics) + node.dropped_messages()),
+        ("$SYS/broker/publish/messages/dropped", statistics.dropped.total() + node.dropped_messages()),
         ("$SYS/broker/publish/bytes/received", sum(&traffic.publish_bytes_in)),
         ("$SYS/broker/publish/bytes/sent", sum(&traffic.publish_bytes_out)),
         ("$SYS/broker/retained messages/count", statistics.retained_messages as u64),
         ("$SYS/broker/store/messages/count", statistics.messages as u64),
     ]
-}
-
-/// Messages that a receiver did not get, for whatever cause.
-fn dropped(statistics: &Statistics) -> u64 {
-    statistics.dropped_queue_full
-        + statistics.dropped_too_large
-        + statistics.dropped_expired
-        + statistics.dropped_oldest
-        + statistics.dropped_away
-        + statistics.dropped_by_client
 }

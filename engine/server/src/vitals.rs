@@ -43,6 +43,7 @@ impl Facts for Vitals {
         };
         let snapshot = Snapshot {
             broker: self.node.inspect(Broker::statistics),
+            backlog: self.node.inspect(Broker::backlog),
             traffic: self.node.traffic(),
             latency: self.node.latency(),
             authentications: self.node.authentications(),

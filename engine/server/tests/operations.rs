@@ -81,6 +81,50 @@ fn metrics_are_open_metrics() {
 }
 
 #[test]
+fn what_waits_for_clients_and_what_they_never_get_is_counted() {
+    let broker = broker();
+    let (mut subscriber, _) = raw::Client::resume(broker.address(), "away");
+    subscriber.send(&[0x82, 7, 0, 1, 0, 0, 1, b't', 1]);
+    assert_eq!(subscriber.packet().unwrap().0, 0x90, "SUBACK");
+    subscriber.send(&[0xE0, 0]);
+    assert_eq!(subscriber.packet(), None);
+    let mut publisher = raw::Client::connect(broker.address(), "publisher");
+    assert_eq!(publisher.answer(), 0);
+    for packet_id in [1, 2] {
+        publisher.send(&[0x32, 8, 0, 1, b't', 0, packet_id, 0, b'h', b'i']);
+        assert_eq!(publisher.packet().unwrap().0, 0x40, "PUBACK");
+    }
+    let metrics = || ask(broker.http_address().unwrap(), "GET /metrics");
+    let has = |metrics: &str, lines: &[&str]| {
+        for line in lines {
+            assert!(metrics.contains(&format!("\nmayfly_{line}\n")), "{line} is missing in {metrics}");
+        }
+    };
+    has(
+        &metrics(),
+        &[
+            "messages_pending{state=\"queued\"} 2",
+            "messages_pending{state=\"in_flight\"} 0",
+            "messages_pending_bytes{state=\"queued\"} 6",
+            "deepest_queue_messages 2",
+            "sessions_by_queue_depth{at_least=\"1\"} 1",
+            "sessions_by_queue_depth{at_least=\"10\"} 0",
+        ],
+    );
+    assert_eq!(raw::Client::connect(broker.address(), "away").answer(), 0, "a clean start");
+    has(
+        &metrics(),
+        &[
+            "messages_pending{state=\"queued\"} 0",
+            "messages_dropped_total{cause=\"session_ended\"} 2",
+            "messages_dropped_total{cause=\"connection_ended\"} 0",
+            "messages_dropped_total{cause=\"memory\"} 0",
+            "messages_dropped_total{cause=\"slow_receiver\"} 0",
+        ],
+    );
+}
+
+#[test]
 fn what_clients_do_is_counted() {
     let broker = broker();
     assert_eq!(raw::Client::connect(broker.address(), "counted").answer(), 0);

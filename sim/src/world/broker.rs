@@ -124,7 +124,7 @@ impl BrokerHost {
             sessions: statistics.sessions as u64,
             connections: statistics.connections as u64,
             messages: statistics.messages as u64,
-            dropped: self.dropped_before.get() + statistics.dropped_queue_full + statistics.dropped_oldest,
+            dropped: self.dropped_before.get() + statistics.dropped.queue_full + statistics.dropped.oldest,
         }
     }
 

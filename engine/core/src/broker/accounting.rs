@@ -207,7 +207,7 @@ impl Broker {
             Pressure::Full => !self.makes_room(publish),
         };
         if holds_back && publish.qos == QoS::AtMostOnce {
-            self.counters.dropped_memory += 1;
+            self.counters.dropped.memory += 1;
         }
         holds_back
     }

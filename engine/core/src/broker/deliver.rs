@@ -41,7 +41,7 @@ impl Broker {
         if qos > QoS::AtMostOnce || is_connected {
             return self.enqueue(key, Queued { message, qos, kind });
         }
-        self.counters.dropped_away += 1;
+        self.counters.dropped.away += 1;
         true
     }
 
@@ -54,7 +54,7 @@ impl Broker {
             return false;
         }
         if !self.make_room(key, len) {
-            self.counters.dropped_queue_full += 1;
+            self.counters.dropped.queue_full += 1;
             self.skipped(key, queued.kind);
             return false;
         }
@@ -83,7 +83,7 @@ impl Broker {
             let Some(dropped) = oldest.and_then(|oldest| session.queue.remove(oldest)) else { break };
             session.queued_bytes -= self.messages.len_of(dropped.message);
             self.messages.release(dropped.message);
-            self.counters.dropped_oldest += 1;
+            self.counters.dropped.oldest += 1;
         }
         self.has_room(key, len)
     }
@@ -109,7 +109,7 @@ impl Broker {
             if is_expired {
                 *queued_bytes -= messages.len_of(queued.message);
                 messages.release(queued.message);
-                counters.dropped_expired += 1;
+                counters.dropped.expired += 1;
             }
             !is_expired
         });
@@ -132,7 +132,7 @@ impl Broker {
         let connection = session.connection.as_mut().expect("only a connected session is sent to");
         if !fits(&self.messages, connection, message, envelope, self.now.wall) {
             // Discarded as if it had been sent and acknowledged [MQTT-3.1.2-25].
-            self.counters.dropped_too_large += 1;
+            self.counters.dropped.too_large += 1;
             self.messages.release(message);
             self.skipped(key, kind);
             return;
@@ -172,7 +172,7 @@ impl Broker {
             session.queue.pop_front();
             session.queued_bytes -= self.messages.len_of(queued.message);
             if self.messages.is_expired(queued.message, self.now.wall) {
-                self.counters.dropped_expired += 1;
+                self.counters.dropped.expired += 1;
                 self.messages.release(queued.message);
             } else {
                 self.send(key, queued);
@@ -216,7 +216,7 @@ impl Broker {
         }
         // Too large for this connection. Whether it arrived on the earlier one nobody knows: PUBREL makes a client that
         // has its QoS 2 identifier give it up, before it stands for another message.
-        self.counters.dropped_too_large += 1;
+        self.counters.dropped.too_large += 1;
         self.messages.release(message);
         if qos == QoS::ExactlyOnce {
             let connection = connection.id;

@@ -26,7 +26,7 @@ impl Broker {
     pub(super) fn pub_ack(&mut self, key: SessionKey, connection: ConnectionId, ack: &PubAck<'_>) {
         match self.in_flight(key, ack.packet_id) {
             Some((position, Stage::Published { qos: QoS::AtLeastOnce, .. })) => {
-                self.counters.dropped_by_client += u64::from(ack.reason.is_error());
+                self.counters.dropped.by_client += u64::from(ack.reason.is_error());
                 self.complete(key, position);
             }
             Some(_) => self.condemn(connection, ReasonCode::ProtocolError),
@@ -42,7 +42,7 @@ impl Broker {
                 self.condemn(connection, ReasonCode::ProtocolError);
             }
             Some((position, stage)) if rec.reason.is_error() => {
-                self.counters.dropped_by_client += u64::from(stage != Stage::Released);
+                self.counters.dropped.by_client += u64::from(stage != Stage::Released);
                 self.complete(key, position);
             }
             Some((position, stage)) => {

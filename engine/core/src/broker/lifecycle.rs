@@ -229,12 +229,13 @@ impl Broker {
         }
         self.interrupt_retained(key);
         let Session { queue, queued_bytes, .. } = &mut self.sessions[key.index()];
-        let messages = &mut self.messages;
+        let (messages, dropped) = (&mut self.messages, &mut self.counters.dropped);
         queue.retain(|queued| {
             let stays = queued.qos > QoS::AtMostOnce && queued.kind != Kind::Notification;
             if !stays {
                 *queued_bytes -= messages.len_of(queued.message);
                 messages.release(queued.message);
+                dropped.connection_ended += 1;
             }
             stays
         });
@@ -336,15 +337,10 @@ impl Broker {
         let requests = session.unsettled_requests.len();
         let work = receivers + session.filters.len() + requests + session.window.len() + session.queue.len();
         for (message, qos) in session.window.messages() {
-            // What the client may have got with QoS 2 goes to nobody else [MQTT-4.8.2-5].
-            if qos < QoS::ExactlyOnce {
-                self.pass_on(message);
-            }
-            self.messages.release(message);
+            self.give_up(message, qos, true);
         }
         for queued in session.queue.drain(..) {
-            self.pass_on(queued.message);
-            self.messages.release(queued.message);
+            self.give_up(queued.message, queued.qos, false);
         }
         work
     }

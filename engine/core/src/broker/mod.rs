@@ -2,6 +2,7 @@
 //!
 //! # Layout
 //! - `accounting`: what is in memory, and how near that is to its bound.
+//! - `drops`, `backlog`: what a receiver did not get, and what it has still to get.
 //! - `permissions`: what the rules allow a session's client, and what becomes of it when they change.
 //! - `lifecycle`: connections and sessions: open, take over, close, expire; wills.
 //! - `publish`: PUBLISH: what is taken, and its answer.
@@ -21,8 +22,10 @@
 //! will or output.
 
 mod accounting;
+mod backlog;
 mod crowd;
 mod deliver;
+mod drops;
 mod exchange;
 mod filter_index;
 mod lifecycle;
@@ -46,6 +49,8 @@ mod view;
 mod window;
 
 pub use accounting::{MemoryUse, Pressure, has_priority};
+pub use backlog::{Backlog, QUEUE_DEPTHS};
+pub use drops::Drops;
 pub use operations::{StoreCommand, StoreOperations, StoreResult};
 
 use std::collections::BTreeSet;
@@ -107,22 +112,10 @@ pub struct Statistics {
     pub retained_bytes: usize,
     /// Bytes in memory by kind.
     pub memory: MemoryUse,
-    /// Dropped since memory ran out.
-    pub dropped_memory: u64,
-    /// Dropped since a session's queue was full.
-    pub dropped_queue_full: u64,
-    /// Dropped since they exceed the client's Maximum Packet Size.
-    pub dropped_too_large: u64,
-    /// Dropped since their Message Expiry Interval had passed; retained ones too.
-    pub dropped_expired: u64,
+    /// Messages that a receiver did not get.
+    pub dropped: Drops,
     /// Not retained since that would have exceeded the bounds.
     pub retained_refused: u64,
-    /// Dropped for a newer one, since a session's queue was full.
-    pub dropped_oldest: u64,
-    /// QoS 0 for a client that is away.
-    pub dropped_away: u64,
-    /// Sent, and refused by the client with the reason code of its PUBACK or PUBREC.
-    pub dropped_by_client: u64,
     /// Requests to the store that were not executed: QoS 0, MQTT 3.1.1, expired, or without what a response needs.
     pub requests_refused: u64,
     /// Requests to the store whose payload is no command.
@@ -299,7 +292,7 @@ impl Broker {
             if !self.retained.expire_next(&mut self.messages, self.now.wall) {
                 break;
             }
-            self.counters.dropped_expired += 1;
+            self.counters.dropped.expired += 1;
         }
         let (mut work, mut pieces) = (0, 0);
         while work < MAX_DUE_WORK_PER_INPUT {

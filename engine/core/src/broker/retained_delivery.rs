@@ -134,7 +134,7 @@ impl Broker {
             awaited.behind.push_back(message);
             awaited.behind_bytes += len;
         } else {
-            self.counters.dropped_queue_full += 1;
+            self.counters.dropped.queue_full += 1;
         }
     }
 
@@ -148,7 +148,7 @@ impl Broker {
         if is_done {
             for message in std::mem::take(&mut awaited.behind) {
                 if self.messages.is_expired(message, self.now.wall) {
-                    self.counters.dropped_expired += 1; // [MQTT-3.3.2-5]
+                    self.counters.dropped.expired += 1; // [MQTT-3.3.2-5]
                     self.messages.release(message);
                 } else {
                     self.send(key, Queued { message, qos: QoS::AtMostOnce, kind: Kind::Published });
@@ -229,6 +229,7 @@ impl Broker {
         if let Some(resumes_at) = awaited.resumes_at.take() {
             self.timers.remove(&(resumes_at, key, Timer::SendRetained));
         }
+        self.counters.dropped.connection_ended += awaited.behind.len() as u64;
         awaited.behind.drain(..).for_each(|message| self.messages.release(message));
         awaited.behind_bytes = 0;
         let before = awaited.bytes;
@@ -253,6 +254,11 @@ impl Search {
 }
 
 impl Awaited {
+    /// How many messages wait behind the searches, and their bytes.
+    pub(super) fn behind(&self) -> (usize, usize) {
+        (self.behind.len(), self.behind_bytes)
+    }
+
     fn new(hash_state: FixedState) -> Self {
         Self {
             searches: BTreeMap::new(),

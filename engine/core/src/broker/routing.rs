@@ -71,19 +71,21 @@ impl Broker {
         self.shares.find(publication.topic, &mut found);
         for &id in &found {
             let share = Share { id, qos: publication.qos, retain: publication.retain };
-            routed.count(self.route_to_member(share, publication.message, publication.kind));
+            let is_taken = self.route_to_member(share, publication.message, publication.kind);
+            routed.count(is_taken.unwrap_or(true));
         }
         self.shared_matches = found;
     }
 
-    fn route_to_member(&mut self, share: Share, message: MessageId, kind: Kind) -> bool {
+    /// Whether the member that was chosen took it; `None` where there is no member.
+    fn route_to_member(&mut self, share: Share, message: MessageId, kind: Kind) -> Option<bool> {
         let sessions = &self.sessions;
         let readiness = |key: SessionKey| match &sessions[key.index()] {
             session if session.connection.is_none() => Readiness::Absent,
             session if session.has_backlog() || !session.may_send() => Readiness::Later,
             _ => Readiness::AtOnce,
         };
-        let Some(member) = self.shares.choose(share.id, readiness) else { return true };
+        let member = self.shares.choose(share.id, readiness)?;
         // [MQTT-4.8.2-3].
         let qos = share.qos.min(member.qos);
         let terms = Terms {
@@ -94,18 +96,28 @@ impl Broker {
         let view = self.messages.hold_view(message, terms);
         let is_taken = self.deliver(member.session, view, qos, kind);
         self.messages.release(view);
-        is_taken
+        Some(is_taken)
     }
 
     /// Passes on to another member what a session that has ended did not acknowledge, if a shared subscription brought it
-    /// and still exists.
-    pub(super) fn pass_on(&mut self, message: MessageId) {
-        let Some(share) = self.messages.share(message) else { return };
+    /// and still exists. Returns false where there is nobody to get it.
+    fn pass_on(&mut self, message: MessageId) -> bool {
+        let Some(share) = self.messages.share(message) else { return false };
         if self.messages.is_expired(message, self.now.wall) {
-            self.counters.dropped_expired += 1;
-        } else {
-            self.route_to_member(share, message, Kind::Published);
+            self.counters.dropped.expired += 1;
+            return true;
         }
+        self.route_to_member(share, message, Kind::Published).is_some()
+    }
+
+    /// Gives up what a session that has ended was still to get.
+    pub(super) fn give_up(&mut self, message: MessageId, qos: QoS, is_sent: bool) {
+        // What the client may have got with QoS 2 goes to nobody else [MQTT-4.8.2-5].
+        let may_pass_on = !(is_sent && qos == QoS::ExactlyOnce);
+        if !(may_pass_on && self.pass_on(message)) {
+            self.counters.dropped.session_ended += 1;
+        }
+        self.messages.release(message);
     }
 
     fn route_to(&mut self, publication: Publication<'_>, receiver: &Receiver, identifiers: &[u32]) -> bool {

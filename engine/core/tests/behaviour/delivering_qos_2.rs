@@ -218,7 +218,7 @@ fn a_refusal_ends_the_exchange_and_is_counted() {
     world.send(subscriber, pub_ack(id(3), ReasonCode::QuotaExceeded));
     assert!(world.received(subscriber).is_empty());
     let statistics = world.broker.statistics();
-    assert_eq!((statistics.dropped_by_client, statistics.messages), (2, 1));
+    assert_eq!((statistics.dropped.by_client, statistics.messages), (2, 1));
     world.lose(subscriber);
     let (back, _) = world.resume("s");
     assert_eq!(world.only(back), again(2, "2"));
@@ -308,7 +308,7 @@ fn what_is_too_large_for_the_resumed_connection_is_released() {
     world.send(back, pub_comp(id(1), ReasonCode::PacketIdentifierNotFound));
     complete(&mut world, back, 2);
     let statistics = world.broker.statistics();
-    assert_eq!((statistics.dropped_too_large, statistics.messages), (1, 0));
+    assert_eq!((statistics.dropped.too_large, statistics.messages), (1, 0));
     publish_all(&mut world, publisher, &[&long]);
     assert!(world.received(back).is_empty(), "a first sending is dropped, too");
     publish_all(&mut world, publisher, &["y"]);
@@ -328,5 +328,5 @@ fn what_expires_in_flight_is_completed() {
     let again = world.message(back);
     assert_eq!((again.payload, again.dup, again.packet_id), (&b"x"[..], true, Some(id(1))));
     assert_eq!(again.properties.message_expiry_interval_s, Some(0));
-    assert_eq!(world.broker.statistics().dropped_expired, 1);
+    assert_eq!(world.broker.statistics().dropped.expired, 1);
 }

@@ -56,7 +56,7 @@ fn what_waited_too_long_is_dropped_and_counted() {
     let (back, _) = world.resume("s");
     let message = world.message(back);
     assert_eq!((message.payload, left(&message)), (&b"long"[..], Some(1)));
-    assert_eq!(world.broker.statistics().dropped_expired, 1);
+    assert_eq!(world.broker.statistics().dropped.expired, 1);
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn bytes_in_the_queue_are_bounded() {
     publish_all(&mut world, &["1234", "1234", "x"]);
     let (back, _) = world.connect_with("s", packets::lasting);
     assert_eq!(world.payloads(back), ["1234", "1234"]);
-    assert_eq!(world.broker.statistics().dropped_queue_full, 1);
+    assert_eq!(world.broker.statistics().dropped.queue_full, 1);
     world.lose(back);
     publish_all(&mut world, &["y"]);
     let (back, _) = world.connect_with("s", packets::lasting);
@@ -103,7 +103,7 @@ fn beyond_the_queue_messages_are_dropped_and_counted() {
     }
     assert_eq!(seen, [b"1", b"2", b"3"]);
     let statistics = world.broker.statistics();
-    assert_eq!((statistics.dropped_queue_full, statistics.messages), (2, 0));
+    assert_eq!((statistics.dropped.queue_full, statistics.messages), (2, 0));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn a_message_that_is_too_large_takes_no_room_and_does_not_close() {
     publish_all(&mut world, &[&exceeds, &exceeds, "y"]);
     assert_eq!(world.payloads(client), ["y"]);
     let statistics = world.broker.statistics();
-    assert_eq!((statistics.dropped_too_large, statistics.messages), (2, 1));
+    assert_eq!((statistics.dropped.too_large, statistics.messages), (2, 1));
 }
 
 #[test]

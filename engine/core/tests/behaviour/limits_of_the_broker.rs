@@ -98,7 +98,7 @@ fn messages_are_refused_near_the_bound_unless_they_have_priority() {
     assert_eq!(world.publish(client, qos_1("t", "x")), Some(ReasonCode::QuotaExceeded));
     assert_eq!(world.publish(client, qos_2("t", "x")), Some(ReasonCode::QuotaExceeded));
     world.publish(client, qos_0("t", "x"));
-    assert_eq!(world.broker.statistics().dropped_memory, 1);
+    assert_eq!(world.broker.statistics().dropped.memory, 1);
     let marked = [("$high_priority", "")];
     let properties = PublishProperties {
         user_properties: UserProperties::from_pairs(&marked),

@@ -10,6 +10,7 @@ mod authenticating;
 mod authenticating_again;
 mod authorizing;
 mod authorizing_the_store;
+mod backlog;
 mod bounded_messages;
 mod changing_rules;
 mod connecting;

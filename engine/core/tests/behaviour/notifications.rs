@@ -266,6 +266,7 @@ fn what_was_sent_comes_again_and_what_was_not_is_dropped() {
     }
     assert_eq!(world.messages(watcher).len(), 2);
     world.lose(watcher);
+    assert_eq!(world.broker.statistics().dropped.connection_ended, 2, "two were sent, two waited");
     world.command(writer, &[b"SET", b"k", b"5"]);
     let back = connect(&mut world);
     let again = world.messages(back);

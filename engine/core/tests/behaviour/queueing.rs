@@ -38,7 +38,7 @@ fn a_full_queue_refuses_and_the_publisher_is_told() {
     assert_eq!(reasons, [ReasonCode::Success, ReasonCode::Success, ReasonCode::QuotaExceeded]);
     assert_eq!(world.publish(publisher, qos_2("t", "4")), Some(ReasonCode::QuotaExceeded));
     assert_eq!(kept(&mut world, "a"), ["1", "2"]);
-    assert_eq!(world.broker.statistics().dropped_queue_full, 2);
+    assert_eq!(world.broker.statistics().dropped.queue_full, 2);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn who_got_through_to_somebody_is_told_nothing() {
         assert_eq!(world.publish(publisher, qos_2("t", payload)), Some(ReasonCode::Success));
     }
     assert_eq!(world.payloads(here), ["1", "2", "3"]);
-    assert_eq!(world.broker.statistics().dropped_queue_full, 1);
+    assert_eq!(world.broker.statistics().dropped.queue_full, 1);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn the_oldest_makes_room() {
     }
     assert_eq!(kept(&mut world, "a"), ["3", "4"]);
     let statistics = world.broker.statistics();
-    assert_eq!((statistics.dropped_oldest, statistics.dropped_queue_full, statistics.messages), (2, 0, 2));
+    assert_eq!((statistics.dropped.oldest, statistics.dropped.queue_full, statistics.messages), (2, 0, 2));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_has_expired_makes_room_first() {
         assert_eq!(world.publish(publisher, qos_1("t", "new")), Some(ReasonCode::Success));
         assert_eq!(kept(&mut world, "a"), ["stays", "new"]);
         let statistics = world.broker.statistics();
-        assert_eq!((statistics.dropped_expired, statistics.dropped_oldest), (1, 0));
+        assert_eq!((statistics.dropped.expired, statistics.dropped.oldest), (1, 0));
     }
 }
 
@@ -109,7 +109,7 @@ fn qos_0_is_not_kept_for_who_is_away() {
     let (mut world, publisher) = world(QueueOverflow::Refuse, |_| ());
     world.publish(publisher, qos_0("t", "x"));
     assert!(kept(&mut world, "a").is_empty());
-    assert_eq!(world.broker.statistics().dropped_away, 1);
+    assert_eq!(world.broker.statistics().dropped.away, 1);
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn acknowledgements_bring_the_next_ones_and_the_queue_does_not_fill() {
     assert_eq!(world.broker.statistics().messages, 3000 + 3, "what waits is not held twice");
     world.ack_all(client, &first);
     assert_eq!(drain(&mut world, client), topics[3..]);
-    assert_eq!(world.broker.statistics().dropped_queue_full, 0);
+    assert_eq!(world.broker.statistics().dropped.queue_full, 0);
     assert_eq!(world.broker.statistics().messages, 3000);
 }
 
@@ -174,7 +174,7 @@ fn what_expires_behind_them_does_not_come() {
     world.publish(publisher, expiring("long", 30));
     world.advance(Duration::from_secs(3));
     assert_eq!(drain(&mut world, client), ["t/000000", "t/000001", "long"]);
-    assert_eq!(world.broker.statistics().dropped_expired, 1);
+    assert_eq!(world.broker.statistics().dropped.expired, 1);
 }
 
 #[test]

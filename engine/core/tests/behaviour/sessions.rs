@@ -135,7 +135,7 @@ fn what_is_too_large_for_the_resumed_connection_does_not_come_again() {
     assert_eq!((message.payload, message.dup, message.packet_id), (&b"short"[..], true, Some(id(2))));
     world.ack(back, message.packet_id);
     assert_eq!(world.broker.statistics().messages, 0);
-    assert_eq!(world.broker.statistics().dropped_too_large, 1);
+    assert_eq!(world.broker.statistics().dropped.too_large, 1);
 }
 
 #[test]

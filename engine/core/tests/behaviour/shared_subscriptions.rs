@@ -136,7 +136,8 @@ fn what_a_session_leaves_goes_to_the_others_in_order() {
     let told: Vec<_> = messages.iter().map(|message| (message.payload, message.dup, message.qos)).collect();
     assert_eq!(told, [b"2", b"3", b"4"].map(|payload| (&payload[..], false, QoS::AtLeastOnce)));
     world.ack_all(b, &messages);
-    assert_eq!(world.broker.statistics().messages, 0);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.messages, statistics.dropped.total()), (0, 0));
 }
 
 #[test]
@@ -180,6 +181,7 @@ fn a_qos_2_delivery_that_has_begun_is_not_passed_on() {
     end(&mut world, a);
     let message = world.message(b);
     assert_eq!((message.payload, message.qos), (&b"queued"[..], QoS::ExactlyOnce));
+    assert_eq!(world.broker.statistics().dropped.session_ended, 1, "the one that was begun");
 }
 
 #[test]
@@ -201,7 +203,8 @@ fn with_its_last_member_it_ends_and_what_was_not_delivered_too() {
     let a = member_with(&mut world, "a", 1, QoS::AtLeastOnce);
     publish_all(&mut world, &["1", "2"]);
     end(&mut world, a);
-    assert_eq!(world.broker.statistics().messages, 0);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.messages, statistics.dropped.session_ended), (0, 2));
     let b = member(&mut world, "b");
     assert!(world.received(b).is_empty());
 }

@@ -101,6 +101,6 @@ fn they_count_for_the_maximum_packet_size() {
         let publisher = world.connect("b");
         world.publish(publisher, qos_0("t", &"x".repeat(92)));
         assert_eq!(world.messages(client).len(), usize::from(arrives), "{maximum}");
-        assert_eq!(world.broker.statistics().dropped_too_large, u64::from(!arrives));
+        assert_eq!(world.broker.statistics().dropped.too_large, u64::from(!arrives));
     }
 }

@@ -173,7 +173,7 @@ fn an_alias_that_makes_a_packet_too_large_waits_for_a_smaller_one() {
     world.publish(publisher, qos_0("12345", &"x".repeat(27)));
     world.publish(publisher, qos_0("12345", &"x".repeat(28)));
     assert_eq!(arrived(&mut world, subscriber), [("12345", None), ("12345", Some(1)), ("", Some(1))]);
-    assert_eq!(world.broker.statistics().dropped_too_large, 0);
+    assert_eq!(world.broker.statistics().dropped.too_large, 0);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod shell;
 
 use std::fmt;
 
-use mayfly_core::{MemoryUse, Statistics, StoreCommand, StoreResult};
+use mayfly_core::{Backlog, MemoryUse, QUEUE_DEPTHS, Statistics, StoreCommand, StoreResult};
 use mayfly_net::{Admissions, AuthenticationStatistics, Latency, Traffic};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -22,6 +22,8 @@ use page::Page;
 pub(crate) struct Snapshot {
     /// The broker's counts and sizes.
     pub(crate) broker: Statistics,
+    /// What clients have still to get.
+    pub(crate) backlog: Backlog,
     /// Bytes and packets.
     pub(crate) traffic: Traffic,
     /// How long the engine takes for what it reads.
@@ -57,6 +59,7 @@ impl Collector for Snapshot {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page { encoder };
         self.broker(&mut page)?;
+        self.backlog(&mut page)?;
         self.traffic(&mut page)?;
         page.latency(
             "handling_seconds",
@@ -79,13 +82,7 @@ impl Snapshot {
             retained_messages,
             retained_bytes,
             memory,
-            dropped_memory,
-            dropped_queue_full,
-            dropped_too_large,
-            dropped_expired,
-            dropped_oldest,
-            dropped_away,
-            dropped_by_client,
+            dropped,
             retained_refused,
             requests_refused,
             requests_malformed,
@@ -131,16 +128,7 @@ impl Snapshot {
             "messages_dropped",
             "Messages that a receiver did not get, by cause",
             "cause",
-            &[
-                ("memory", dropped_memory),
-                ("queue_full", dropped_queue_full),
-                ("slow_receiver", self.dropped_slow_receiver),
-                ("too_large", dropped_too_large),
-                ("expired", dropped_expired),
-                ("oldest_of_full_queue", dropped_oldest),
-                ("qos_0_for_absent_client", dropped_away),
-                ("refused_by_client", dropped_by_client),
-            ],
+            &[&dropped.by_cause()[..], &[("slow_receiver", self.dropped_slow_receiver)]].concat(),
         )?;
         page.counters(
             "store_requests_unexecuted",
@@ -181,6 +169,50 @@ impl Snapshot {
             "store_replays_displaced",
             "Remembered answers that were forgotten early, to keep within the bound",
             replays_displaced,
+        )
+    }
+}
+
+impl Snapshot {
+    fn backlog(&self, page: &mut Page<'_>) -> fmt::Result {
+        let Backlog {
+            queued_messages,
+            queued_bytes,
+            in_flight_messages,
+            in_flight_bytes,
+            messages_to_resend,
+            deepest_queue_messages,
+            sessions_by_depth,
+        } = self.backlog;
+        page.sizes(
+            "messages_pending",
+            "Messages that clients have still to get, one for each client: queued were not sent yet, in_flight wait for an \
+             acknowledgement, to_resend were in flight on a connection that has ended",
+            "state",
+            &[
+                ("queued", queued_messages),
+                ("in_flight", in_flight_messages),
+                ("to_resend", messages_to_resend),
+            ],
+        )?;
+        page.sizes(
+            "messages_pending_bytes",
+            "Topics, properties and payloads of pending messages in bytes, counted for each client",
+            "state",
+            &[("queued", queued_bytes), ("in_flight", in_flight_bytes)],
+        )?;
+        page.size(
+            "deepest_queue_messages",
+            "Messages in the deepest queue of a session",
+            deepest_queue_messages,
+        )?;
+        let depths = QUEUE_DEPTHS.map(|depth| depth.to_string());
+        let sessions: Vec<_> = depths.iter().map(String::as_str).zip(sessions_by_depth).collect();
+        page.sizes(
+            "sessions_by_queue_depth",
+            "Sessions with at least so many messages in their queue",
+            "at_least",
+            &sessions,
         )
     }
 }
