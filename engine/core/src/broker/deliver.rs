@@ -49,7 +49,7 @@ impl Broker {
     fn enqueue(&mut self, key: SessionKey, queued: Queued) -> bool {
         let len = self.messages.len_of(queued.message);
         if !self.may_hold(key, queued.kind, len) {
-            self.counters.dropped_memory += 1;
+            self.counters.dropped.memory += 1;
             self.skipped(key, queued.kind);
             return false;
         }

@@ -3,7 +3,7 @@
 /// Counts since the broker was created. A message counts once for each receiver that does not get it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
-    /// QoS 0, not taken from its publisher since memory ran out.
+    /// Memory ran out: QoS 0 that was not taken from its publisher, and answers and notifications that nobody could hold.
     pub memory: u64,
     /// The session's queue was full.
     pub queue_full: u64,

@@ -25,7 +25,7 @@ fn used(world: &World) -> usize {
 }
 
 fn dropped(world: &World) -> u64 {
-    world.broker.statistics().dropped_memory
+    world.broker.statistics().dropped.memory
 }
 
 /// Sends a GET whose response goes elsewhere.
