@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::byte_reader::{ByteReader, push_bytes};
+
 /// The result of authentication, as the broker needs it for authorization. Borrows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity<'a> {
@@ -30,11 +32,10 @@ pub struct AttributeList {
 impl<'a> Attributes<'a> {
     /// Reads what [`as_bytes`](Self::as_bytes) gave; `None` where it is something else.
     pub fn from_bytes(encoded: &'a [u8]) -> Option<Self> {
-        let mut rest = encoded;
-        while !rest.is_empty() {
-            let (_name, after) = take_text(rest)?;
-            let (_value, after) = take_text(after)?;
-            rest = after;
+        let mut reader = ByteReader::new(encoded);
+        while !reader.is_empty() {
+            reader.text()?;
+            reader.text()?;
         }
         Some(Self { encoded })
     }
@@ -46,13 +47,8 @@ impl<'a> Attributes<'a> {
 
     /// Names with their values.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let mut rest = self.encoded;
-        std::iter::from_fn(move || {
-            let (name, after) = take_text(rest)?;
-            let (value, after) = take_text(after)?;
-            rest = after;
-            Some((name, value))
-        })
+        let mut reader = ByteReader::new(self.encoded);
+        std::iter::from_fn(move || Some((reader.text()?, reader.text()?)))
     }
 
     /// The first value under `name`.
@@ -74,9 +70,7 @@ impl AttributeList {
     /// If either is longer than 4 GiB.
     pub fn push(&mut self, name: &str, value: &str) {
         for text in [name, value] {
-            let len = u32::try_from(text.len()).expect("an attribute is shorter than 4 GiB");
-            self.encoded.extend_from_slice(&len.to_le_bytes());
-            self.encoded.extend_from_slice(text.as_bytes());
+            push_bytes(text.as_bytes(), &mut self.encoded);
         }
     }
 
@@ -92,12 +86,6 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for AttributeList {
         pairs.into_iter().for_each(|(name, value)| list.push(name.as_ref(), value.as_ref()));
         list
     }
-}
-
-fn take_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    let (len, rest) = bytes.split_first_chunk::<4>()?;
-    let (text, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*len)).ok()?)?;
-    Some((std::str::from_utf8(text).ok()?, rest))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@
 
 mod authorization;
 mod broker;
+mod byte_reader;
 mod connection;
 mod identity;
 mod limits;

@@ -8,6 +8,7 @@ use super::RuleSet;
 use super::glob::Glob;
 use super::rule::{Access, BrokerResource, KeyPattern, Principals, Rule, StateStoreResource};
 use super::topic_pattern::{TopicPattern, Topics};
+use crate::byte_reader::{ByteReader, push_bytes};
 
 const CONNECT: u8 = 1;
 const PUBLISH: u8 = 2;
@@ -83,8 +84,7 @@ impl Writer {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        self.len(bytes.len());
-        self.out.extend_from_slice(bytes);
+        push_bytes(bytes, &mut self.out);
     }
 
     fn rule(&mut self, rule: &Rule) {
@@ -137,43 +137,18 @@ impl Writer {
 }
 
 fn decode(encoded: &[u8]) -> Option<BTreeMap<Box<str>, Vec<Rule>>> {
-    let mut reader = Reader { rest: encoded };
-    let policies = reader.sequence(|reader| Some((reader.text()?.into(), reader.sequence(Reader::rule)?)))?;
+    let mut reader = ByteReader::new(encoded);
+    let policies =
+        reader.sequence(|reader| Some((reader.text()?.into(), reader.sequence(ByteReader::rule)?)))?;
     let is_in_order = policies.is_sorted_by(|(before, _), (after, _): &(Box<str>, _)| before < after);
-    (is_in_order && reader.rest.is_empty()).then(|| policies.into_iter().collect())
+    (is_in_order && reader.is_empty()).then(|| policies.into_iter().collect())
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
-        let (byte, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*byte)
-    }
-
-    fn len(&mut self) -> Option<usize> {
-        let (len, rest) = self.rest.split_first_chunk::<4>()?;
-        self.rest = rest;
-        usize::try_from(u32::from_le_bytes(*len)).ok()
-    }
-
+/// What rules are made of, beside plain values.
+impl ByteReader<'_> {
     /// Every item takes a byte at least, so a forged length ends with the bytes.
     fn sequence<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         (0..self.len()?).map(|_| read(self)).collect()
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = self.len()?;
-        let (bytes, rest) = self.rest.split_at_checked(len)?;
-        self.rest = rest;
-        Some(bytes)
-    }
-
-    fn text(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes()?).ok()
     }
 
     fn string(&mut self) -> Option<String> {
@@ -181,7 +156,7 @@ impl<'a> Reader<'a> {
     }
 
     fn rule(&mut self) -> Option<Rule> {
-        let everyone = match self.byte()? {
+        let everyone = match self.u8()? {
             0 => false,
             1 => true,
             _ => return None,
@@ -199,7 +174,7 @@ impl<'a> Reader<'a> {
     }
 
     fn broker_resource(&mut self) -> Option<BrokerResource> {
-        match self.byte()? {
+        match self.u8()? {
             CONNECT => Some(BrokerResource::Connect { client_ids: self.sequence(Self::glob)? }),
             PUBLISH => Some(BrokerResource::Publish(self.topics()?)),
             SUBSCRIBE => Some(BrokerResource::Subscribe(self.topics()?)),
@@ -218,13 +193,13 @@ impl<'a> Reader<'a> {
     }
 
     fn state_store_resource(&mut self) -> Option<StateStoreResource> {
-        let access = match self.byte()? {
+        let access = match self.u8()? {
             READ => Access::Read,
             WRITE => Access::Write,
             READ_WRITE => Access::ReadWrite,
             _ => return None,
         };
-        let keys = self.sequence(|reader| match reader.byte()? {
+        let keys = self.sequence(|reader| match reader.u8()? {
             GLOB => reader.glob().map(KeyPattern::Glob),
             EXACT => reader.bytes().map(|key| KeyPattern::Exact(key.into())),
             _ => None,
