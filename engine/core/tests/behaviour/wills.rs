@@ -16,6 +16,10 @@ fn delayed(delay_s: u32) -> Will<'static> {
     Will { properties, ..packets::will("w") }
 }
 
+fn at_qos_2() -> Will<'static> {
+    Will { qos: QoS::ExactlyOnce, ..packets::will("w") }
+}
+
 /// A world with a witness that is subscribed to the will's topic, and a client with this will.
 fn with_will(will: Will<'static>, change: impl FnOnce(&mut Connect<'static>)) -> (World, Client, Client) {
     let mut world = World::new();
@@ -142,4 +146,67 @@ fn a_client_that_is_away_gets_its_own_will() {
     world.lose(client);
     let (back, _) = world.resume("a");
     assert_eq!(world.message(back), Publish { packet_id: Some(id(1)), ..qos_1("w", "gone") });
+}
+
+/// A will of QoS 2 is a message of QoS 2 like any other: it is delivered once, whatever becomes of the connections.
+#[test]
+fn at_qos_2_it_comes_exactly_once() {
+    let (mut world, _, client) = with_will(at_qos_2(), |_| ());
+    let (watcher, _) = world.resume("exact");
+    world.subscribe(watcher, "w", QoS::ExactlyOnce);
+    world.lose(client);
+    let message = world.message(watcher);
+    assert_eq!((message.qos, message.dup, message.payload), (QoS::ExactlyOnce, false, &b"gone"[..]));
+    world.lose(watcher);
+    let (watcher, _) = world.resume("exact");
+    let again = world.message(watcher);
+    assert_eq!((again.packet_id, again.dup), (message.packet_id, true));
+    let packet_id = again.packet_id.unwrap();
+    world.send(watcher, packets::pub_rec(packet_id, ReasonCode::Success));
+    assert_eq!(world.only(watcher), packets::pub_rel(packet_id, ReasonCode::Success));
+    world.lose(watcher);
+    let (watcher, _) = world.resume("exact");
+    assert_eq!(world.only(watcher), packets::pub_rel(packet_id, ReasonCode::Success), "not the message");
+    world.send(watcher, packets::pub_comp(packet_id, ReasonCode::Success));
+    assert!(world.received(watcher).is_empty());
+}
+
+#[test]
+fn at_qos_2_it_goes_at_the_lower_qos_of_each_subscription() {
+    let (mut world, at_least_once, client) = with_will(at_qos_2(), |_| ());
+    let [at_most_once, exactly_once] =
+        [(QoS::AtMostOnce, "0"), (QoS::ExactlyOnce, "2")].map(|(qos, client_id)| {
+            let watcher = world.connect(client_id);
+            world.subscribe(watcher, "w", qos);
+            watcher
+        });
+    world.lose(client);
+    let qos = [at_most_once, at_least_once, exactly_once].map(|watcher| world.message(watcher).qos);
+    assert_eq!(qos, [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
+}
+
+#[test]
+fn at_qos_2_it_waits_for_a_client_that_is_away() {
+    let (mut world, _, client) = with_will(Will { qos: QoS::ExactlyOnce, ..delayed(10) }, packets::lasting);
+    let (watcher, _) = world.resume("exact");
+    world.subscribe(watcher, "w", QoS::ExactlyOnce);
+    world.lose(watcher);
+    world.lose(client);
+    world.advance(s(10));
+    let (watcher, _) = world.resume("exact");
+    let message = world.message(watcher);
+    assert_eq!((message.qos, message.dup, message.payload), (QoS::ExactlyOnce, false, &b"gone"[..]));
+}
+
+#[test]
+fn at_qos_2_it_is_retained_with_its_qos() {
+    let (mut world, _, client) = with_will(Will { retain: true, ..at_qos_2() }, |_| ());
+    world.lose(client);
+    let late = world.connect("late");
+    let packet_id = world.fresh_id(late);
+    let subscriptions = [packets::subscription("w", QoS::ExactlyOnce)];
+    world.send(late, packets::subscribe(packet_id, &subscriptions));
+    assert!(matches!(world.next(late), mayfly_wire::Packet::SubAck(_)));
+    let message = world.message(late);
+    assert_eq!((message.qos, message.retain, message.payload), (QoS::ExactlyOnce, true, &b"gone"[..]));
 }
