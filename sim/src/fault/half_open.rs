@@ -67,16 +67,11 @@ impl Fault for HalfOpen {
     }
 
     fn begin(&self, world: &mut World<'_>, targets: &Targets<'_>) {
-        targets.0.iter().for_each(|(client, name)| world.hold(*client, name));
+        world.hold(targets);
     }
 
     fn end(&self, world: &mut World<'_>, targets: &Targets<'_>) -> usize {
-        let mut killed_ends = 0;
-        for (client, name) in &targets.0 {
-            killed_ends += world.kill_connections(name);
-            world.release(*client, name);
-        }
-        killed_ends
+        world.release(targets, true)
     }
 
     fn sightings(&self, span: &Span<'_>) -> Vec<Sighting> {

@@ -87,19 +87,11 @@ impl Fault for Partition {
     }
 
     fn begin(&self, world: &mut World<'_>, targets: &Targets<'_>) {
-        targets.0.iter().for_each(|(client, name)| world.hold(*client, name));
+        world.hold(targets);
     }
 
     fn end(&self, world: &mut World<'_>, targets: &Targets<'_>) -> usize {
-        let mut killed_ends = 0;
-        for (client, name) in &targets.0 {
-            // Killed first: what was held back is released to connections that are no longer there.
-            if self.mode == PartitionMode::Disconnect {
-                killed_ends += world.kill_connections(name);
-            }
-            world.release(*client, name);
-        }
-        killed_ends
+        world.release(targets, self.mode == PartitionMode::Disconnect)
     }
 
     fn sightings(&self, span: &Span<'_>) -> Vec<Sighting> {

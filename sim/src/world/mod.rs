@@ -19,6 +19,7 @@ pub use clock::{EPOCH_MS, nanos, now_ns, wall_clock_ms};
 pub use network::{BROKER, Network};
 pub use stream::SimStream;
 
+use crate::fault::Targets;
 use crate::history::{BrokerChange, ClientIndex};
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
@@ -126,16 +127,26 @@ impl<'a> World<'a> {
         self.recorder.peaks(counts.connections, counts.messages);
     }
 
-    /// Holds back whatever is sent between a client and the broker, in both directions.
-    pub fn hold(&self, client: ClientIndex, name: &str) {
-        self.sim.hold(name, BROKER);
-        self.recorder.cut_off(client, self.elapsed_ns());
+    /// Holds back whatever is sent between these clients and the broker, in both directions.
+    pub fn hold(&self, targets: &Targets<'_>) {
+        for (client, name) in &targets.0 {
+            self.sim.hold(*name, BROKER);
+            self.recorder.cut_off(*client, self.elapsed_ns());
+        }
     }
 
-    /// Delivers what was held back, and whatever is sent from now on.
-    pub fn release(&self, client: ClientIndex, name: &str) {
-        self.sim.release(name, BROKER);
-        self.recorder.reunited(client, self.elapsed_ns());
+    /// Delivers what was held back, and whatever is sent from now on. Where the connections die first, what was held back
+    /// goes to nobody; says how many ends of connections that were.
+    pub fn release(&self, targets: &Targets<'_>, connections_die: bool) -> usize {
+        let mut killed_ends = 0;
+        for (client, name) in &targets.0 {
+            if connections_die {
+                killed_ends += self.kill_connections(name);
+            }
+            self.sim.release(*name, BROKER);
+            self.recorder.reunited(*client, self.elapsed_ns());
+        }
+        killed_ends
     }
 
     /// Kills every connection between a client and the broker; says how many ends of connections that were.
