@@ -87,3 +87,22 @@ impl fmt::Display for Failed {
         write!(f, "Again: cargo run --package mayfly-model --release -- --seed {seed} --programs 1")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::differential::program::Operation;
+
+    /// The engine can't be made to panic here as long as it is whole; a limit that no generated program has makes the runner.
+    #[test]
+    fn a_panic_is_shrunk_and_reported_with_its_seed() {
+        let choices = run::choices();
+        let mut program = generate::program(9, &choices);
+        program.settings.max_in_flight = 0;
+        assert!(program.operations.iter().any(|operation| matches!(operation, Operation::Connect { .. })));
+        let report = examine(9, 0, &program, &choices).to_string();
+        assert!(report.contains("to 0 operations"), "{report}");
+        assert!(report.contains("panicked at") && report.contains("one in flight at least"), "{report}");
+        assert!(report.ends_with("--seed 9 --programs 1"), "{report}");
+    }
+}

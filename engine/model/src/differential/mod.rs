@@ -3,6 +3,7 @@
 //! # Layout
 //! - [`program`]: what clients do, and how it reads.
 //! - [`generate`]: random programs from a seed.
+//! - `panics`: panics as results.
 //! - `engine`, `wire`: the engine in memory, and its packets as the model's.
 //! - [`run`]: one program against both.
 //! - [`shrink`]: the smallest program that still differs.
@@ -14,6 +15,7 @@ pub mod campaign;
 mod client;
 mod engine;
 pub mod generate;
+mod panics;
 pub mod program;
 pub mod run;
 pub mod shrink;

@@ -8,6 +8,7 @@ use mayfly_core::{ConnectionConfig, Limits};
 use super::client::Client;
 use super::engine::{Engine, Sight};
 use super::generate::all_properties;
+use super::panics::caught;
 use super::program::{CLIENTS, Deed, Message, Operation, Program, Settings, name};
 use super::trace;
 use crate::specification::{
@@ -21,7 +22,7 @@ const MAX_CALLS_AT_ONCE: usize = 100;
 /// An identifier that clients do not come to.
 const UNUSED_PACKET_ID: u16 = 60_000;
 
-/// A program that the engine runs otherwise than the model allows.
+/// A program that the engine runs otherwise than the model allows, or that makes it panic.
 #[derive(Clone, Debug)]
 pub struct Difference {
     /// The operation, as its index in the program.
@@ -76,13 +77,22 @@ pub fn run(
     traces: bool,
     coverage: &mut Coverage,
 ) -> Result<(), Box<Difference>> {
-    let mut run = Run::new(program.settings, choices, traces, coverage);
-    for (index, operation) in program.operations.iter().enumerate() {
-        if let Err(violation) = run.step(index, operation) {
-            return Err(Box::new(Difference { operation: index, violation, trace: run.trace }));
-        }
-    }
-    Ok(())
+    let (mut trace, mut current) = (Vec::new(), 0);
+    let run = || {
+        let mut run = Run::new(program.settings, choices, traces.then_some(&mut trace), coverage);
+        program.operations.iter().enumerate().try_for_each(|(index, operation)| {
+            current = index;
+            run.step(index, operation)
+        })
+    };
+    let panicked = |what| Violation {
+        connection: None,
+        what,
+        allowed: vec!["no panic".to_owned()],
+        clause: "nothing that a client sends makes the engine panic",
+    };
+    let judged = caught(run).unwrap_or_else(|what| Err(panicked(what)));
+    judged.map_err(|violation| Box::new(Difference { operation: current, violation, trace }))
 }
 
 struct Run<'a> {
@@ -92,13 +102,18 @@ struct Run<'a> {
     /// Which client has which connection.
     owners: Vec<usize>,
     now: Time,
-    traces: bool,
-    trace: Vec<String>,
+    /// All that was sent and seen, where it is asked for.
+    trace: Option<&'a mut Vec<String>>,
     coverage: &'a mut Coverage,
 }
 
 impl<'a> Run<'a> {
-    fn new(settings: Settings, choices: &Choices, traces: bool, coverage: &'a mut Coverage) -> Self {
+    fn new(
+        settings: Settings,
+        choices: &Choices,
+        trace: Option<&'a mut Vec<String>>,
+        coverage: &'a mut Coverage,
+    ) -> Self {
         let limits = Limits {
             max_session_expiry_interval_s: settings.max_session_expiry_interval_s,
             max_in_flight: settings.max_in_flight.try_into().expect("programs keep one in flight at least"),
@@ -123,8 +138,7 @@ impl<'a> Run<'a> {
             clients: CLIENTS.map(|_| Client::new()).into(),
             owners: Vec::new(),
             now: Time(0),
-            traces,
-            trace: Vec::new(),
+            trace,
             coverage,
         }
     }
@@ -134,8 +148,8 @@ impl<'a> Run<'a> {
         // one operation set going.
         let ms = if let Operation::Wait { ms } = operation { *ms } else { 1 };
         self.advance(Time(self.now.0 + u64::from(ms)))?;
-        if self.traces {
-            self.trace.push(format!("{} {operation}", self.now));
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{} {operation}", self.now));
         }
         match operation {
             Operation::Wait { .. } => Ok(()),
@@ -241,8 +255,8 @@ impl<'a> Run<'a> {
 
     fn send(&mut self, connection: ConnectionNumber, packet: &FromClient) -> Result<(), Violation> {
         let client = self.owners[connection];
-        if self.traces {
-            self.trace.push(format!("    {} → {}", name(client), trace::from_client(packet)));
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("    {} → {}", name(client), trace::from_client(packet)));
         }
         *self.coverage.entry(trace::kind_from_client(packet)).or_default() += 1;
         self.model.client_sends(connection, packet);
@@ -254,8 +268,8 @@ impl<'a> Run<'a> {
     fn compare(&mut self) -> Result<(), Violation> {
         for (connection, sight) in self.engine.take_sights() {
             let owner = self.owners[connection];
-            if self.traces {
-                self.trace.push(format!("    {} ← {}", name(owner), trace::sight(&sight)));
+            if let Some(trace) = &mut self.trace {
+                trace.push(format!("    {} ← {}", name(owner), trace::sight(&sight)));
             }
             let verdict = match &sight {
                 Sight::Packet(packet, len) => {
