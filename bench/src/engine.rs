@@ -90,16 +90,16 @@ impl Engine {
                 return Err(EngineError::Incomplete);
             }
             rest = &rest[received.consumed..];
-            let input = match received.event {
+            let event = match received.event {
                 None => continue,
                 Some(Event::Open { identity, connect }) => {
-                    let identity = Identity { policy: *policy, ..identity };
-                    Input::Opened { connection, identity, entropy: u128::from(connection.sequence), connect }
+                    Event::Open { identity: Identity { policy: *policy, ..identity }, connect }
                 }
-                Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
-                Some(Event::Packet(packet)) => Input::Packet { connection, packet },
                 Some(Event::Closed(cause)) => return Err(EngineError::Closed(cause)),
+                Some(event) => event,
             };
+            let input = event.into_input(connection, || u128::from(connection.sequence));
+            let input = input.unwrap_or_else(|_| unreachable!("no connection here has to authenticate"));
             broker.handle(now, &input);
             while let Some(output) = broker.poll_output() {
                 let index = usize::try_from(output.connection.sequence).expect("an index");

@@ -16,10 +16,11 @@
 
 use std::num::NonZeroU16;
 
-use mayfly_wire::{DecodeError, EncodeError, Packet, ProtocolVersion, ReasonCode, split_frame};
+use mayfly_wire::{DecodeError, EncodeError, Packet, PacketId, ProtocolVersion, ReasonCode, split_frame};
 use thiserror::Error;
 
 use crate::authorization::Rules;
+use crate::byte_reader::ByteReader;
 use crate::identity::{Attributes, Identity};
 use crate::limits::{Limits, QueueOverflow};
 use crate::machine::{CloseCause, ConnectionId, Input};
@@ -38,6 +39,7 @@ const CONNECTION_MEMORY: u8 = 11;
 const RULES: u8 = 7;
 const PUBLISH: u8 = 8;
 const REAUTHENTICATED: u8 = 9;
+const REFUSED: u8 = 10;
 
 /// Why bytes are not an entry.
 #[derive(Debug, Error)]
@@ -74,6 +76,7 @@ pub fn encode(now: Now, input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), Enco
         Input::Opened { connection, .. } => (OPENED, connection),
         Input::Reauthenticated { connection, .. } => (REAUTHENTICATED, connection),
         Input::Packet { connection, .. } => (PACKET, connection),
+        Input::Refused { connection, .. } => (REFUSED, connection),
         Input::Closed { connection, .. } => (CLOSED, connection),
         Input::Publish(_) => (PUBLISH, ConnectionId { node: 0, sequence: 0 }),
         Input::Tick => (TICK, ConnectionId { node: 0, sequence: 0 }),
@@ -102,6 +105,10 @@ fn encode_body(input: &Input<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> 
         }
         Input::Reauthenticated { identity, .. } => {
             push_identity(*identity, out);
+            Ok(())
+        }
+        Input::Refused { packet_id, .. } => {
+            out.extend_from_slice(&packet_id.get().to_le_bytes());
             Ok(())
         }
         Input::Packet { packet, .. } => packet.encode(ProtocolVersion::V5, out),
@@ -174,7 +181,7 @@ fn push_bytes(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// Reads one entry, which is all of `entry`. The input borrows from it.
 pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
-    let mut reader = Reader { rest: entry, len: entry.len() };
+    let mut reader = Reader { bytes: ByteReader::new(entry), len: entry.len() };
     let [format_version, kind] = reader.array()?;
     if format_version != FORMAT_VERSION {
         return Err(LogError::FormatVersion { found: format_version });
@@ -185,6 +192,7 @@ pub fn decode(entry: &[u8]) -> Result<(Now, Input<'_>), LogError> {
     let input = match kind {
         OPENED => decode_opened(connection, &mut reader)?,
         REAUTHENTICATED => Input::Reauthenticated { connection, identity: reader.identity()? },
+        REFUSED => Input::Refused { connection, packet_id: reader.packet_id()? },
         PACKET => Input::Packet { connection, packet: reader.packet()? },
         CLOSED => Input::Closed { connection, cause: reader.close_cause()? },
         PUBLISH => match reader.packet()? {
@@ -214,44 +222,50 @@ fn decode_opened<'a>(connection: ConnectionId, reader: &mut Reader<'a>) -> Resul
     }
 }
 
-/// Takes values off the front of an entry.
+/// Takes values off the front of an entry, and says how long that is where one is not there.
 struct Reader<'a> {
-    rest: &'a [u8],
+    bytes: ByteReader<'a>,
     len: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn length_error(&self) -> LogError {
-        LogError::Length { len: self.len }
-    }
-
-    fn take(&mut self, len: u64) -> Result<&'a [u8], LogError> {
-        let len = usize::try_from(len).map_err(|_| self.length_error())?;
-        let (taken, rest) = self.rest.split_at_checked(len).ok_or_else(|| self.length_error())?;
-        self.rest = rest;
-        Ok(taken)
+    fn present<T>(&self, value: Option<T>) -> Result<T, LogError> {
+        value.ok_or(LogError::Length { len: self.len })
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], LogError> {
-        let taken = self.take(N as u64)?;
-        taken.try_into().map_err(|_| self.length_error())
+        let value = self.bytes.array();
+        self.present(value)
     }
 
-    fn u64(&mut self) -> Result<u64, LogError> {
-        Ok(u64::from_le_bytes(self.array()?))
+    fn u8(&mut self) -> Result<u8, LogError> {
+        let value = self.bytes.u8();
+        self.present(value)
+    }
+
+    fn u16(&mut self) -> Result<u16, LogError> {
+        let value = self.bytes.u16();
+        self.present(value)
     }
 
     fn u32(&mut self) -> Result<u32, LogError> {
-        Ok(u32::from_le_bytes(self.array()?))
+        let value = self.bytes.u32();
+        self.present(value)
+    }
+
+    fn u64(&mut self) -> Result<u64, LogError> {
+        let value = self.bytes.u64();
+        self.present(value)
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], LogError> {
-        let len = self.u64()?;
-        self.take(len)
+        let len = usize::try_from(self.u64()?).ok();
+        let value = len.and_then(|len| self.bytes.take(len));
+        self.present(value)
     }
 
     fn optional_text(&mut self) -> Result<Option<&'a str>, LogError> {
-        let [is_present] = self.array()?;
+        let is_present = self.u8()?;
         let text = std::str::from_utf8(self.bytes()?);
         let text = text.map_err(|_| LogError::Value { field: "text of an identity", value: 0 })?;
         match is_present {
@@ -268,11 +282,15 @@ impl<'a> Reader<'a> {
         Ok(Identity { user_name, attributes, policy })
     }
 
+    fn packet_id(&mut self) -> Result<PacketId, LogError> {
+        let packet_id = PacketId::new(self.u16()?);
+        packet_id.ok_or(LogError::Value { field: "packet identifier", value: 0 })
+    }
+
     fn packet(&mut self) -> Result<Packet<'a>, LogError> {
-        let frame = split_frame(self.rest, u32::MAX)?.ok_or_else(|| self.length_error())?;
-        let packet = frame.decode(ProtocolVersion::V5)?;
-        self.rest = &self.rest[frame.len..];
-        Ok(packet)
+        let frame = self.present(split_frame(self.bytes.rest(), u32::MAX)?)?;
+        self.bytes.take(frame.len);
+        Ok(frame.decode(ProtocolVersion::V5)?)
     }
 
     fn close_cause(&mut self) -> Result<CloseCause, LogError> {
@@ -290,9 +308,8 @@ impl<'a> Reader<'a> {
     }
 
     fn limits(&mut self) -> Result<Limits, LogError> {
-        let max_in_flight = NonZeroU16::new(u16::from_le_bytes(self.array()?));
-        let [queue_overflow] = self.array()?;
-        let queue_overflow = match queue_overflow {
+        let max_in_flight = NonZeroU16::new(self.u16()?);
+        let queue_overflow = match self.u8()? {
             0 => QueueOverflow::Refuse,
             1 => QueueOverflow::DropOldest,
             value => return Err(LogError::Value { field: "queue_overflow", value }),
@@ -316,12 +333,12 @@ impl<'a> Reader<'a> {
             max_wildcard_levels: self.u32()?,
             max_store_bytes: self.u64()?,
             max_memory_bytes: self.u64()?,
-            slow_publishers_percent: self.array::<1>()?[0],
-            refuse_publishers_percent: self.array::<1>()?[0],
+            slow_publishers_percent: self.u8()?,
+            refuse_publishers_percent: self.u8()?,
         })
     }
 
     fn finish(self) -> Result<(), LogError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.length_error()) }
+        self.present(self.bytes.is_empty().then_some(()))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use mayfly_wire::{Connect, Delivery, Packet, Publish, ReasonCode};
+use mayfly_wire::{Connect, Delivery, Packet, PacketId, Publish, ReasonCode};
 
 use crate::authorization::Rules;
 use crate::broker::Pressure;
@@ -23,6 +23,9 @@ pub trait StateMachine {
 
     /// How near the machine is to the bound of its memory; whoever feeds it slows publishers down.
     fn pressure(&self) -> Pressure;
+
+    /// The open connection of a client, by its client identifier: the one that a further CONNECT would take over.
+    fn connection_of(&self, client_id: &str) -> Option<ConnectionId>;
 
     /// When [`Input::Tick`] is wanted next, if ever. A later tick only delays what is due.
     fn next_deadline(&self) -> Option<Monotonic>;
@@ -86,6 +89,13 @@ pub enum Input<'a> {
         connection: ConnectionId,
         /// The packet; topic aliases are resolved.
         packet: Packet<'a>,
+    },
+    /// A connection refused a PUBLISH of QoS 1 or 2 itself, and has answered it.
+    Refused {
+        /// Where it came from.
+        connection: ConnectionId,
+        /// Its packet identifier, which is free again.
+        packet_id: PacketId,
     },
     /// A connection ended. Ignored for one that the broker closed itself.
     Closed {

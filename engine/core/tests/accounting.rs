@@ -308,12 +308,40 @@ fn check_what_has_ended() {
     assert!(left < 2 * first, "{left} bytes left of requests");
 }
 
+/// Queues that ran empty are as small as before they grew.
+fn check_empty_queues() {
+    const SESSIONS: usize = 100;
+    const MESSAGES: u16 = 2000;
+    let world = &mut World::new();
+    let names: Vec<String> = (0..SESSIONS).map(|number| format!("away-{number}")).collect();
+    for name in &names {
+        let away = world.connect(name);
+        world.subscribe(away, "queue");
+        world.lose(away);
+    }
+    let client = world.connect("client");
+    let (before, allocated_before) = (world.memory(), allocated());
+    (0..MESSAGES).for_each(|_| world.publish(client, "queue", false, b"x"));
+    let taken = allocated() - allocated_before;
+    assert!(taken > SESSIONS * usize::from(MESSAGES) * 8, "each session has a queue of its own: {taken}");
+    for name in &names {
+        let back = world.connect(name);
+        (1..=MESSAGES).for_each(|number| world.ack(back, number));
+        world.lose(back);
+    }
+    assert_eq!(world.memory(), before, "empty queues");
+    let left = allocated().saturating_sub(allocated_before) * 100 / taken;
+    println!("empty queues: {left} % of {taken} bytes left");
+    assert!(left < 25, "{left} %");
+}
+
 /// One test, since another thread would be counted too.
 #[test]
 fn the_account_agrees_with_the_allocator() {
     check_what_has_ended();
     check_notifications();
     check_what_clients_choose();
+    check_empty_queues();
     let numbers = 0..10_000;
     let names: Vec<String> = numbers.clone().map(|number| format!("some/name/{number:08}")).collect();
     let wild: Vec<String> = numbers.map(|number| format!("{number:08}/some/+/#")).collect();

@@ -6,8 +6,8 @@
 use std::alloc::System;
 
 use mayfly_core::{
-    Broker, BrokerConfig, Connection, ConnectionConfig, ConnectionId, Event, Input, Monotonic, Now,
-    REQUEST_TOPIC, StateMachine, WallClock,
+    Broker, BrokerConfig, Connection, ConnectionConfig, ConnectionId, Event, Monotonic, Now, REQUEST_TOPIC,
+    StateMachine, WallClock,
 };
 use mayfly_wire::{
     AckProperties, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish,
@@ -73,12 +73,8 @@ impl Wire {
             rest = &rest[received.consumed..];
             let connection = ConnectionId { node: 0, sequence: client as u64 };
             let input = match received.event.unwrap() {
-                Event::Open { identity, connect } => {
-                    Input::Opened { connection, identity, entropy: 0, connect }
-                }
-                Event::Packet(packet) => Input::Packet { connection, packet },
-                Event::Authenticate(_) => panic!("nobody has to authenticate"),
                 Event::Closed(cause) => panic!("closed: {cause:?}"),
+                event => event.into_input(connection, || 0).expect("nobody has to authenticate"),
             };
             self.broker.handle(self.now, &input);
             while let Some(output) = self.broker.poll_output() {

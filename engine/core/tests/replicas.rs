@@ -8,10 +8,11 @@ mod program;
 
 use mayfly_core::{
     AttributeList, Broker, BrokerConfig, BrokerResource, CloseCause, ConnectionId, Identity, Input, Limits,
-    Monotonic, Now, Principals, Rule, RuleSet, StateMachine, WallClock, log,
+    Monotonic, Now, Principals, QueueOverflow, Rule, RuleSet, StateMachine, WallClock, log,
 };
 use mayfly_wire::{
-    Connect, ConnectProperties, Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode,
+    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
+    ReasonCode,
 };
 use proptest::prelude::*;
 
@@ -135,7 +136,12 @@ fn every_kind_of_input_reads_back() {
         opened(None),
         opened(Some("")),
         opened(Some("someone")),
+        Input::Reauthenticated {
+            connection: CONNECTION,
+            identity: Identity { user_name: Some("someone"), attributes, policy: None },
+        },
         Input::Packet { connection: CONNECTION, packet: Packet::PingReq },
+        Input::Refused { connection: CONNECTION, packet_id: PacketId::new(u16::MAX).unwrap() },
         Input::Tick,
         Input::Publish(own),
         Input::Limits(Limits {
@@ -146,6 +152,7 @@ fn every_kind_of_input_reads_back() {
             refuse_publishers_percent: 95,
             ..Limits::default()
         }),
+        Input::Limits(Limits { queue_overflow: QueueOverflow::DropOldest, ..Limits::default() }),
         Input::NodeDown { node: u64::MAX },
         Input::ConnectionMemory { node: 7, bytes: u64::MAX },
     ];

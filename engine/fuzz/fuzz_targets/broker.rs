@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use mayfly_core::{
-    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Input, Limits, Monotonic,
+    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Input, Limits, Monotonic,
     Now, StateMachine, WallClock, log,
 };
 use mayfly_wire::{ProtocolVersion, split_frame};
@@ -122,16 +122,9 @@ impl World {
             }
             done += received.consumed;
             assert!(done <= buffer.len(), "a packet lies within the buffer");
-            let input = match received.event {
-                None => continue,
-                Some(Event::Open { identity, connect }) => {
-                    let entropy = u128::from(id.sequence);
-                    Input::Opened { connection: id, identity, entropy, connect }
-                }
-                Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
-                Some(Event::Packet(packet)) => Input::Packet { connection: id, packet },
-                Some(Event::Closed(cause)) => Input::Closed { connection: id, cause },
-            };
+            let Some(event) = received.event else { continue };
+            let input = event.into_input(id, || u128::from(id.sequence));
+            let input = input.expect("no connection here has to authenticate");
             self.twins.handle(self.now, &input);
             self.drain();
         }

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::endpoint::ListenerSettings;
-use crate::node::{Node, State};
+use crate::node::{Node, State, open, refuse};
 use crate::pool::Pool;
 use crate::standing::{Standing, identity, reviewed};
 
@@ -224,19 +224,30 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let desk = self.desk();
         let unwritten = slot.connection.outgoing().len();
         let identity = identity(&grant, &settings);
-        match slot.connection.accept(now.monotonic, identity, grant.data.as_deref()) {
-            Some(Event::Closed(cause)) => {
+        let event = slot.connection.accept(now.monotonic, identity, grant.data.as_deref());
+        if let Some(Event::Open { connect, .. }) = &event {
+            slot.standing = Some(Box::new(Standing::new(connect.client_id, grant.clone(), &settings)));
+        }
+        match event.and_then(|event| event.into_input(id, entropy).ok()) {
+            None => {}
+            Some(closed @ Input::Closed { .. }) => {
                 desk.note_refused(ReasonCode::NotAuthorized);
-                machine.handle(now, &Input::Closed { connection: id, cause });
+                machine.handle(now, &closed);
                 self.note_denied(slot, ReasonCode::NotAuthorized);
             }
-            opened => {
+            Some(opened @ Input::Opened { .. }) => {
                 desk.accepted.set(desk.accepted.get() + 1);
-                if let Some(Event::Open { identity, connect }) = opened {
-                    let standing = Standing::new(connect.client_id, grant.clone(), &settings);
-                    slot.standing = Some(Box::new(standing));
-                    let entropy = entropy();
-                    machine.handle(now, &Input::Opened { connection: id, identity, entropy, connect });
+                // Who was to be taken over may have gone meanwhile, and others may have come.
+                if let Err(reason) = open(machine, &mut slot.place, now, &opened) {
+                    refuse(&mut slot.connection, now, reason);
+                    self.note_no_room(slot, reason);
+                }
+            }
+            Some(again) => {
+                desk.accepted.set(desk.accepted.get() + 1);
+                machine.handle(now, &again);
+                if let Some(standing) = &mut slot.standing {
+                    standing.renew(grant, &settings);
                 }
             }
         }

@@ -27,7 +27,7 @@ pub struct ListenerSettings {
     /// How long a handshake (PROXY header, TLS and WebSocket together) may take. CONNECT has its own time, which begins
     /// after it ([`ConnectionConfig::connect_timeout`]).
     pub handshake_timeout: Duration,
-    /// The most connections. A further one is refused with 0x97 (Quota exceeded).
+    /// The most connections. A further one is refused with 0x97 (Quota exceeded), unless its client takes over one of them.
     pub max_connections: Option<usize>,
     /// How fast connections are accepted. `None`: as fast as they come.
     pub connection_rate: Option<ConnectionRate>,

@@ -48,7 +48,8 @@ pub struct NodeConfig {
     /// Draws random bits, for what the broker must not draw itself. From the operating system, or seeded in a
     /// simulation.
     pub entropy: Box<dyn FnMut() -> u128>,
-    /// The most connections of all listeners. A further one is refused with 0x89 (Server busy).
+    /// The most connections of all listeners. A further one is refused with 0x89 (Server busy), unless its client takes over
+    /// one of them.
     pub max_connections: usize,
     /// Is told what happens to connections.
     pub report: Box<dyn Fn(&Report<'_>)>,
@@ -110,7 +111,7 @@ pub(crate) struct Slot {
     pub(crate) connection: Connection,
     /// The listener that it came from.
     pub(crate) endpoint: Rc<Endpoint>,
-    place: Place,
+    pub(crate) place: Place,
     pub(crate) peer: Peer,
     /// The authentication that waits for the client's answer.
     pub(crate) exchange: Option<Box<dyn Exchange>>,
@@ -288,22 +289,12 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
 
     /// Adds a connection whose handshake is done.
     pub(crate) fn open(&self, endpoint: &Rc<Endpoint>, peer: Peer, mut place: Place) -> ConnectionId {
-        place.admit();
-        if let Some(reason) = place.refusal() {
-            endpoint.count(|admissions| match reason {
-                ReasonCode::QuotaExceeded => admissions.refused_listener_full += 1,
-                _ => admissions.refused_node_full += 1,
-            });
-            let listener = &endpoint.settings().name;
-            self.report(&Report::Refused { listener, address: peer.address, reason: Some(reason) });
-        }
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         let id = ConnectionId { node: state.node_id, sequence: state.next_sequence };
         state.next_sequence += 1;
+        place.admit(id);
         let settings = endpoint.settings();
-        // What is refused for want of room was reported as that.
-        let life = if place.refusal().is_some() { Life::Over } else { Life::Beginning };
         let slot = Slot {
             connection: Connection::new(Rc::clone(&settings.connection), now.monotonic),
             endpoint: Rc::clone(endpoint),
@@ -311,7 +302,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             peer,
             exchange: None,
             standing: None,
-            life,
+            life: Life::Beginning,
             waker: None,
             is_asleep: false,
             partial_bytes: 0,
@@ -356,34 +347,44 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 self.traffic.received(&buffer[done..done + received.consumed]);
             }
             done += received.consumed;
-            let refusal = slot.place.refusal();
-            let input = match received.event {
-                None => None,
-                Some(Event::Authenticate(evidence)) => {
+            let event = received.event.map(|event| match event {
+                Event::Open { identity, connect } => {
+                    let identity = Identity { policy: settings.policy.as_deref(), ..identity };
+                    let standing = Standing::new(connect.client_id, Grant::default(), &settings);
+                    slot.standing = Some(Box::new(standing));
+                    Event::Open { identity, connect }
+                }
+                event => event,
+            });
+            match event.map(|event| event.into_input(id, &mut *entropy)) {
+                None => {}
+                Some(Err(evidence)) => {
+                    let taken_over = evidence.client_id().and_then(|client| machine.connection_of(client));
+                    // For want of room nobody need be known.
+                    let refusal = slot.place.refusal(taken_over).filter(|_| evidence.client_id().is_some());
                     let step = match refusal {
                         None => examine(&settings, &mut slot.exchange, &slot.peer, &evidence, entropy()),
-                        Some(reason) => Step::Refuse(reason), // For want of room nobody need be known.
+                        Some(reason) => {
+                            self.note_no_room(slot, reason);
+                            Step::Refuse(reason)
+                        }
                     };
                     self.follow(&mut state, now, id, step);
                     continue;
                 }
-                Some(Event::Open { identity, connect }) => {
-                    let identity = Identity { policy: settings.policy.as_deref(), ..identity };
-                    let standing = Standing::new(connect.client_id, Grant::default(), &settings);
-                    slot.standing = Some(Box::new(standing));
-                    Some(Input::Opened { connection: id, identity, entropy: entropy(), connect })
+                Some(Ok(input @ Input::Opened { .. })) => {
+                    if let Err(reason) = open(machine, &mut slot.place, now, &input) {
+                        refuse(&mut slot.connection, now, reason);
+                        self.note_no_room(slot, reason);
+                    }
                 }
-                Some(Event::Packet(packet)) => Some(Input::Packet { connection: id, packet }),
-                Some(Event::Closed(cause)) => Some(Input::Closed { connection: id, cause }),
-            };
-            if let (Some(Input::Opened { .. }), Some(reason)) = (&input, refusal) {
-                refuse(&mut slot.connection, now, reason);
-            } else if let Some(input) = &input {
-                machine.handle(now, input);
-                if let Input::Closed { cause, .. } = *input {
-                    self.note_end(slot, Ending::Noticed(cause));
-                } else if is_plain_message(input) && machine.pressure() >= Pressure::Slow {
-                    slot.connection.pause_input(now.monotonic, PUBLISHER_PAUSE);
+                Some(Ok(input)) => {
+                    machine.handle(now, &input);
+                    if let Input::Closed { cause, .. } = input {
+                        self.note_end(slot, Ending::Noticed(cause));
+                    } else if is_plain_message(&input) && machine.pressure() >= Pressure::Slow {
+                        slot.connection.pause_input(now.monotonic, PUBLISHER_PAUSE);
+                    }
                 }
             }
             self.traffic.sent(slot.connection.outgoing(), unwritten);
@@ -393,6 +394,17 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
             self.latency.record(self.clock.now().monotonic.since(now.monotonic));
         }
         done
+    }
+
+    /// Counts and reports a CONNECT for which there was no room.
+    pub(crate) fn note_no_room(&self, slot: &mut Slot, reason: ReasonCode) {
+        slot.life = Life::Over;
+        slot.endpoint.count(|admissions| match reason {
+            ReasonCode::QuotaExceeded => admissions.refused_listener_full += 1,
+            _ => admissions.refused_node_full += 1,
+        });
+        let (listener, address) = (&slot.endpoint.settings().name, slot.peer.address);
+        self.report(&Report::Refused { listener, address, reason: Some(reason) });
     }
 
     /// Runs `with` on a connection.
@@ -511,8 +523,30 @@ fn is_plain_message(input: &Input<'_>) -> bool {
     matches!(input, Input::Packet { packet: Packet::Publish(publish), .. } if !has_priority(publish))
 }
 
+/// Hands the broker a CONNECT, if there is room for its connection or it takes the place of the one that it takes over.
+pub(crate) fn open<M: StateMachine>(
+    machine: &mut M,
+    place: &mut Place,
+    now: Now,
+    opened: &Input<'_>,
+) -> Result<(), ReasonCode> {
+    let Input::Opened { connection, connect, .. } = opened else { unreachable!("the caller has a CONNECT") };
+    let taken_over = machine.connection_of(connect.client_id);
+    if let Some(reason) = place.refusal(taken_over) {
+        return Err(reason);
+    }
+    machine.handle(now, opened);
+    // Unless the broker refused it and the old one stays.
+    if let Some(old) = taken_over
+        && machine.connection_of(connect.client_id) == Some(*connection)
+    {
+        place.succeed(*connection, old);
+    }
+    Ok(())
+}
+
 /// Answers a CONNECT for which there is no room.
-fn refuse(connection: &mut Connection, now: Now, reason: ReasonCode) {
+pub(crate) fn refuse(connection: &mut Connection, now: Now, reason: ReasonCode) {
     let ack = ConnAck { session_present: false, reason, properties: ConnAckProperties::default() };
     connection.send(now.monotonic, &Action::Send(Packet::ConnAck(ack)));
 }

@@ -1,13 +1,13 @@
 //! Acknowledges some SETs and stores nothing: a write that was lost after its acknowledgement.
 
-use mayfly_core::{Action, Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
+use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::{self, Reply};
 use mayfly_wire::{Hlc, Packet, Publish};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::exchange::{Forgery, Pending, command};
-use crate::world::Machine;
+use super::lie::Lie;
 
 /// One SET in so many is lost.
 const ONE_IN: u32 = 50;
@@ -15,10 +15,9 @@ const ONE_IN: u32 = 50;
 /// Above the counters that the engine reaches within a millisecond, so that a forged version is one of its own.
 const FORGED_COUNTER: u32 = 50_000;
 
-/// A broker that loses writes.
+/// Some writes are lost.
 #[derive(Debug)]
 pub struct DropAcknowledgedSet {
-    broker: Broker,
     rng: ChaCha8Rng,
     /// Lost SETs, with the version that their response will claim.
     pending: Pending<String>,
@@ -27,9 +26,9 @@ pub struct DropAcknowledgedSet {
 }
 
 impl DropAcknowledgedSet {
-    /// Wraps `broker`.
-    pub fn new(broker: Broker, rng: ChaCha8Rng) -> Self {
-        Self { broker, rng, pending: Pending::default(), lost: 0, forgery: Forgery::default() }
+    /// A lie that `rng` picks the moments of.
+    pub fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng, pending: Pending::default(), lost: 0, forgery: Forgery::default() }
     }
 
     /// A version that such a SET might have got.
@@ -41,8 +40,8 @@ impl DropAcknowledgedSet {
     }
 }
 
-impl StateMachine for DropAcknowledgedSet {
-    fn handle(&mut self, now: Now, input: &Input<'_>) {
+impl Lie for DropAcknowledgedSet {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         let lost = match command(input) {
             Some((connection, publish, arguments)) => match arguments.as_slice() {
                 // Unconditional SETs only: the answer to another would have to be guessed.
@@ -51,38 +50,23 @@ impl StateMachine for DropAcknowledgedSet {
             },
             None => None,
         };
-        let Some((connection, publish, key)) = lost else { return self.broker.handle(now, input) };
+        let Some((connection, publish, key)) = lost else { return broker.handle(now, input) };
         let version = self.claimed_version(now, &publish);
         self.pending.insert(connection, &publish, version);
         // The engine executes a GET instead, so that all around the lie is as it should be.
         let mut payload = Vec::new();
         resp3::encode_array(&[b"GET", key], &mut payload);
         let packet = Packet::Publish(Publish { payload: &payload, ..publish });
-        self.broker.handle(now, &Input::Packet { connection, packet });
+        broker.handle(now, &Input::Packet { connection, packet });
     }
 
-    fn poll_output(&mut self) -> Option<Output<'_>> {
-        let output = self.broker.poll_output()?;
-        let Action::Deliver(delivery) = output.action else { return Some(output) };
+    fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
+        let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
         let action = match self.pending.take(connection, &delivery) {
             Some(version) => self.forgery.forge(delivery, &Reply::Ok, &version),
             None => delivery,
         };
-        Some(Output { connection, action: Action::Deliver(action) })
-    }
-
-    fn pressure(&self) -> Pressure {
-        self.broker.pressure()
-    }
-
-    fn next_deadline(&self) -> Option<Monotonic> {
-        self.broker.next_deadline()
-    }
-}
-
-impl Machine for DropAcknowledgedSet {
-    fn statistics(&self) -> Statistics {
-        self.broker.statistics()
+        Output { connection, action: Action::Deliver(action) }
     }
 }

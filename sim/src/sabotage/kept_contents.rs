@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use mayfly_core::{Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
+use mayfly_core::{Broker, ConnectionId, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 use mayfly_wire::Connect;
 
 use crate::world::Machine;
@@ -66,6 +66,10 @@ impl StateMachine for KeepContents {
 
     fn pressure(&self) -> Pressure {
         self.broker.as_ref().map_or(Pressure::None, Broker::pressure)
+    }
+
+    fn connection_of(&self, client_id: &str) -> Option<ConnectionId> {
+        self.broker.as_ref().and_then(|broker| broker.connection_of(client_id))
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

@@ -1,6 +1,6 @@
 //! A broker that is honest but for one [`Lie`] about what goes in or what comes out.
 
-use mayfly_core::{Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
+use mayfly_core::{Broker, ConnectionId, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 
 use crate::world::Machine;
 
@@ -12,7 +12,7 @@ pub trait Lie: 'static {
     }
 
     /// Lets an output pass, or something else.
-    fn tell<'o>(&mut self, output: Output<'o>) -> Output<'o> {
+    fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         output
     }
 }
@@ -42,6 +42,10 @@ impl<L: Lie> StateMachine for Liar<L> {
 
     fn pressure(&self) -> Pressure {
         self.broker.pressure()
+    }
+
+    fn connection_of(&self, client_id: &str) -> Option<ConnectionId> {
+        self.broker.connection_of(client_id)
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

@@ -70,8 +70,8 @@ impl Sabotage {
     /// One life of the lying broker around `broker`. `afterlife` passes from one life to the next.
     pub fn wrap(self, broker: Broker, rng: ChaCha8Rng, afterlife: &Afterlife) -> Box<dyn Machine> {
         match self {
-            Self::StaleGet => Box::new(StaleGet::new(broker, rng)),
-            Self::DropAcknowledgedSet => Box::new(DropAcknowledgedSet::new(broker, rng)),
+            Self::StaleGet => Box::new(Liar::new(broker, StaleGet::new(rng))),
+            Self::DropAcknowledgedSet => Box::new(Liar::new(broker, DropAcknowledgedSet::new(rng))),
             Self::KeepContents => Box::new(KeepContents::new(broker, Rc::clone(afterlife))),
             Self::RepeatedMessage => Box::new(Liar::new(broker, RepeatedMessage)),
             Self::SecondConnection => Box::new(Liar::new(broker, SecondConnection)),

@@ -2,21 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_core::{Action, Broker, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
+use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::Reply;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::exchange::{Forgery, Pending, command, version_of};
-use crate::world::Machine;
+use super::lie::Lie;
 
 /// One GET in so many is answered with the past, if the key has one.
 const ONE_IN: u32 = 50;
 
-/// A broker whose GETs are stale at times.
+/// GETs are stale at times.
 #[derive(Debug)]
 pub struct StaleGet {
-    broker: Broker,
     rng: ChaCha8Rng,
     pending: Pending<Request>,
     written: BTreeMap<Vec<u8>, Past>,
@@ -37,20 +36,14 @@ struct Past {
 }
 
 impl StaleGet {
-    /// Wraps `broker`.
-    pub fn new(broker: Broker, rng: ChaCha8Rng) -> Self {
-        Self {
-            broker,
-            rng,
-            pending: Pending::default(),
-            written: BTreeMap::new(),
-            forgery: Forgery::default(),
-        }
+    /// A lie that `rng` picks the moments of.
+    pub fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng, pending: Pending::default(), written: BTreeMap::new(), forgery: Forgery::default() }
     }
 }
 
-impl StateMachine for StaleGet {
-    fn handle(&mut self, now: Now, input: &Input<'_>) {
+impl Lie for StaleGet {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         if let Some((connection, publish, arguments)) = command(input) {
             match arguments.as_slice() {
                 [b"GET", key] => {
@@ -63,12 +56,11 @@ impl StateMachine for StaleGet {
                 _ => {}
             }
         }
-        self.broker.handle(now, input);
+        broker.handle(now, input);
     }
 
-    fn poll_output(&mut self) -> Option<Output<'_>> {
-        let output = self.broker.poll_output()?;
-        let Action::Deliver(delivery) = output.action else { return Some(output) };
+    fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
+        let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
         let action = match self.pending.take(connection, &delivery) {
             Some(Request::Set { key, value }) if delivery.payload == b"+OK\r\n" => {
@@ -89,20 +81,6 @@ impl StateMachine for StaleGet {
             }
             _ => delivery,
         };
-        Some(Output { connection, action: Action::Deliver(action) })
-    }
-
-    fn pressure(&self) -> Pressure {
-        self.broker.pressure()
-    }
-
-    fn next_deadline(&self) -> Option<Monotonic> {
-        self.broker.next_deadline()
-    }
-}
-
-impl Machine for StaleGet {
-    fn statistics(&self) -> Statistics {
-        self.broker.statistics()
+        Output { connection, action: Action::Deliver(action) }
     }
 }

@@ -14,7 +14,7 @@ use mayfly_wire::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Afterlife, DropAcknowledgedSet, KeepContents, StaleGet};
+use super::{Afterlife, DropAcknowledgedSet, KeepContents, Liar, StaleGet};
 use crate::world::{EPOCH_MS, Machine};
 
 const RESPONSES: &str = "responses";
@@ -127,7 +127,7 @@ fn rng() -> ChaCha8Rng {
 
 #[test]
 fn a_stale_get_returns_the_value_before_with_its_version() {
-    let (mut bench, _) = Bench::new(StaleGet::new(broker(), rng()), 0, true);
+    let (mut bench, _) = Bench::new(Liar::new(broker(), StaleGet::new(rng())), 0, true);
     let (_, old) = bench.ask(&["SET", "k", "old"]);
     // A key with a single value has no past to show.
     assert!((0..300).all(|_| bench.ask(&["GET", "k"]) == ("$3\r\nold\r\n".to_owned(), old.clone())));
@@ -142,7 +142,7 @@ fn a_stale_get_returns_the_value_before_with_its_version() {
 
 #[test]
 fn a_dropped_set_is_acknowledged_with_a_credible_version_and_changes_nothing() {
-    let (mut bench, _) = Bench::new(DropAcknowledgedSet::new(broker(), rng()), 0, true);
+    let (mut bench, _) = Bench::new(Liar::new(broker(), DropAcknowledgedSet::new(rng())), 0, true);
     bench.ask(&["SET", "k", "first"]);
     let (mut last, mut stored, mut dropped) = (None, "$5\r\nfirst\r\n".to_owned(), 0);
     for number in 0..1000 {

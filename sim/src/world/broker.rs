@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mayfly_core::{
-    Broker, BrokerConfig, Input, Limits, Monotonic, Now, Output, Pressure, StateMachine, Statistics,
+    Broker, BrokerConfig, ConnectionId, Input, Limits, Monotonic, Now, Output, Pressure, StateMachine,
+    Statistics,
 };
 use mayfly_net::{Endpoint, ListenerSettings, Listeners, Node, NodeConfig, serve};
 use rand::{Rng, RngExt};
@@ -42,6 +43,10 @@ impl StateMachine for AnyMachine {
 
     fn pressure(&self) -> Pressure {
         self.0.pressure()
+    }
+
+    fn connection_of(&self, client_id: &str) -> Option<ConnectionId> {
+        self.0.connection_of(client_id)
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

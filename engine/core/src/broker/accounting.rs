@@ -236,7 +236,7 @@ impl Broker {
         let session = &self.sessions[key.index()];
         kind == Kind::Published
             || self.pressure() < Pressure::Full
-            || session.connection.is_some() && session.queued_bytes + len <= FULL_ALLOWANCE
+            || session.connection.is_some() && session.queue.bytes() + len <= FULL_ALLOWANCE
     }
 }
 

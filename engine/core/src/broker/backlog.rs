@@ -41,7 +41,7 @@ impl Backlog {
             session.awaited.as_ref().map_or((0, 0), |awaited| awaited.behind());
         let depth = session.queue.len() + behind_messages;
         self.queued_messages += depth;
-        self.queued_bytes += session.queued_bytes + behind_bytes;
+        self.queued_bytes += session.queue.bytes() + behind_bytes;
         self.deepest_queue_messages = self.deepest_queue_messages.max(depth);
         for (sessions, bound) in self.sessions_by_depth.iter_mut().zip(QUEUE_DEPTHS) {
             *sessions += usize::from(depth >= bound);

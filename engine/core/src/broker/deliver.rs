@@ -8,13 +8,11 @@ use mayfly_wire::{PacketId, QoS, ReasonCode};
 use super::Broker;
 use super::messages::{Envelope, MessageId, Messages};
 use super::outbox::Item;
-use super::session::{Kind, OpenConnection, Queued, Session, SessionKey};
+use super::queue::Queued;
+use super::session::{Kind, OpenConnection, Session, SessionKey};
 use super::window::Stage;
 use crate::limits::QueueOverflow;
 use crate::time::WallClock;
-
-/// Between two looks for what has expired in a full queue, in milliseconds.
-const SWEEP_INTERVAL_MS: u64 = 1000;
 
 impl Broker {
     /// Sends a message to a session, or queues it. QoS 0 is not kept for a client that is away. Returns false where the
@@ -58,11 +56,7 @@ impl Broker {
             self.skipped(key, queued.kind);
             return false;
         }
-        let session = self.session(key);
-        session.queue.push_back(queued);
-        session.queued_bytes += len;
-        self.messages.retain(queued.message);
-        self.messages.shrink(queued.message);
+        self.sessions[key.index()].queue.push(&mut self.messages, queued);
         true
     }
 
@@ -72,47 +66,23 @@ impl Broker {
         if self.has_room(key, len) {
             return true;
         }
-        self.drop_expired(key);
+        let queue = &mut self.sessions[key.index()].queue;
+        self.counters.dropped.expired += queue.drop_expired(&mut self.messages, self.now.wall);
         let is_possible = len <= self.limits.max_queued_bytes as usize;
         while self.limits.queue_overflow == QueueOverflow::DropOldest
             && is_possible
             && !self.has_room(key, len)
+            && self.sessions[key.index()].queue.drop_oldest_published(&mut self.messages)
         {
-            let session = &mut self.sessions[key.index()];
-            let oldest = session.queue.iter().position(|queued| queued.kind == Kind::Published);
-            let Some(dropped) = oldest.and_then(|oldest| session.queue.remove(oldest)) else { break };
-            session.queued_bytes -= self.messages.len_of(dropped.message);
-            self.messages.release(dropped.message);
             self.counters.dropped.oldest += 1;
         }
         self.has_room(key, len)
     }
 
     fn has_room(&self, key: SessionKey, len: usize) -> bool {
-        let session = &self.sessions[key.index()];
-        session.queue.len() < self.limits.max_queued_messages as usize
-            && session.queued_bytes + len <= self.limits.max_queued_bytes as usize
-    }
-
-    /// Takes what has expired out of a full queue, at most once a second: expiry is counted in seconds, and looking
-    /// through a queue for each message that meets it full would be slow.
-    fn drop_expired(&mut self, key: SessionKey) {
-        let now = self.now.wall;
-        let Session { queue, queued_bytes, swept_at, .. } = &mut self.sessions[key.index()];
-        if now.as_millis().abs_diff(swept_at.as_millis()) < SWEEP_INTERVAL_MS {
-            return;
-        }
-        *swept_at = now;
-        let (messages, counters) = (&mut self.messages, &mut self.counters);
-        queue.retain(|queued| {
-            let is_expired = messages.is_expired(queued.message, now);
-            if is_expired {
-                *queued_bytes -= messages.len_of(queued.message);
-                messages.release(queued.message);
-                counters.dropped.expired += 1;
-            }
-            !is_expired
-        });
+        let queue = &self.sessions[key.index()].queue;
+        queue.len() < self.limits.max_queued_messages as usize
+            && queue.bytes() + len <= self.limits.max_queued_bytes as usize
     }
 
     /// A message to this session was dropped. A watcher must not miss a change without knowing.
@@ -169,8 +139,7 @@ impl Broker {
             if queued.qos > QoS::AtMostOnce && !session.may_send() {
                 return;
             }
-            session.queue.pop_front();
-            session.queued_bytes -= self.messages.len_of(queued.message);
+            session.queue.pop(&self.messages);
             if self.messages.is_expired(queued.message, self.now.wall) {
                 self.counters.dropped.expired += 1;
                 self.messages.release(queued.message);

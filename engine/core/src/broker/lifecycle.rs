@@ -10,7 +10,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use mayfly_wire::{Connect, Disconnect, ProtocolVersion, QoS, ReasonCode};
+use mayfly_wire::{Connect, Disconnect, ProtocolVersion, ReasonCode};
 
 use super::accounting::Pressure;
 use super::outbox::{ConnAckDetails, Item};
@@ -64,10 +64,11 @@ impl Broker {
         let granted_s = asked_s.min(self.limits.max_session_expiry_interval_s);
         let will = self.hold_will(connect);
         self.set_subject(key, subject);
+        let open = self.open_connection(connection, connect);
         let session = self.session(key);
         session.expiry_interval_s = granted_s;
         session.will = will;
-        self.session(key).connection = Some(self.open_connection(connection, connect));
+        session.connection = Some(open);
         self.directory.by_connection.insert(connection, key);
 
         let details = Some(Box::new(ConnAckDetails {
@@ -155,6 +156,7 @@ impl Broker {
         OpenConnection {
             id,
             version: connect.version,
+            asked_to_last: asked_expiry_interval_s(connect) != 0,
             receive_maximum: receive_maximum.min(self.limits.max_in_flight.get()),
             maximum_packet_size: (maximum_packet_size as usize).min(LONGEST_PACKET),
             watched_keys: IndexSet::with_hasher(self.hash_state.clone()),
@@ -189,8 +191,11 @@ impl Broker {
         if let Some(asked_s) = disconnect.properties.session_expiry_interval_s {
             let granted_s = asked_s.min(self.limits.max_session_expiry_interval_s);
             let session = self.session(key);
-            if session.expiry_interval_s == 0 && granted_s != 0 {
-                // A session that was to end with its connection cannot be extended [MQTT-3.14.2.2.2].
+            let asked_to_last =
+                session.connection.as_ref().is_some_and(|connection| connection.asked_to_last);
+            if !asked_to_last && asked_s != 0 {
+                // A session that CONNECT wanted to end with its connection can't be extended, whatever this server would
+                // grant [MQTT 5, section 3.14.2.2.2].
                 self.condemn(connection, ReasonCode::ProtocolError);
                 return;
             }
@@ -228,17 +233,8 @@ impl Broker {
             self.unregister(watched, key);
         }
         self.interrupt_retained(key);
-        let Session { queue, queued_bytes, .. } = &mut self.sessions[key.index()];
-        let (messages, dropped) = (&mut self.messages, &mut self.counters.dropped);
-        queue.retain(|queued| {
-            let stays = queued.qos > QoS::AtMostOnce && queued.kind != Kind::Notification;
-            if !stays {
-                *queued_bytes -= messages.len_of(queued.message);
-                messages.release(queued.message);
-                dropped.connection_ended += 1;
-            }
-            stays
-        });
+        let fleeting = self.sessions[key.index()].queue.drop_fleeting(&mut self.messages);
+        self.counters.dropped.connection_ended += fleeting;
         let expiry_interval_s = self.session(key).expiry_interval_s;
         match will {
             Will::Publish => self.schedule_will(key),
@@ -319,7 +315,7 @@ impl Broker {
     /// with it.
     pub(super) fn end_session(&mut self, key: SessionKey) -> usize {
         let receivers = self.publish_will(key);
-        let mut session = self.sessions.remove(key.index());
+        let session = self.sessions.remove(key.index());
         assert!(session.connection.is_none(), "a session ends after its connection");
         self.directory.by_client_id.swap_remove(&*session.client_id);
         self.ledger.session_texts -= session.text_bytes();
@@ -339,7 +335,7 @@ impl Broker {
         for (message, qos) in session.window.messages() {
             self.give_up(message, qos, true);
         }
-        for queued in session.queue.drain(..) {
+        for queued in session.queue.into_entries() {
             self.give_up(queued.message, queued.qos, false);
         }
         work

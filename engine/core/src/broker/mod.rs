@@ -13,8 +13,8 @@
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
 //! - `operations`: how often each command of the store came, and what came of it.
-//! - `messages`, `view`, `window`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `crowd`, `retained`,
-//!   `replay`, `outbox`: the data these work on.
+//! - `messages`, `view`, `window`, `queue`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `crowd`,
+//!   `retained`, `replay`, `outbox`: the data these work on.
 //! - `room`: when their tables give back memory.
 //!
 //! Invariants: a session is in `directory.by_client_id` exactly while it exists, and its connection in
@@ -34,6 +34,7 @@ mod operations;
 mod outbox;
 mod permissions;
 mod publish;
+mod queue;
 mod replay;
 mod retained;
 mod retained_delivery;
@@ -340,6 +341,7 @@ impl StateMachine for Broker {
             }
             Input::Reauthenticated { connection, identity } => self.reauthenticated(*connection, *identity),
             Input::Packet { connection, packet } => self.packet(*connection, packet),
+            Input::Refused { connection, packet_id } => self.refused(*connection, *packet_id),
             Input::Closed { connection, cause: _ } => self.closed(*connection),
             Input::Publish(publish) => self.publish_own(publish),
             Input::Tick => {}
@@ -357,6 +359,11 @@ impl StateMachine for Broker {
 
     fn pressure(&self) -> Pressure {
         self.pressure()
+    }
+
+    fn connection_of(&self, client_id: &str) -> Option<ConnectionId> {
+        let key = self.directory.by_client_id.get(client_id)?;
+        self.sessions[key.index()].connection.as_ref().map(|connection| connection.id)
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

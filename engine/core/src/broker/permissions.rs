@@ -10,8 +10,8 @@ use crate::identity::{AttributeList, Identity};
 use crate::machine::ConnectionId;
 use crate::store::Command;
 
-/// Who a client is to the rules, beside its names. A session keeps it while its client is away: a will that waits is published in the
-/// client's name.
+/// Who a client is to the rules, beside its names. A session keeps it while its client is away: a will that waits is published
+/// in the client's name.
 #[derive(Debug, Hash)]
 pub(super) struct Subject {
     attributes: AttributeList,

@@ -1,6 +1,6 @@
 //! PUBLISH: what is taken, and its answer.
 
-use mayfly_wire::{ProtocolVersion, Publish, QoS, ReasonCode};
+use mayfly_wire::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
 
 use super::Broker;
 use super::accounting::Pressure;
@@ -44,6 +44,14 @@ impl Broker {
             }
             reason => self.answer_publish(key, connection, publish, reason),
         }
+    }
+
+    /// A connection refused a PUBLISH by itself: its Packet Identifier is free again, whatever it stood for before.
+    pub(super) fn refused(&mut self, connection: ConnectionId, packet_id: PacketId) {
+        let Some(&key) = self.directory.by_connection.get(&connection) else { return };
+        self.identifier_used(key, Some(packet_id), None);
+        let was_known = self.session(key).unreleased.release(packet_id);
+        self.ledger.unreleased -= usize::from(was_known);
     }
 
     /// Publishes a message of the server itself. At the bound of memory it goes to who takes it at once, and waits for nobody.
@@ -100,6 +108,7 @@ impl Broker {
                 self.outbox.push(connection, Item::PubRec { packet_id, reason: ReasonCode::Success });
             }
             (QoS::ExactlyOnce, false) if is_full => {
+                self.identifier_used(key, Some(packet_id), None);
                 self.refuse_publish(key, connection, publish, ReasonCode::QuotaExceeded);
             }
             // Another message under an identifier that is in use [MQTT-2.2.1-3].

@@ -1,6 +1,5 @@
 //! Sessions: what the broker keeps for a client, connected or not [MQTT-4.1.0-1].
 
-use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -10,12 +9,13 @@ use mayfly_wire::{PacketId, ProtocolVersion, QoS};
 
 use super::messages::{MessageId, Messages};
 use super::permissions::Subject;
+use super::queue::Queue;
 use super::replay::RequestId;
 use super::retained_delivery::Awaited;
 use super::unreleased::Unreleased;
 use super::window::Window;
 use crate::machine::ConnectionId;
-use crate::time::{Monotonic, WallClock};
+use crate::time::Monotonic;
 
 /// Names a session of this broker. Given again after the session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,11 +56,7 @@ pub(super) struct Session {
     /// Retained messages that its latest subscriptions have still to bring.
     pub(super) awaited: Option<Box<Awaited>>,
     pub(super) window: Window,
-    pub(super) queue: VecDeque<Queued>,
-    /// The bytes of the messages in `queue`.
-    pub(super) queued_bytes: usize,
-    /// When what had expired was last taken out of `queue`.
-    pub(super) swept_at: WallClock,
+    pub(super) queue: Queue,
     /// QoS 2 messages from the client that it may send again.
     pub(super) unreleased: Unreleased,
     /// Executed requests to the store whose PUBACK the client may lack, by their packet identifier.
@@ -76,6 +72,8 @@ pub(super) struct Session {
 pub(super) struct OpenConnection {
     pub(super) id: ConnectionId,
     pub(super) version: ProtocolVersion,
+    /// Whether CONNECT asked for a session that outlives the connection, whatever was granted.
+    pub(super) asked_to_last: bool,
     /// The client's Receive Maximum.
     pub(super) receive_maximum: u16,
     /// The client's Maximum Packet Size in bytes; what is larger is not sent [MQTT-3.1.2-24].
@@ -88,14 +86,6 @@ pub(super) struct OpenConnection {
     pub(super) in_flight_bytes: usize,
     /// At this many `in_flight_bytes` the next message waits.
     pub(super) max_in_flight_bytes: usize,
-}
-
-/// A message that waits for room in the window.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Queued {
-    pub(super) message: MessageId,
-    pub(super) qos: QoS,
-    pub(super) kind: Kind,
 }
 
 /// Why a message goes to a session.
@@ -134,9 +124,7 @@ impl Session {
             wildcard_levels: 0,
             awaited: None,
             window: Window::default(),
-            queue: VecDeque::new(),
-            queued_bytes: 0,
-            swept_at: WallClock::default(),
+            queue: Queue::default(),
             unreleased: Unreleased::default(),
             unsettled_requests: IndexMap::with_hasher(hash_state),
             will: None,
@@ -189,11 +177,7 @@ impl Session {
             awaited.hash_state(messages, state);
         }
         self.window.hash_state(messages, state);
-        (self.queue.len(), self.swept_at).hash(state);
-        for queued in &self.queue {
-            (queued.qos, queued.kind).hash(state);
-            messages.hash_content(queued.message, state);
-        }
+        self.queue.hash_state(messages, state);
         self.unreleased.hash(state);
         self.unsettled_requests.as_slice().hash(state);
         if let Some(will) = &self.will {
@@ -206,7 +190,8 @@ impl Session {
 
 impl Hash for OpenConnection {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.id, self.version, self.receive_maximum, self.maximum_packet_size).hash(state);
+        (self.id, self.version, self.asked_to_last, self.receive_maximum, self.maximum_packet_size)
+            .hash(state);
         self.watched_keys.len().hash(state);
         self.watched_keys.iter().for_each(|key| key.hash(state));
         (self.to_resend, self.in_flight_bytes, self.max_in_flight_bytes).hash(state);

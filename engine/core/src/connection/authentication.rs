@@ -5,7 +5,9 @@
 //! what came, nothing more is read from a client that is not let in yet; one that authenticates itself again goes on
 //! meanwhile. A connection that need not authenticate has nothing of this.
 //!
-//! Whoever authenticates again stays who it was: another user name is refused, and what was granted at first holds.
+//! Whoever authenticates again may be told apart from before by everything but its user name: new attributes and the
+//! listener's present policy apply from then on. Another user name is refused (0x87). The standard leaves that open; but the
+//! session, its subscriptions and what waits in it were that user's, and nobody else gets at them without a CONNECT.
 
 use std::fmt;
 
@@ -40,6 +42,16 @@ pub enum Evidence<'a> {
         /// The Authentication Data.
         data: Option<&'a [u8]>,
     },
+}
+
+impl<'a> Evidence<'a> {
+    /// The client identifier, which only the beginning says.
+    pub fn client_id(&self) -> Option<&'a str> {
+        match *self {
+            Self::Begin { client_id, .. } => Some(client_id),
+            Self::Continue { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for Evidence<'_> {
@@ -186,8 +198,8 @@ impl Connection {
 
     /// The client is who it claims to be. `data` is the server's last Authentication Data.
     ///
-    /// Gives what the broker has to hear: the CONNECT; nothing after a re-authentication; the end of the connection, if
-    /// that was one as somebody else.
+    /// Gives what the broker has to hear: the CONNECT; the identity after a re-authentication; the end of the connection,
+    /// if that was one as somebody else.
     pub fn accept<'a>(
         &'a mut self,
         now: Monotonic,
@@ -202,7 +214,7 @@ impl Connection {
         if self.phase == Phase::Open {
             if authentication.user_name.as_deref() == identity.user_name {
                 self.send_auth(now, ReasonCode::Success, data);
-                return None;
+                return Some(Event::Reauthenticated(identity));
             }
             let why = "re-authentication as another user";
             self.tell_and_close(now, ReasonCode::NotAuthorized, Some(&why));

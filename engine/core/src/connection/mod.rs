@@ -181,7 +181,7 @@ impl Connection {
         self.shut_down_for(now, reason, None);
     }
 
-    /// The same, with a Server Reference: where the client should go [MQTT 5, section 3.14.2.2.5].
+    /// The same, with a Server Reference: where the client should go [MQTT 5, sections 3.2.2.3.16 and 3.14.2.2.5].
     pub fn shut_down_for(&mut self, now: Monotonic, reason: ReasonCode, server_reference: Option<&str>) {
         self.end(now, reason, DisconnectProperties { server_reference, ..DisconnectProperties::default() });
     }

@@ -5,8 +5,8 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use mayfly_wire::{
-    AckProperties, Connect, DecodeError, Frame, Packet, ProtocolVersion, PubAck, PubRec, Publish, QoS,
-    ReasonCode, split_frame,
+    AckProperties, Connect, DecodeError, Frame, Packet, PacketId, ProtocolVersion, PubAck, PubRec, Publish,
+    QoS, ReasonCode, split_frame,
 };
 
 use super::aliases::TooManyBytes;
@@ -16,7 +16,7 @@ use super::refusal::{CONNECT_HEADER, LONGEST_LEVEL_END, answerable};
 use super::screening::{self, Fault};
 use super::{Asked, Connection, Phase};
 use crate::identity::Identity;
-use crate::machine::CloseCause;
+use crate::machine::{CloseCause, ConnectionId, Input};
 use crate::time::Monotonic;
 
 /// What [`Connection::receive`] found.
@@ -40,10 +40,35 @@ pub enum Event<'a> {
     },
     /// The owner has to say who the client is. Nobody else hears of it before.
     Authenticate(Evidence<'a>),
+    /// The client authenticated itself again, as the same user.
+    Reauthenticated(Identity<'a>),
     /// A valid packet. Topic aliases are resolved.
     Packet(Packet<'a>),
+    /// A PUBLISH with this packet identifier was refused, and answered.
+    Refused(PacketId),
     /// The client sent what it may not. The connection is closing.
     Closed(CloseCause),
+}
+
+impl<'a> Event<'a> {
+    /// What the broker has to hear of it; the evidence, where its owner has to say first who the client is. `entropy` draws
+    /// the random bits of an [`Input::Opened`].
+    pub fn into_input(
+        self,
+        connection: ConnectionId,
+        entropy: impl FnOnce() -> u128,
+    ) -> Result<Input<'a>, Evidence<'a>> {
+        Ok(match self {
+            Self::Open { identity, connect } => {
+                Input::Opened { connection, identity, entropy: entropy(), connect }
+            }
+            Self::Authenticate(evidence) => return Err(evidence),
+            Self::Reauthenticated(identity) => Input::Reauthenticated { connection, identity },
+            Self::Packet(packet) => Input::Packet { connection, packet },
+            Self::Refused(packet_id) => Input::Refused { connection, packet_id },
+            Self::Closed(cause) => Input::Closed { connection, cause },
+        })
+    }
 }
 
 impl Connection {
@@ -208,7 +233,7 @@ impl Connection {
             QoS::AtLeastOnce | QoS::AtMostOnce => Packet::PubAck(PubAck { packet_id, reason, properties }),
         };
         self.send_packet(now, &ack);
-        Received { consumed, event: None }
+        Received { consumed, event: Some(Event::Refused(packet_id)) }
     }
 
     /// The longest packet that is taken at present, in bytes.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use mayfly_wire::{Packet, QoS, ReasonCode};
 
 use super::authenticating::{METHOD, auth, with_method, world};
-use crate::harness::packets::qos_0;
+use crate::harness::packets::{lasting, qos_0};
+use crate::harness::rules::{everyone, having};
 use crate::harness::{Client, World};
 
 /// A client that was let in as alice, with a method.
@@ -120,4 +121,86 @@ fn it_has_its_time() {
         world.advance(Duration::from_millis(1));
         world.assert_disconnected(client, reason);
     }
+}
+
+/// A world with rules, and a client of it that was let in as who comes.
+fn ruled(world: &mut World) -> Client {
+    world.authenticates = true;
+    let mut connect = with_method("a");
+    lasting(&mut connect);
+    let client = world.open(connect);
+    world.accept_who_comes(client);
+    assert_eq!(world.conn_ack(client).reason, ReasonCode::Success);
+    world.evidence(client);
+    client
+}
+
+fn again_as_who_comes(world: &mut World, client: Client) {
+    begin(world, client);
+    world.accept_who_comes(client);
+    match world.next(client) {
+        Packet::Auth(auth) => assert_eq!(auth.reason, ReasonCode::Success),
+        other => panic!("expected AUTH, got {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_known_of_the_client_now_decides_what_it_may_do() {
+    let upstairs = || having("floor", "3").subscribe(&["#"]).publish(&["up/#"]);
+    let mut world = World::ruled([everyone().connect().subscribe(&["open"]).publish(&["open"]), upstairs()]);
+    world.come_as(Some("alice"), &[("floor", "3")]);
+    let client = ruled(&mut world);
+    world.subscribe(client, "open", QoS::AtMostOnce);
+    world.subscribe(client, "up/#", QoS::AtMostOnce);
+    world.publish(client, qos_0("up/1", "1"));
+    assert_eq!(world.payloads(client), ["1"]);
+
+    world.come_as(Some("alice"), &[("floor", "4")]);
+    again_as_who_comes(&mut world, client);
+    assert_eq!(world.broker.statistics().revoked_subscriptions, 1);
+    world.publish(client, qos_0("up/1", "2"));
+    assert_eq!(world.broker.statistics().denied_publications, 1);
+    world.publish(client, qos_0("open", "3"));
+    assert_eq!(world.payloads(client), ["3"], "the connection and the other subscription go on");
+    let refused = ReasonCode::NotAuthorized as u8;
+    assert_eq!(world.ask_subscribe(client, "up/#", QoS::AtMostOnce), refused);
+
+    world.come_as(Some("alice"), &[("floor", "3")]);
+    again_as_who_comes(&mut world, client);
+    world.publish(client, qos_0("up/1", "4"));
+    assert!(world.received(client).is_empty(), "a subscription does not come back by itself");
+    world.subscribe(client, "up/#", QoS::AtMostOnce);
+    world.publish(client, qos_0("up/1", "5"));
+    assert_eq!(world.payloads(client), ["5"]);
+}
+
+#[test]
+fn who_may_no_longer_connect_is_disconnected_and_keeps_the_session() {
+    let mut world = World::ruled([having("floor", "3").connect()]);
+    world.come_as(Some("alice"), &[("floor", "3")]);
+    let client = ruled(&mut world);
+    world.come_as(Some("alice"), &[]);
+    again_as_who_comes(&mut world, client);
+    world.assert_disconnected(client, ReasonCode::NotAuthorized);
+    assert_eq!(world.broker.statistics().sessions, 1);
+    world.come_as(Some("alice"), &[("floor", "3")]);
+    world.authenticates = false;
+    assert!(world.resume("a").1.session_present);
+}
+
+#[test]
+fn a_listener_that_has_got_a_policy_meanwhile_is_heeded() {
+    let mut world = World::ruled([everyone().connect()]);
+    world.authenticates = true;
+    let client = world.open(with_method("a"));
+    world.accept_as(client, Some("alice"), None);
+    assert_eq!(world.conn_ack(client).reason, ReasonCode::Success);
+    world.evidence(client);
+    world.subscribe(client, "t", QoS::AtMostOnce);
+    world.publish(client, qos_0("t", "1"));
+    assert_eq!(world.payloads(client), ["1"], "under no policy everything is allowed");
+    world.come_as(Some("alice"), &[]);
+    again_as_who_comes(&mut world, client);
+    let statistics = world.broker.statistics();
+    assert_eq!((statistics.revoked_subscriptions, statistics.connections), (1, 1));
 }

@@ -1,5 +1,7 @@
 //! Named bounds of what a client sends, each with its answer: topic levels, payload format, client identifiers.
 
+use std::time::Duration;
+
 use mayfly_core::{ConnectionConfig, Limits};
 use mayfly_wire::{
     Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, Will, WillProperties,
@@ -7,6 +9,7 @@ use mayfly_wire::{
 
 use crate::harness::World;
 use crate::harness::packets::{self, id, qos_0};
+use crate::harness::store::Request;
 
 fn strict() -> World {
     let config = ConnectionConfig {
@@ -137,4 +140,49 @@ fn mqtt_3_1_1_has_no_word_for_a_refused_message() {
         world.send(client, Packet::Publish(Publish { qos, packet_id, ..qos_0("a/b/c/d", "x") }));
         assert!(world.received(client).is_empty() && world.is_closed(client));
     }
+}
+
+/// The broker has to hear of it: what the packet identifier stood for is over.
+#[test]
+fn a_refused_message_frees_its_packet_identifier() {
+    let no_qos_2 = Limits { max_unreleased_messages: 0, ..Limits::default() };
+    for (limits, qos, payload, answer) in [
+        (
+            Limits::default(),
+            QoS::AtLeastOnce,
+            &b"\xff"[..],
+            packets::pub_ack(id(900), ReasonCode::PayloadFormatInvalid),
+        ),
+        (no_qos_2, QoS::ExactlyOnce, b"x", packets::pub_rec(id(900), ReasonCode::QuotaExceeded)),
+    ] {
+        let config = ConnectionConfig { checks_payload_format: true, ..ConnectionConfig::default() };
+        let mut world = World::with(config, limits);
+        let client = world.store_client("a");
+        let set = Request::new(&[b"SET", b"k", b"v", b"NX"]).timestamp("1:0:c");
+        let set = Request { packet_id: Some(900), ..set };
+        assert_eq!(world.ask(client, &set).payload, "+OK\r\n");
+        world.send(client, Packet::Publish(Publish { qos, packet_id: Some(id(900)), ..text(payload) }));
+        assert_eq!(world.only(client), answer);
+        world.advance(Duration::from_secs(11));
+        // The client has the request's PUBACK, so this is no replay once the request's time is over.
+        assert_eq!(world.ask(client, &set).payload, ":-1\r\n");
+        assert_eq!(world.broker.statistics().requests_replayed, 0);
+    }
+}
+
+/// A listener may have become strict between two connections of a client.
+#[test]
+fn a_refused_message_is_not_taken_for_one_that_was_taken() {
+    let mut world = strict();
+    let (client, witness) = (world.connect("a"), world.connect("w"));
+    world.subscribe(witness, "#", QoS::AtMostOnce);
+    let message =
+        |payload| Packet::Publish(Publish { qos: QoS::ExactlyOnce, packet_id: Some(id(9)), ..text(payload) });
+    world.send(client, message(b"1"));
+    assert_eq!(world.only(client), packets::pub_rec(id(9), ReasonCode::Success));
+    world.send(client, message(b"\xff"));
+    assert_eq!(world.only(client), packets::pub_rec(id(9), ReasonCode::PayloadFormatInvalid));
+    world.send(client, message(b"2"));
+    assert_eq!(world.only(client), packets::pub_rec(id(9), ReasonCode::Success));
+    assert_eq!(world.payloads(witness), ["1", "2"]);
 }

@@ -3,7 +3,7 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
-use mayfly_core::Input;
+use mayfly_core::{ConnectionConfig, Input, Limits};
 use mayfly_wire::{Packet, ProtocolVersion, Publish, QoS, ReasonCode};
 
 use crate::harness::World;
@@ -251,6 +251,27 @@ fn disconnect_cannot_extend_a_session_that_was_to_end() {
     let client = world.connect("a");
     world.send(client, disconnect_with_expiry(0));
     assert!(world.received(client).is_empty(), "zero extends nothing");
+}
+
+/// CONNECT's own interval decides, not what was granted of it.
+#[test]
+fn disconnect_extends_a_session_that_the_cap_alone_made_short() {
+    let capped = Limits { max_session_expiry_interval_s: 0, ..Limits::default() };
+    let mut world = World::with(ConnectionConfig::default(), capped);
+    let (client, _) = world.resume("a");
+    world.handle(&Input::Limits(Limits::default()));
+    world.send(client, disconnect_with_expiry(10));
+    assert!(world.received(client).is_empty());
+    assert_eq!(world.broker.statistics().sessions, 1);
+    world.handle(&Input::Limits(capped));
+    let (client, _) = world.resume("b");
+    world.send(client, disconnect_with_expiry(10));
+    assert!(world.received(client).is_empty(), "what is not granted is no error");
+    let client = world.connect("c");
+    world.send(client, disconnect_with_expiry(10));
+    world.assert_disconnected(client, ReasonCode::ProtocolError);
+    world.advance(s(10));
+    assert_eq!(world.broker.statistics().sessions, 0);
 }
 
 #[test]

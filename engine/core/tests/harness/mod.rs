@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use mayfly_core::{
-    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Evidence, Input,
-    Limits, Monotonic, Now, StateMachine, WallClock,
+    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Evidence, Identity,
+    Input, Limits, Monotonic, Now, StateMachine, WallClock,
 };
 use mayfly_wire::{
     ConnAck, Connect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, SubAck, split_frame,
@@ -231,21 +231,18 @@ impl World {
             }
             done += received.consumed;
             let connection = connection_id(client.0);
-            match received.event {
-                None => {}
-                Some(Event::Open { identity, connect }) => {
+            let event = received.event.map(|event| match event {
+                Event::Open { identity, connect } => {
                     peer.version = connect.version;
                     let identity = self.who.as_ref().map_or(identity, rules::Who::identity);
-                    let entropy = u128::from(connection.sequence);
-                    self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
+                    Event::Open { identity, connect }
                 }
-                Some(Event::Authenticate(evidence)) => peer.evidence.push_back(shown(&evidence)),
-                Some(Event::Packet(packet)) => {
-                    self.broker.handle(self.now, &Input::Packet { connection, packet });
-                }
-                Some(Event::Closed(cause)) => {
-                    self.broker.handle(self.now, &Input::Closed { connection, cause });
-                }
+                event => event,
+            });
+            match event.map(|event| event.into_input(connection, || u128::from(connection.sequence))) {
+                None => {}
+                Some(Ok(input)) => self.broker.handle(self.now, &input),
+                Some(Err(evidence)) => peer.evidence.push_back(shown(&evidence)),
             }
             self.settle();
         }
@@ -260,18 +257,22 @@ impl World {
 
     /// Lets a client in as a user.
     pub(crate) fn accept_as(&mut self, client: Client, user_name: Option<&str>, data: Option<&[u8]>) {
-        let identity = mayfly_core::Identity { user_name, ..mayfly_core::Identity::default() };
+        self.accept_with(client, Identity { user_name, ..Identity::default() }, data);
+    }
+
+    /// Lets a client in as whoever [comes now](Self::come_as).
+    pub(crate) fn accept_who_comes(&mut self, client: Client) {
+        let who = self.who.take().expect("a world with rules");
+        self.accept_with(client, who.identity(), None);
+        self.who = Some(who);
+    }
+
+    fn accept_with(&mut self, client: Client, identity: Identity<'_>, data: Option<&[u8]>) {
         let connection = connection_id(client.0);
         let accepted = self.peers[client.0].connection.accept(self.now.monotonic, identity, data);
-        match accepted {
-            Some(Event::Open { identity, connect }) => {
-                let entropy = u128::from(connection.sequence);
-                self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
-            }
-            Some(Event::Closed(cause)) => {
-                self.broker.handle(self.now, &Input::Closed { connection, cause });
-            }
-            _ => {}
+        if let Some(event) = accepted {
+            let input = event.into_input(connection, || u128::from(connection.sequence));
+            self.broker.handle(self.now, &input.expect("it was accepted"));
         }
         self.read_on(client);
     }
@@ -290,9 +291,9 @@ impl World {
         self.read_on(client);
     }
 
-    /// The owner of a connection ends it.
-    pub(crate) fn shut_down(&mut self, client: Client, reason: ReasonCode, server_reference: Option<&str>) {
-        self.peers[client.0].connection.shut_down_for(self.now.monotonic, reason, server_reference);
+    /// The owner of a connection ends it, and may name another server.
+    pub(crate) fn shut_down(&mut self, client: Client, reason: ReasonCode, reference: Option<&str>) {
+        self.peers[client.0].connection.shut_down_for(self.now.monotonic, reason, reference);
         self.settle();
     }
 

@@ -33,6 +33,12 @@ pub(crate) fn user(name: &str) -> Draft {
     about(Principals { user_names: vec![name.to_owned()], ..Principals::default() })
 }
 
+/// A rule that is about clients with an attribute.
+pub(crate) fn having(name: &str, value: &str) -> Draft {
+    let attributes = vec![vec![(name.to_owned(), value.to_owned())]];
+    about(Principals { attributes, ..Principals::default() })
+}
+
 fn about(principals: Principals) -> Draft {
     Draft(Rule { principals, broker_resources: Vec::new(), state_store_resources: Vec::new() })
 }

@@ -80,6 +80,14 @@ enum Action {
         reason: ReasonCode,
         expiry_s: Option<u32>,
     },
+    Reauthenticate {
+        user_name: Option<&'static str>,
+        policy: Option<&'static str>,
+    },
+    /// A PUBLISH that its connection refused.
+    Refused {
+        packet_id: u16,
+    },
     Drop,
     Tick,
     Limits {
@@ -194,6 +202,9 @@ fn actions() -> impl Strategy<Value = Action> {
         10 => request,
         8 => acknowledgements(),
         1 => disconnect,
+        1 => (select(vec![None, Some("user")]), select(vec![None, Some("plant")]))
+            .prop_map(|(user_name, policy)| Action::Reauthenticate { user_name, policy }),
+        1 => (1_u16..9).prop_map(|packet_id| Action::Refused { packet_id }),
         2 => Just(Action::Drop),
         2 => Just(Action::Tick),
         1 => limits,
@@ -431,6 +442,13 @@ impl Writer {
                     ..DisconnectProperties::default()
                 };
                 self.packet(connection, Packet::Disconnect(Disconnect { reason, properties }));
+            }
+            Action::Reauthenticate { user_name, policy } => {
+                let identity = Identity { user_name, policy, ..Identity::default() };
+                self.append(&Input::Reauthenticated { connection, identity });
+            }
+            Action::Refused { packet_id } => {
+                self.append(&Input::Refused { connection, packet_id: id(packet_id) });
             }
             Action::Connect { .. }
             | Action::Drop

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use mayfly_core::{
-    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Event, Input, Limits,
-    Monotonic, Now, StateMachine, WallClock,
+    Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Input, Limits, Monotonic,
+    Now, StateMachine, WallClock,
 };
 use mayfly_wire::split_frame;
 
@@ -97,20 +97,11 @@ impl Engine {
             let received = peer.connection.receive(self.now.monotonic, &bytes[done..]);
             done += received.consumed;
             let connection = connection_id(number);
-            match received.event {
+            match received.event.map(|event| event.into_input(connection, || number as u128)) {
                 None if received.consumed == 0 => break,
                 None => {}
-                Some(Event::Open { identity, connect }) => {
-                    let entropy = number as u128;
-                    self.broker.handle(self.now, &Input::Opened { connection, identity, entropy, connect });
-                }
-                Some(Event::Authenticate(_)) => unreachable!("no connection here has to authenticate"),
-                Some(Event::Packet(packet)) => {
-                    self.broker.handle(self.now, &Input::Packet { connection, packet });
-                }
-                Some(Event::Closed(cause)) => {
-                    self.broker.handle(self.now, &Input::Closed { connection, cause });
-                }
+                Some(Ok(input)) => self.broker.handle(self.now, &input),
+                Some(Err(_)) => unreachable!("no connection here has to authenticate"),
             }
             self.settle();
         }

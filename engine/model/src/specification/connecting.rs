@@ -68,6 +68,7 @@ impl Model {
         let connection = Connection {
             version: connect.version,
             client_id,
+            asked_expiry_s,
             stage: Stage::Open,
             replies: VecDeque::from([reply]),
             receive_maximum: usize::from(receive_maximum),
@@ -138,14 +139,13 @@ impl Model {
         session_expiry_interval_s: Option<u32>,
     ) {
         let max_s = self.choices.max_session_expiry_interval_s;
-        let session = self.session_of(number);
         if let Some(asked_s) = session_expiry_interval_s {
-            // [3.14.2.2.2] A session that was to end with its connection cannot be kept: a Protocol Error.
-            if session.expiry_interval_s == 0 && asked_s.min(max_s) != 0 {
+            // [3.14.2.2.2] A session that CONNECT wanted to end with its connection cannot be kept: a Protocol Error.
+            if self.connection(number).asked_expiry_s == 0 && asked_s != 0 {
                 self.close(number, &[0x82], "3.14.2.2.2", LastWill::Publish);
                 return;
             }
-            session.expiry_interval_s = asked_s.min(max_s);
+            self.session_of(number).expiry_interval_s = asked_s.min(max_s);
         }
         // [MQTT-3.14.4-3] Only a normal disconnection removes the will.
         let last_will = if reason == 0 { LastWill::Discard } else { LastWill::Publish };

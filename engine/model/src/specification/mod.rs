@@ -78,6 +78,8 @@ struct Connection {
     version: Version,
     client_id: String,
     stage: Stage,
+    /// The Session Expiry Interval of CONNECT in seconds, as the client asked for it.
+    asked_expiry_s: u32,
     /// Packets that the server has to send, in this order.
     replies: VecDeque<Reply>,
     /// The client's Receive Maximum, as far as the server makes use of it.

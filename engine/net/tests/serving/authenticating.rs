@@ -125,6 +125,16 @@ pub(crate) async fn knock(server: &Server, connect: Connect<'_>) -> Client<Duple
     client
 }
 
+/// An AUTH with this data.
+fn said(reason: ReasonCode, data: &[u8]) -> Auth<'_> {
+    let properties = AuthProperties {
+        authentication_method: Some("question"),
+        authentication_data: Some(data),
+        ..AuthProperties::default()
+    };
+    Auth { reason, properties }
+}
+
 pub(crate) async fn answer(client: &mut Client<DuplexStream>) -> ReasonCode {
     match client.receive().await {
         Some(Packet::ConnAck(ack)) => ack.reason,
@@ -222,7 +232,7 @@ async fn a_broken_job_lets_nobody_in_and_harms_nobody() {
 
 #[tokio::test]
 async fn an_exchange_runs_through_the_shell() {
-    for (workers, said, expected) in [
+    for (workers, answered, expected) in [
         (pool(1, 10), &b"me"[..], ReasonCode::Success),
         (Workers::Inline, b"me", ReasonCode::Success),
         (pool(1, 10), b"you", ReasonCode::NotAuthorized),
@@ -232,17 +242,9 @@ async fn an_exchange_runs_through_the_shell() {
             let mut connect = connect("a");
             connect.properties.authentication_method = Some("question");
             let mut client = knock(&server, connect).await;
-            let properties = |data| AuthProperties {
-                authentication_method: Some("question"),
-                authentication_data: Some(data),
-                ..AuthProperties::default()
-            };
             let reason = ReasonCode::ContinueAuthentication;
-            assert_eq!(
-                client.receive().await,
-                Some(Packet::Auth(Auth { reason, properties: properties(b"who?") }))
-            );
-            client.send(Packet::Auth(Auth { reason, properties: properties(said) })).await;
+            assert_eq!(client.receive().await, Some(Packet::Auth(said(reason, b"who?"))));
+            client.send(Packet::Auth(said(reason, answered))).await;
             match client.receive().await {
                 Some(Packet::ConnAck(ack)) => {
                     assert_eq!(ack.reason, expected);
@@ -270,6 +272,36 @@ async fn who_sent_what_it_may_not_behind_its_connect_is_closed_once_it_is_known(
         door.open();
         assert_eq!(answer(&mut client).await, ReasonCode::Success);
         assert_eq!(client.receive().await, None);
+    })
+    .await;
+}
+
+/// Who is there already is asked who it is, and then takes its own place; nobody else is even asked.
+#[tokio::test]
+async fn a_full_listener_authenticates_whoever_takes_a_connection_over() {
+    local_within(LIMIT, async {
+        let (server, door) = server(pool(1, 10), LIMIT);
+        door.open();
+        let settings = ListenerSettings { max_connections: Some(1), ..(*server.endpoint.settings()).clone() };
+        server.endpoint.replace(settings);
+        let mut first = knock(&server, user("a", "slow")).await;
+        assert_eq!(answer(&mut first).await, ReasonCode::Success);
+        let mut stranger = knock(&server, user("b", "slow")).await;
+        assert_eq!(answer(&mut stranger).await, ReasonCode::QuotaExceeded);
+        assert_eq!(door.jobs.load(Ordering::SeqCst), 1);
+        let mut liar = knock(&server, user("a", "nobody")).await;
+        assert_eq!(answer(&mut liar).await, ReasonCode::BadUserNameOrPassword);
+        let mut second = knock(&server, user("a", "slow")).await;
+        assert_eq!(answer(&mut second).await, ReasonCode::Success);
+        first.assert_disconnected(ReasonCode::SessionTakenOver).await;
+        let mut asked = connect("a");
+        asked.properties.authentication_method = Some("question");
+        let mut third = knock(&server, asked).await;
+        assert!(matches!(third.receive().await, Some(Packet::Auth(_))));
+        third.send(Packet::Auth(said(ReasonCode::ContinueAuthentication, b"me"))).await;
+        assert_eq!(answer(&mut third).await, ReasonCode::Success);
+        second.assert_disconnected(ReasonCode::SessionTakenOver).await;
+        assert_eq!(server.endpoint.open_connections(), 1);
     })
     .await;
 }
@@ -313,6 +345,34 @@ async fn nobody_waits_behind_clients_that_have_gone() {
         }
         assert_eq!(door.jobs.load(Ordering::SeqCst), 2, "those that went cost nobody a job");
         assert_eq!(server.node.inspect(Broker::statistics).sessions, 2);
+    })
+    .await;
+}
+
+/// The listener got a policy since CONNECT, under which nobody may subscribe.
+#[tokio::test]
+async fn who_authenticates_again_stands_under_what_is_known_then() {
+    local_within(LIMIT, async {
+        let (server, _) = server(pool(1, 10), LIMIT);
+        let mut connect = connect("a");
+        connect.properties.authentication_method = Some("question");
+        let mut client = knock(&server, connect).await;
+        assert!(matches!(client.receive().await, Some(Packet::Auth(_))));
+        client.send(Packet::Auth(said(ReasonCode::ContinueAuthentication, b"me"))).await;
+        assert_eq!(answer(&mut client).await, ReasonCode::Success);
+        let settings = (*server.endpoint.settings()).clone();
+        server.endpoint.replace(ListenerSettings { policy: Some("without rules".into()), ..settings });
+        client.send(Packet::PingReq).await;
+        assert_eq!(client.receive().await, Some(Packet::PingResp), "not before");
+        client.send(Packet::Auth(said(ReasonCode::ReAuthenticate, b"again"))).await;
+        assert!(matches!(client.receive().await, Some(Packet::Auth(_))));
+        client.send(Packet::Auth(said(ReasonCode::ContinueAuthentication, b"me"))).await;
+        match client.receive().await {
+            Some(Packet::Auth(auth)) => assert_eq!(auth.reason, ReasonCode::Success),
+            other => panic!("expected AUTH, got {other:?}"),
+        }
+        client.assert_disconnected(ReasonCode::NotAuthorized).await;
+        assert_eq!(server.node.authentications().accepted, 2);
     })
     .await;
 }

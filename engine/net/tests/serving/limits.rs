@@ -83,6 +83,63 @@ async fn a_full_node_refuses_whatever_listener_it_is() {
     .await;
 }
 
+/// At a full server a client takes its own connection over, which the server may not know to be lost.
+#[tokio::test(start_paused = true)]
+async fn a_full_server_lets_a_client_take_its_own_place() {
+    for is_node in [false, true] {
+        local(async {
+            let maximum = (!is_node).then_some(2);
+            let server = server(ListenerSettings { max_connections: maximum, ..ListenerSettings::default() });
+            if is_node {
+                server.node.set_max_connections(2);
+            }
+            let (mut first, mut other) = (server.connect("a").await, server.connect("b").await);
+            for _ in 0..5 {
+                let mut second = server.connect("a").await;
+                first.assert_disconnected(ReasonCode::SessionTakenOver).await;
+                assert_eq!(server.endpoint.open_connections(), 2);
+                assert_served(&mut second).await;
+                first = second;
+            }
+            let refused = if is_node { ReasonCode::ServerBusy } else { ReasonCode::QuotaExceeded };
+            assert_eq!(
+                refusal(&server, ProtocolVersion::V5).await,
+                refused,
+                "nobody else has gained a place"
+            );
+            assert_served(&mut other).await;
+            drop(first);
+            sleep(Duration::from_millis(10)).await;
+            assert_eq!(server.endpoint.open_connections(), 1);
+            server.connect("c").await;
+            let admissions = server.endpoint.admissions();
+            assert_eq!(admissions.refused_listener_full + admissions.refused_node_full, 1);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_takeover_that_the_rules_forbid_leaves_the_place_where_it_was() {
+    local(async {
+        let settings = ListenerSettings { max_connections: Some(1), ..ListenerSettings::default() };
+        let server = server(settings.clone());
+        let mut first = server.connect("one too many").await;
+        let policy = Some("a policy without rules".into());
+        server.endpoint.replace(ListenerSettings { policy, ..settings.clone() });
+        for _ in 0..2 {
+            assert_eq!(refusal(&server, ProtocolVersion::V5).await, ReasonCode::NotAuthorized);
+            assert_served(&mut first).await;
+            assert_eq!(server.endpoint.open_connections(), 1);
+        }
+        server.endpoint.replace(settings);
+        drop(first);
+        sleep(Duration::from_millis(10)).await;
+        assert_eq!(server.endpoint.open_connections(), 0);
+    })
+    .await;
+}
+
 /// Handshakes count too: who only opens connections cannot fill the memory.
 #[tokio::test(start_paused = true)]
 async fn far_beyond_the_maximum_a_connection_is_closed_at_once() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mayfly_core::{ConnectionConfig, Input, Monotonic, Now, Output, Pressure, StateMachine};
+use mayfly_core::{ConnectionConfig, ConnectionId, Input, Monotonic, Now, Output, Pressure, StateMachine};
 use mayfly_net::Drain;
 use mayfly_wire::{Packet, ProtocolVersion, QoS, ReasonCode, TopicName, Will, WillProperties};
 use tokio::time::{Instant, timeout};
@@ -145,6 +145,10 @@ impl StateMachine for Broken {
 
     fn pressure(&self) -> Pressure {
         Pressure::None
+    }
+
+    fn connection_of(&self, _: &str) -> Option<ConnectionId> {
+        None
     }
 
     fn next_deadline(&self) -> Option<Monotonic> {

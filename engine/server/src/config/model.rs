@@ -86,7 +86,8 @@ pub struct Listener {
     /// The MQTT of its connections.
     #[serde(default)]
     pub mqtt: Mqtt,
-    /// The most connections. A further client is told Quota Exceeded (0x97). Absent: no bound of its own.
+    /// The most connections. A further client is told Quota Exceeded (0x97), unless it takes over its own connection. Absent:
+    /// no bound of its own.
     pub max_connections: Option<usize>,
     /// New connections a second, on the average, with as many at once; the next ones wait. Default 0: no bound.
     #[serde(default)]
@@ -218,8 +219,8 @@ pub struct Authorization {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connections {
-    /// Connections of all listeners together. A further client is told Server Busy (0x89). Where the system does not allow as
-    /// many open files, fewer are let in. Reloaded by SIGHUP. Default 10000.
+    /// Connections of all listeners together. A further client is told Server Busy (0x89), unless it takes over its own
+    /// connection. Where the system does not allow as many open files, fewer are let in. Reloaded by SIGHUP. Default 10000.
     pub max_connections: usize,
     /// Passwords that are verified at once, each on a thread of its own. Default: one less than the machine has cores.
     pub max_password_jobs: Option<NonZeroU16>,
