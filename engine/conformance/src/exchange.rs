@@ -62,6 +62,13 @@ pub struct Settings {
     pub may_subscribe: Option<Vec<String>>,
     /// The only topic patterns that anybody may publish to, where they are given.
     pub may_publish: Option<Vec<String>>,
+    /// QoS 2 messages of one client that were taken and not yet released.
+    pub max_unreleased_messages: Option<u32>,
+    /// Messages that wait for one client.
+    pub max_queued_messages: Option<u32>,
+    /// Whether somebody has to say who a client is before it is let in.
+    #[serde(default)]
+    pub authenticates: bool,
     /// Whether a payload that says it is UTF-8 has to be.
     #[serde(default)]
     pub checks_payload_format: bool,

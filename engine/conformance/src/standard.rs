@@ -50,7 +50,7 @@ pub struct Statement {
     /// the test's body.
     #[serde(default)]
     pub tests: Vec<String>,
-    /// Why no test of a server can exercise it, or why the tests do not show all of it.
+    /// Why no test of a server can exercise it, why the tests do not show all of it, or why the broker answers as it does.
     pub why: Option<String>,
 }
 

@@ -143,7 +143,10 @@ impl DecodeError {
             | Self::WillQoS
             | Self::PasswordWithoutUserName
             | Self::ConnAckFlags
-            | Self::SubscriptionOptions => ReasonCode::MalformedPacket,
+            | Self::SubscriptionOptions
+            // 0x90 and 0x8F are for names and filters that are correctly formed and not accepted [table 2-6].
+            | Self::TopicName(_)
+            | Self::TopicFilter(_) => ReasonCode::MalformedPacket,
             Self::DupWithQoS0
             | Self::PacketIdZero
             | Self::PropertyRepeated
@@ -163,8 +166,6 @@ impl DecodeError {
             | Self::NoLocalOnShared => ReasonCode::ProtocolError,
             Self::ProtocolName | Self::ProtocolLevel => ReasonCode::UnsupportedProtocolVersion,
             Self::ClientIdEmpty => ReasonCode::ClientIdentifierNotValid,
-            Self::TopicFilter(_) => ReasonCode::TopicFilterInvalid,
-            Self::TopicName(_) => ReasonCode::TopicNameInvalid,
             Self::TopicAliasZero => ReasonCode::TopicAliasInvalid,
             Self::PacketTooLarge => ReasonCode::PacketTooLarge,
         }

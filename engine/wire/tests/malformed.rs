@@ -402,8 +402,8 @@ fn each_error_has_the_reason_code_that_the_standard_gives_it() {
         (E::ProtocolLevel, ReasonCode::UnsupportedProtocolVersion),
         (E::ProtocolName, ReasonCode::UnsupportedProtocolVersion),
         (E::ClientIdEmpty, ReasonCode::ClientIdentifierNotValid),
-        (E::TopicName(wildcard), ReasonCode::TopicNameInvalid),
-        (E::TopicFilter(wildcard), ReasonCode::TopicFilterInvalid),
+        (E::TopicName(wildcard), ReasonCode::MalformedPacket),
+        (E::TopicFilter(wildcard), ReasonCode::MalformedPacket),
         (E::TopicAliasZero, ReasonCode::TopicAliasInvalid),
         (E::PacketTooLarge, ReasonCode::PacketTooLarge),
     ] {

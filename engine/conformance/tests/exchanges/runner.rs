@@ -58,6 +58,18 @@ impl Stage {
                 let client = self.actor(name)?.client;
                 self.world.set_reads(client, *reads);
             }
+            Deed::Admitted(name) => {
+                let client = self.actor(name)?.client;
+                self.world.accept_as(client, None, None);
+            }
+            Deed::Denied(name, reason) => {
+                let client = self.actor(name)?.client;
+                self.world.deny(client, *reason);
+            }
+            Deed::Dismissed(name, reason, reference) => {
+                let client = self.actor(name)?.client;
+                self.world.shut_down_for(client, *reason, reference.as_deref());
+            }
             Deed::Wait(duration) => self.world.advance(*duration),
         }
         Ok(())
@@ -174,7 +186,10 @@ fn world(settings: &Settings) -> World {
     config.tells_denials = !settings.conceals_denials;
     set(&mut limits.max_session_expiry_interval_s, settings.max_session_expiry_interval_s);
     set(&mut limits.max_subscriptions, settings.max_subscriptions);
+    set(&mut limits.max_unreleased_messages, settings.max_unreleased_messages);
+    set(&mut limits.max_queued_messages, settings.max_queued_messages);
     let mut world = World::with(config, limits);
+    world.authenticates = settings.authenticates;
     let given =
         [settings.may_connect.is_some(), settings.may_subscribe.is_some(), settings.may_publish.is_some()];
     if given.contains(&true) {

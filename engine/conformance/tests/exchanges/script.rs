@@ -10,6 +10,8 @@
 //!   `again`, for going on with such a session; `expecting 2`, for two messages in flight at most; `aliases 1`, for one
 //!   topic alias at most
 //! - `A reads`, `A stops reading`: whether A takes what is written to it
+//! - `A admitted`, `A denied 86`: whoever has to say who A is lets it in as nobody, or refuses it for this reason
+//! - `A dismissed 8B`, `A dismissed 9D to 'other'`: the server ends A's connection for this reason, and names another
 //! - `wait 1500ms`, `wait 2s`: time passes
 //! - `# …`: a comment
 //!
@@ -18,6 +20,8 @@
 //! A client's name is a letter, then perhaps digits: `A` and `A2` are two connections with the client identifier `a`.
 
 use std::time::Duration;
+
+use mayfly_wire::ReasonCode;
 
 use crate::notation::bytes;
 
@@ -37,6 +41,9 @@ pub(crate) enum Deed {
     Lost(String),
     Connects(String, Manner),
     Reads(String, bool),
+    Admitted(String),
+    Denied(String, ReasonCode),
+    Dismissed(String, ReasonCode, Option<String>),
     Wait(Duration),
 }
 
@@ -91,9 +98,20 @@ fn deed(line: &str) -> Result<Deed, String> {
         ("lost", None) => Ok(Deed::Lost(who)),
         ("reads", None) => Ok(Deed::Reads(who, true)),
         ("stops", Some("reading")) => Ok(Deed::Reads(who, false)),
+        ("admitted", None) => Ok(Deed::Admitted(who)),
+        ("denied", Some(reason)) => Ok(Deed::Denied(who, reason_code(reason)?)),
+        ("dismissed", Some(reason)) => {
+            let reference = words().nth(2).map(|reference| reference.trim_matches('\'').to_owned());
+            Ok(Deed::Dismissed(who, reason_code(reason)?, reference))
+        }
         ("connects", _) => Ok(Deed::Connects(who, manner(words())?)),
         _ => Err(format!("`{verb}` is nothing that a client does")),
     }
+}
+
+fn reason_code(digits: &str) -> Result<ReasonCode, String> {
+    let byte = u8::from_str_radix(digits, 16).ok();
+    byte.and_then(ReasonCode::from_u8).ok_or_else(|| format!("`{digits}` is no reason code"))
 }
 
 fn manner<'a>(mut words: impl Iterator<Item = &'a str>) -> Result<Manner, String> {

@@ -15,11 +15,11 @@ fn each_closes_its_own_connection_only() {
         (&[0xC0, 0x01, 0x00], ReasonCode::MalformedPacket),
         (&[0x30, 0x80, 0x80, 0x80, 0x80], ReasonCode::MalformedPacket),
         (&[0x30, 0x04, 0, 1, 0xFF, 0], ReasonCode::MalformedPacket),
-        (&[0x30, 0x04, 0, 1, b'#', 0], ReasonCode::TopicNameInvalid),
+        (&[0x30, 0x04, 0, 1, b'#', 0], ReasonCode::MalformedPacket),
         (&[0x30, 0x03, 0, 0, 0], ReasonCode::ProtocolError),
         (&[0x32, 0x06, 0, 1, b't', 0, 0, 0], ReasonCode::ProtocolError),
         (&[0x82, 0x03, 0, 1, 0], ReasonCode::ProtocolError),
-        (&[0x82, 0x08, 0, 1, 0, 0, 2, b'a', b'#', 0], ReasonCode::TopicFilterInvalid),
+        (&[0x82, 0x08, 0, 1, 0, 0, 2, b'a', b'#', 0], ReasonCode::MalformedPacket),
         (&[0x82, 0x07, 0, 1, 0, 0, 1, b'a', 0xC0], ReasonCode::MalformedPacket),
         (&[0x40, 0x03, 0, 1, 0x55], ReasonCode::ProtocolError),
     ] {

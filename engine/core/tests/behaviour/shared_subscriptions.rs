@@ -290,10 +290,10 @@ fn what_is_no_shared_subscription_is_refused() {
         [&head[..], filter.as_bytes(), &[options]].concat()
     };
     for (filter, options, reason) in [
-        ("$share//t", 0, ReasonCode::TopicFilterInvalid),
-        ("$share/+/t", 0, ReasonCode::TopicFilterInvalid),
-        ("$share/g", 0, ReasonCode::TopicFilterInvalid),
-        ("$share/g/", 0, ReasonCode::TopicFilterInvalid),
+        ("$share//t", 0, ReasonCode::MalformedPacket),
+        ("$share/+/t", 0, ReasonCode::MalformedPacket),
+        ("$share/g", 0, ReasonCode::MalformedPacket),
+        ("$share/g/", 0, ReasonCode::MalformedPacket),
         // No Local [MQTT-3.8.3-4].
         ("$share/g/t", 4, ReasonCode::ProtocolError),
     ] {
