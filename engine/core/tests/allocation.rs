@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::large_types_passed_by_value, reason = "tests build a packet where they send it")]
 
+#[path = "harness/packets.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod packets;
+
 use std::alloc::System;
 
 use mayfly_core::{
@@ -10,9 +14,7 @@ use mayfly_core::{
     StateMachine, WallClock,
 };
 use mayfly_wire::{
-    AckProperties, Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, PubAck, Publish,
-    PublishProperties, QoS, ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties,
-    Subscription, SubscriptionOptions, TopicFilter, TopicName, UserProperties, resp3,
+    Packet, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, UserProperties, resp3,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -36,31 +38,12 @@ impl Wire {
         let connections = std::iter::repeat_with(connection).take(clients).collect();
         let mut wire = Self { broker: Broker::new(BrokerConfig::default()), connections, now };
         for client in 0..clients {
-            let connect = Connect {
-                version: ProtocolVersion::V5,
-                clean_start: true,
-                keep_alive_s: 0,
-                client_id: ["a", "b"][client],
-                will: None,
-                user_name: None,
-                password: None,
-                properties: ConnectProperties::default(),
-            };
+            let connect = packets::connect(["a", "b"][client]);
             wire.receive(client, &encoded(Packet::Connect(connect)));
-            let options = SubscriptionOptions {
-                qos: QoS::AtLeastOnce,
-                no_local: true,
-                retain_as_published: false,
-                retain_handling: RetainHandling::SendAtSubscribe,
-            };
-            let filter = TopicFilter::parse(["a/+/responses", "data/#"][client]).unwrap();
-            let filters = [Subscription { filter, options }];
-            let subscribe = Subscribe {
-                packet_id: PacketId::new(1).unwrap(),
-                properties: SubscribeProperties::default(),
-                filters: SubscribeFilters::from_slice(&filters),
-            };
-            wire.receive(client, &encoded(Packet::Subscribe(subscribe)));
+            let mut subscription =
+                packets::subscription(["a/+/responses", "data/#"][client], QoS::AtLeastOnce);
+            subscription.options.no_local = true;
+            wire.receive(client, &encoded(packets::subscribe(packets::id(1), &[subscription])));
             wire.sent(client);
         }
         wire
@@ -102,21 +85,15 @@ fn request(items: &[&[u8]]) -> Vec<u8> {
     let mut payload = Vec::new();
     resp3::encode_array(items, &mut payload);
     let properties = PublishProperties {
-        response_topic: Some(TopicName::parse("a/x/responses").unwrap()),
+        response_topic: Some(packets::topic("a/x/responses")),
         correlation_data: Some(b"0123456789abcdef"),
         message_expiry_interval_s: Some(10),
         user_properties: UserProperties::from_pairs(&[("__ts", "1700000000000:0:c"), ("__invId", "x")]),
         ..PublishProperties::default()
     };
-    encoded(Packet::Publish(Publish {
-        dup: false,
-        qos: QoS::AtLeastOnce,
-        retain: false,
-        topic: REQUEST_TOPIC,
-        packet_id: PacketId::new(7),
-        properties,
-        payload: &payload,
-    }))
+    let packet_id = Some(packets::id(7));
+    let request = packets::qos_1(REQUEST_TOPIC, "");
+    encoded(Packet::Publish(Publish { packet_id, properties, payload: &payload, ..request }))
 }
 
 /// Runs `turn` until nothing grows any more, then counts its allocations.
@@ -136,10 +113,7 @@ fn the_hot_path_allocates_nothing() {
     let get = request(&[b"GET", b"key"]);
     // The identifiers of the responses, the SET's first.
     let acks: Vec<_> = (1..=u16::try_from(WARM_UP + MEASURED + 1).unwrap())
-        .map(|id| {
-            let (reason, properties) = (ReasonCode::Success, AckProperties::default());
-            encoded(Packet::PubAck(PubAck { packet_id: PacketId::new(id).unwrap(), reason, properties }))
-        })
+        .map(|id| encoded(packets::pub_ack(packets::id(id), ReasonCode::Success)))
         .collect();
     wire.receive(0, &acks[0]);
     wire.sent(0);
@@ -153,17 +127,13 @@ fn the_hot_path_allocates_nothing() {
 
     let mut wire = Wire::new(2);
     let message = encoded(Packet::Publish(Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic: "data/room/1",
-        packet_id: None,
         properties: PublishProperties {
             content_type: Some("text/plain"),
             user_properties: UserProperties::from_pairs(&[("a", "b")]),
             ..PublishProperties::default()
         },
         payload: &[7; 128],
+        ..packets::qos_0("data/room/1", "")
     }));
     let count = allocations(|_| {
         wire.receive(0, &message);

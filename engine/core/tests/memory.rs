@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+#[path = "harness/packets.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod packets;
+
 use std::alloc::System;
 
 use mayfly_core::{Broker, BrokerConfig, ConnectionId, Identity, Input, Now, StateMachine};
-use mayfly_wire::{
-    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, QoS, RetainHandling, Subscribe,
-    SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions, TopicFilter,
-};
+use mayfly_wire::QoS;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -22,34 +23,13 @@ const MAX_BYTES_PER_CLIENT: usize = 2048;
 fn connect(broker: &mut Broker, sequence: u64) {
     let connection = ConnectionId { node: 0, sequence };
     let client_id = format!("client-{sequence:016}");
-    let connect = Connect {
-        version: ProtocolVersion::V5,
-        clean_start: true,
-        keep_alive_s: 60,
-        client_id: &client_id,
-        will: None,
-        user_name: None,
-        password: None,
-        properties: ConnectProperties {
-            session_expiry_interval_s: Some(3600),
-            ..ConnectProperties::default()
-        },
-    };
+    let mut connect = packets::connect(&client_id);
+    packets::lasting(&mut connect);
     let identity = Identity::default();
     handle(broker, &Input::Opened { connection, identity, entropy: 0, connect });
-    let options = SubscriptionOptions {
-        qos: QoS::ExactlyOnce,
-        no_local: false,
-        retain_as_published: false,
-        retain_handling: RetainHandling::DoNotSend,
-    };
     let topic = format!("clients/{client_id}/commands");
-    let filters = [Subscription { filter: TopicFilter::parse(&topic).unwrap(), options }];
-    let packet = Packet::Subscribe(Subscribe {
-        packet_id: PacketId::new(1).unwrap(),
-        properties: SubscribeProperties::default(),
-        filters: SubscribeFilters::from_slice(&filters),
-    });
+    let subscriptions = [packets::subscription(&topic, QoS::ExactlyOnce)];
+    let packet = packets::subscribe(packets::id(1), &subscriptions);
     handle(broker, &Input::Packet { connection, packet });
 }
 

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 #![allow(clippy::large_types_passed_by_value, reason = "tests build a packet where they send it")]
 
+#[path = "harness/packets.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod packets;
 #[path = "replicas/program.rs"]
 mod program;
 
@@ -10,10 +13,8 @@ use mayfly_core::{
     AttributeList, Broker, BrokerConfig, BrokerResource, CloseCause, ConnectionId, Identity, Input, Limits,
     Monotonic, Now, Principals, QueueOverflow, Rule, RuleSet, StateMachine, WallClock, log,
 };
-use mayfly_wire::{
-    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
-    ReasonCode,
-};
+use mayfly_wire::{Packet, ReasonCode};
+use packets::{connect, id};
 use proptest::prelude::*;
 
 fn broker(hash_seed: u64) -> Broker {
@@ -83,19 +84,6 @@ proptest! {
     }
 }
 
-fn connect(client_id: &str) -> Connect<'_> {
-    Connect {
-        version: ProtocolVersion::V5,
-        clean_start: true,
-        keep_alive_s: 0,
-        client_id,
-        will: None,
-        user_name: None,
-        password: None,
-        properties: ConnectProperties::default(),
-    }
-}
-
 const CONNECTION: ConnectionId = ConnectionId { node: 3, sequence: u64::MAX };
 
 #[test]
@@ -121,15 +109,7 @@ fn every_kind_of_input_reads_back() {
         Rule { principals: everyone, broker_resources: vec![connect_all], state_store_resources: Vec::new() };
     let rules = RuleSet::new([("plant".into(), vec![rule])].into());
     let no_rules = RuleSet::default();
-    let own = Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: true,
-        topic: "$SYS/broker/uptime",
-        packet_id: None,
-        properties: PublishProperties::default(),
-        payload: b"1 s",
-    };
+    let own = packets::retained(packets::qos_0("$SYS/broker/uptime", "1 s"));
     let mut inputs = vec![
         Input::Rules(rules.as_rules()),
         Input::Rules(no_rules.as_rules()),
@@ -141,7 +121,7 @@ fn every_kind_of_input_reads_back() {
             identity: Identity { user_name: Some("someone"), attributes, policy: None },
         },
         Input::Packet { connection: CONNECTION, packet: Packet::PingReq },
-        Input::Refused { connection: CONNECTION, packet_id: PacketId::new(u16::MAX).unwrap() },
+        Input::Refused { connection: CONNECTION, packet_id: id(u16::MAX) },
         Input::Tick,
         Input::Publish(own),
         Input::Limits(Limits {

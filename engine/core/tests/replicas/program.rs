@@ -8,14 +8,14 @@ use mayfly_core::{
     WallClock, log,
 };
 use mayfly_wire::{
-    AckProperties, Connect, ConnectProperties, Disconnect, DisconnectProperties, Hlc, Packet, PacketId,
-    ProtocolVersion, PubAck, PubComp, PubRec, PubRel, Publish, PublishProperties, QoS, ReasonCode,
-    RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,
-    TopicFilter, TopicName, Unsubscribe, UnsubscribeFilters, UnsubscribeProperties, UserProperties, Will,
-    WillProperties, resp3,
+    Connect, ConnectProperties, Disconnect, DisconnectProperties, Hlc, Packet, PacketId, ProtocolVersion,
+    Publish, PublishProperties, QoS, ReasonCode, RetainHandling, Subscription, SubscriptionOptions,
+    UserProperties, Will, WillProperties, resp3,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
+
+use crate::packets::{self, id};
 
 const CLIENT_IDS: [&str; 5] = ["alpha", "beta", "gamma", "delta", ""];
 const FILTERS: [&str; 10] =
@@ -348,11 +348,9 @@ impl Writer {
         let will_properties =
             WillProperties { delay_interval_s: will_delay_s.filter(|_| is_v5), ..WillProperties::default() };
         let will = Will {
-            qos: QoS::AtLeastOnce,
             retain: will_delay_s.is_some_and(|delay_s| delay_s > 0),
-            topic: TopicName::parse("w").unwrap(),
-            payload: b"gone",
             properties: will_properties,
+            ..packets::will("w")
         };
         let properties = ConnectProperties {
             session_expiry_interval_s: expiry_s,
@@ -362,40 +360,28 @@ impl Writer {
         let connect = Connect {
             version,
             clean_start: clean_start || client_id.is_empty(),
-            keep_alive_s: 0,
-            client_id,
             will: will_delay_s.map(|_| will),
-            user_name: None,
-            password: None,
             properties: if is_v5 { properties } else { ConnectProperties::default() },
+            ..packets::connect(client_id)
         };
         let identity = Identity { user_name: clean_start.then_some("user"), policy, ..Identity::default() };
         self.append(&Input::Opened { connection, identity, entropy: u128::from(sequence) << 64, connect });
     }
 
     fn send(&mut self, connection: ConnectionId, action: &Action) {
-        let id = |id: u16| PacketId::new(id).unwrap();
         match *action {
             Action::Subscribe { filter, qos, no_local, retain_as_published, retain_handling, identifier } => {
                 let no_local = no_local && !filter.starts_with("$share");
                 let options = SubscriptionOptions { qos, no_local, retain_as_published, retain_handling };
-                let filters = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
-                let properties = SubscribeProperties {
-                    subscription_identifier: identifier,
-                    ..SubscribeProperties::default()
+                let filters = [Subscription { filter: packets::filter(filter), options }];
+                let subscribe = match identifier {
+                    Some(identifier) => packets::identified(id(1), identifier, &filters),
+                    None => packets::subscribe(id(1), &filters),
                 };
-                let filters = SubscribeFilters::from_slice(&filters);
-                self.packet(
-                    connection,
-                    Packet::Subscribe(Subscribe { packet_id: id(1), properties, filters }),
-                );
+                self.packet(connection, subscribe);
             }
             Action::Unsubscribe { filter } => {
-                let filters = [TopicFilter::parse(filter).unwrap()];
-                let (properties, filters) =
-                    (UnsubscribeProperties::default(), UnsubscribeFilters::from_slice(&filters));
-                let unsubscribe = Unsubscribe { packet_id: id(1), properties, filters };
-                self.packet(connection, Packet::Unsubscribe(unsubscribe));
+                self.packet(connection, packets::unsubscribe(id(1), &[packets::filter(filter)]));
             }
             Action::Publish { topic, qos, retain, payload, packet_id, expiry_s } => {
                 let properties =
@@ -417,20 +403,14 @@ impl Writer {
                 let pairs = [("__ts", clock.as_str()), ("__ft", clock.as_str())];
                 let properties = PublishProperties {
                     message_expiry_interval_s: expiry_s,
-                    response_topic: Some(TopicName::parse("responses").unwrap()),
+                    response_topic: Some(packets::topic("responses")),
                     correlation_data: Some(std::slice::from_ref(&correlation)),
                     user_properties: UserProperties::from_pairs(&pairs[..=usize::from(fenced)]),
                     ..PublishProperties::default()
                 };
-                let publish = Publish {
-                    dup: false,
-                    qos: QoS::AtLeastOnce,
-                    retain: false,
-                    topic: REQUEST_TOPIC,
-                    packet_id: Some(id(packet_id)),
-                    properties,
-                    payload: &payload,
-                };
+                let packet_id = Some(id(packet_id));
+                let request = packets::qos_1(REQUEST_TOPIC, "");
+                let publish = Publish { packet_id, properties, payload: &payload, ..request };
                 self.packet(connection, Packet::Publish(publish));
             }
             Action::Ack { of, packet_id, fails } => {
@@ -473,14 +453,13 @@ impl Writer {
 }
 
 fn acknowledgement(of: Acknowledgement, packet_id: PacketId, fails: bool) -> Packet<'static> {
-    let properties = AckProperties::default();
     let or = |error| if fails { error } else { ReasonCode::Success };
     let reason = or(ReasonCode::UnspecifiedError);
     let found = or(ReasonCode::PacketIdentifierNotFound);
     match of {
-        Acknowledgement::Ack => Packet::PubAck(PubAck { packet_id, reason, properties }),
-        Acknowledgement::Rec => Packet::PubRec(PubRec { packet_id, reason, properties }),
-        Acknowledgement::Rel => Packet::PubRel(PubRel { packet_id, reason: found, properties }),
-        Acknowledgement::Comp => Packet::PubComp(PubComp { packet_id, reason: found, properties }),
+        Acknowledgement::Ack => packets::pub_ack(packet_id, reason),
+        Acknowledgement::Rec => packets::pub_rec(packet_id, reason),
+        Acknowledgement::Rel => packets::pub_rel(packet_id, found),
+        Acknowledgement::Comp => packets::pub_comp(packet_id, found),
     }
 }

@@ -1,5 +1,9 @@
 //! A server on streams in memory, and a client that writes and reads packets on any stream.
 
+#[path = "../../../core/tests/harness/packets.rs"]
+#[allow(dead_code, reason = "the core's own tests use the rest of it")]
+pub(crate) mod packets;
+
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io;
@@ -15,11 +19,8 @@ use mayfly_net::{
     Drain, Endpoint, Established, HandshakeError, Incoming, Listener, ListenerSettings, Listeners, Node,
     NodeConfig, SystemClock, Workers, serve,
 };
-use mayfly_wire::{
-    Connect, ConnectProperties, Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS,
-    ReasonCode, RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription,
-    SubscriptionOptions, TopicFilter, split_frame,
-};
+use mayfly_wire::{Connect, Packet, ProtocolVersion, Publish, QoS, ReasonCode, split_frame};
+pub(crate) use packets::connect;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, LocalSet};
@@ -246,19 +247,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 
     pub(crate) async fn subscribe(&mut self, filter: &str, qos: QoS) {
-        let options = SubscriptionOptions {
-            qos,
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::SendAtSubscribe,
-        };
-        let subscriptions = [Subscription { filter: TopicFilter::parse(filter).unwrap(), options }];
-        let subscribe = Subscribe {
-            packet_id: PacketId::new(1).unwrap(),
-            properties: SubscribeProperties::default(),
-            filters: SubscribeFilters::from_slice(&subscriptions),
-        };
-        self.send(Packet::Subscribe(subscribe)).await;
+        let subscriptions = [packets::subscription(filter, qos)];
+        self.send(packets::subscribe(packets::id(1), &subscriptions)).await;
         assert!(matches!(self.receive().await, Some(Packet::SubAck(_))));
     }
 
@@ -272,31 +262,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     }
 }
 
-/// MQTT 5, clean start, no keep-alive.
-pub(crate) fn connect(client_id: &str) -> Connect<'_> {
-    Connect {
-        version: ProtocolVersion::V5,
-        clean_start: true,
-        keep_alive_s: 0,
-        client_id,
-        will: None,
-        user_name: None,
-        password: None,
-        properties: ConnectProperties::default(),
-    }
-}
-
 /// A message of QoS 0.
 pub(crate) fn message<'a>(topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
-    Packet::Publish(Publish {
-        dup: false,
-        qos: QoS::AtMostOnce,
-        retain: false,
-        topic,
-        packet_id: None,
-        properties: PublishProperties::default(),
-        payload,
-    })
+    Packet::Publish(Publish { payload, ..packets::qos_0(topic, "") })
 }
 
 /// A listener with one stream.
