@@ -18,7 +18,8 @@ use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::endpoint::ListenerSettings;
-use crate::node::{Node, State, open, refuse};
+use crate::entrance::{open, refuse};
+use crate::node::{Node, State};
 use crate::pool::Pool;
 use crate::standing::{Standing, identity, reviewed};
 

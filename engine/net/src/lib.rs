@@ -24,6 +24,7 @@ mod counters;
 mod drain;
 mod drive;
 mod endpoint;
+mod entrance;
 mod handshake;
 mod latency;
 mod listener;

@@ -12,10 +12,10 @@ use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use mayfly_auth::{Exchange, Grant, Peer, Step};
 use mayfly_core::{
-    Action, CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, Pressure,
-    StateMachine, has_priority,
+    CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, Pressure, StateMachine,
+    has_priority,
 };
-use mayfly_wire::{ConnAck, ConnAckProperties, Packet, ReasonCode};
+use mayfly_wire::{Packet, ReasonCode};
 use tokio::sync::Notify;
 
 use crate::admission::{Capacity, Place};
@@ -23,6 +23,7 @@ use crate::authenticate::{Desk, Workers, examine};
 use crate::clock::Clock;
 use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
+use crate::entrance::{open, refuse};
 use crate::latency::{Latency, LatencyCounter};
 use crate::report::{Ending, Report};
 use crate::standing::{Life, Standing};
@@ -396,17 +397,6 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         done
     }
 
-    /// Counts and reports a CONNECT for which there was no room.
-    pub(crate) fn note_no_room(&self, slot: &mut Slot, reason: ReasonCode) {
-        slot.life = Life::Over;
-        slot.endpoint.count(|admissions| match reason {
-            ReasonCode::QuotaExceeded => admissions.refused_listener_full += 1,
-            _ => admissions.refused_node_full += 1,
-        });
-        let (listener, address) = (&slot.endpoint.settings().name, slot.peer.address);
-        self.report(&Report::Refused { listener, address, reason: Some(reason) });
-    }
-
     /// Runs `with` on a connection.
     pub(crate) fn connection<T>(
         &self,
@@ -521,34 +511,6 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
 /// Whether an input is a message that may be slowed down while memory runs short.
 fn is_plain_message(input: &Input<'_>) -> bool {
     matches!(input, Input::Packet { packet: Packet::Publish(publish), .. } if !has_priority(publish))
-}
-
-/// Hands the broker a CONNECT, if there is room for its connection or it takes the place of the one that it takes over.
-pub(crate) fn open<M: StateMachine>(
-    machine: &mut M,
-    place: &mut Place,
-    now: Now,
-    opened: &Input<'_>,
-) -> Result<(), ReasonCode> {
-    let Input::Opened { connection, connect, .. } = opened else { unreachable!("the caller has a CONNECT") };
-    let taken_over = machine.connection_of(connect.client_id);
-    if let Some(reason) = place.refusal(taken_over) {
-        return Err(reason);
-    }
-    machine.handle(now, opened);
-    // Unless the broker refused it and the old one stays.
-    if let Some(old) = taken_over
-        && machine.connection_of(connect.client_id) == Some(*connection)
-    {
-        place.succeed(*connection, old);
-    }
-    Ok(())
-}
-
-/// Answers a CONNECT for which there is no room.
-pub(crate) fn refuse(connection: &mut Connection, now: Now, reason: ReasonCode) {
-    let ack = ConnAck { session_present: false, reason, properties: ConnAckProperties::default() };
-    connection.send(now.monotonic, &Action::Send(Packet::ConnAck(ack)));
 }
 
 impl<M: fmt::Debug, C: fmt::Debug> fmt::Debug for Node<M, C> {

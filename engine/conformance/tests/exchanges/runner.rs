@@ -68,7 +68,7 @@ impl Stage {
             }
             Deed::Dismissed(name, reason, reference) => {
                 let client = self.actor(name)?.client;
-                self.world.shut_down_for(client, *reason, reference.as_deref());
+                self.world.shut_down(client, *reason, reference.as_deref());
             }
             Deed::Wait(duration) => self.world.advance(*duration),
         }

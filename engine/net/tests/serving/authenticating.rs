@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mayfly_auth::{Authenticator, Claims, Exchange, Grant, Peer, Step};
 use mayfly_core::{AttributeList, Broker, BrokerConfig, ConnectionConfig};
-use mayfly_net::{Endpoint, Listener, ListenerSettings, Workers};
+use mayfly_net::{Drain, Endpoint, Listener, ListenerSettings, Workers};
 use mayfly_wire::{Auth, AuthProperties, Connect, Packet, ProtocolVersion, ReasonCode};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
@@ -294,14 +294,32 @@ async fn a_full_listener_authenticates_whoever_takes_a_connection_over() {
         let mut second = knock(&server, user("a", "slow")).await;
         assert_eq!(answer(&mut second).await, ReasonCode::Success);
         first.assert_disconnected(ReasonCode::SessionTakenOver).await;
-        let mut asked = connect("a");
-        asked.properties.authentication_method = Some("question");
-        let mut third = knock(&server, asked).await;
-        assert!(matches!(third.receive().await, Some(Packet::Auth(_))));
-        third.send(Packet::Auth(said(ReasonCode::ContinueAuthentication, b"me"))).await;
-        assert_eq!(answer(&mut third).await, ReasonCode::Success);
-        second.assert_disconnected(ReasonCode::SessionTakenOver).await;
         assert_eq!(server.endpoint.open_connections(), 1);
+    })
+    .await;
+}
+
+/// An exchange of several packets keeps the place in view from its beginning to its end.
+#[tokio::test]
+async fn who_is_asked_a_question_takes_its_own_place_too() {
+    local_within(LIMIT, async {
+        let (server, _) = server(pool(1, 10), LIMIT);
+        let settings = ListenerSettings { max_connections: Some(1), ..(*server.endpoint.settings()).clone() };
+        server.endpoint.replace(settings);
+        let mut before: Option<Client<DuplexStream>> = None;
+        for _ in 0..2 {
+            let mut asked = connect("a");
+            asked.properties.authentication_method = Some("question");
+            let mut client = knock(&server, asked).await;
+            assert!(matches!(client.receive().await, Some(Packet::Auth(_))));
+            client.send(Packet::Auth(said(ReasonCode::ContinueAuthentication, b"me"))).await;
+            assert_eq!(answer(&mut client).await, ReasonCode::Success);
+            if let Some(before) = &mut before {
+                before.assert_disconnected(ReasonCode::SessionTakenOver).await;
+            }
+            assert_eq!(server.endpoint.open_connections(), 1);
+            before = Some(client);
+        }
     })
     .await;
 }
@@ -347,6 +365,32 @@ async fn nobody_waits_behind_clients_that_have_gone() {
         assert_eq!(server.node.inspect(Broker::statistics).sessions, 2);
     })
     .await;
+}
+
+/// A CONNECT that is still examined is answered before the connection is closed.
+#[tokio::test]
+async fn who_waits_for_its_verdict_is_told_that_the_server_stops() {
+    let elsewhere = Drain { server_reference: Some("other:1883".to_owned()), ..Drain::default() };
+    for (drain, reason, reference) in [
+        (Drain::default(), ReasonCode::ServerUnavailable, None),
+        (elsewhere, ReasonCode::ServerMoved, Some("other:1883")),
+    ] {
+        local_within(LIMIT, async {
+            let (mut server, door) = server(pool(1, 10), LIMIT);
+            let mut client = knock(&server, user("a", "slow")).await;
+            until(|| door.jobs.load(Ordering::SeqCst) == 1).await;
+            server.stop_with(drain);
+            match client.receive().await {
+                Some(Packet::ConnAck(ack)) => {
+                    assert_eq!((ack.reason, ack.properties.server_reference), (reason, reference));
+                }
+                other => panic!("expected CONNACK, got {other:?}"),
+            }
+            assert_eq!(client.receive().await, None);
+            door.open();
+        })
+        .await;
+    }
 }
 
 /// The listener got a policy since CONNECT, under which nobody may subscribe.
