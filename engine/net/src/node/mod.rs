@@ -1,4 +1,11 @@
 //! The broker with its connections, shared by the tasks of one thread.
+//!
+//! # Layout
+//! - [`NodeConfig`]: what it is created with.
+//! - `state`: the broker, and a slot for each connection.
+
+mod config;
+mod state;
 
 use std::cell::{RefCell, RefMut};
 use std::convert::Infallible;
@@ -8,25 +15,25 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use foldhash::fast::FixedState;
-use indexmap::IndexMap;
-use mayfly_auth::{Exchange, Grant, Peer, Step};
+use mayfly_auth::{Grant, Peer, Step};
 use mayfly_core::{
-    CloseCause, Connection, ConnectionId, Event, Identity, Input, Monotonic, Now, Pressure, StateMachine,
-    has_priority,
+    CloseCause, Connection, ConnectionId, Event, Identity, Input, Now, Pressure, StateMachine, has_priority,
 };
 use mayfly_wire::{Packet, ReasonCode};
 use tokio::sync::Notify;
 
 use crate::admission::{Capacity, Place};
-use crate::authenticate::{Desk, Workers, examine};
+use crate::authenticate::{Desk, examine};
 use crate::clock::Clock;
 use crate::counters::{Traffic, TrafficCounters};
 use crate::endpoint::Endpoint;
 use crate::entrance::{open, refuse};
 use crate::latency::{Latency, LatencyCounter};
 use crate::report::{Ending, Report};
-use crate::standing::{Life, Standing};
+use crate::standing::Standing;
+
+pub use config::NodeConfig;
+pub(crate) use state::{Slot, State};
 
 /// While memory runs short, a client is not read from for so long after each message that it publishes.
 const PUBLISHER_PAUSE: Duration = Duration::from_millis(100);
@@ -39,41 +46,6 @@ const MAX_PARTIAL_WITHOUT_MEMORY: usize = 64 * 1024;
 
 /// As much is read from a stream at once. The buffer is shared by all connections.
 pub(crate) const READ_CHUNK: usize = 64 * 1024;
-
-/// What a node is created with.
-pub struct NodeConfig {
-    /// The node's part of every [`ConnectionId`].
-    pub node_id: u64,
-    /// Where the jobs of authentication run.
-    pub workers: Workers,
-    /// Draws random bits, for what the broker must not draw itself. From the operating system, or seeded in a
-    /// simulation.
-    pub entropy: Box<dyn FnMut() -> u128>,
-    /// The most connections of all listeners. A further one is refused with 0x89 (Server busy), unless its client takes over
-    /// one of them.
-    pub max_connections: usize,
-    /// Is told what happens to connections.
-    pub report: Box<dyn Fn(&Report<'_>)>,
-}
-
-impl NodeConfig {
-    /// A node without a maximum of connections, whose reports nobody hears and whose jobs run at once.
-    pub fn new(node_id: u64, entropy: impl FnMut() -> u128 + 'static) -> Self {
-        Self {
-            node_id,
-            workers: Workers::Inline,
-            entropy: Box::new(entropy),
-            max_connections: usize::MAX,
-            report: Box::new(|_| {}),
-        }
-    }
-}
-
-impl fmt::Debug for NodeConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeConfig").field("node_id", &self.node_id).finish_non_exhaustive()
-    }
-}
 
 /// A broker, or what stands in its place, with its connections.
 pub struct Node<M, C> {
@@ -92,65 +64,17 @@ pub struct Node<M, C> {
     connection_gone: Notify,
 }
 
-pub(crate) struct State<M> {
-    machine: M,
-    connections: IndexMap<ConnectionId, Slot, FixedState>,
-    next_sequence: u64,
-    /// QoS 0 messages that were dropped for connections that are gone.
-    dropped: u64,
-    /// What all connections hold in memory, in bytes, and what the broker was last told of that.
-    held_bytes: usize,
-    told_bytes: usize,
-    /// The deadline that the ticker sleeps for.
-    armed: Option<Monotonic>,
-    node_id: u64,
-    entropy: Box<dyn FnMut() -> u128>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Slot {
-    pub(crate) connection: Connection,
-    /// The listener that it came from.
-    pub(crate) endpoint: Rc<Endpoint>,
-    pub(crate) place: Place,
-    pub(crate) peer: Peer,
-    /// The authentication that waits for the client's answer.
-    pub(crate) exchange: Option<Box<dyn Exchange>>,
-    /// Who its client is, once that is known.
-    pub(crate) standing: Option<Box<Standing>>,
-    pub(crate) life: Life,
-    /// Wakes the connection's task. Kept from turn to turn, since it is nearly always the same.
-    waker: Option<Waker>,
-    /// Whether the task wants to be woken: not while it runs.
-    is_asleep: bool,
-    /// What was read of a packet that is not whole, in bytes.
-    partial_bytes: usize,
-    /// Its part of [`State::held_bytes`].
-    counted_bytes: usize,
-}
-
 impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     /// A node without connections.
     pub fn new(machine: M, clock: C, config: NodeConfig) -> Rc<Self> {
         let NodeConfig { node_id, workers, entropy, max_connections, report } = config;
-        let state = State {
-            machine,
-            connections: IndexMap::with_hasher(FixedState::default()),
-            next_sequence: 0,
-            dropped: 0,
-            held_bytes: 0,
-            told_bytes: 0,
-            armed: None,
-            node_id,
-            entropy,
-        };
         Rc::new(Self {
             clock,
             capacity: Capacity::new(max_connections),
             traffic: TrafficCounters::default(),
             latency: LatencyCounter::default(),
             report,
-            state: RefCell::new(state),
+            state: RefCell::new(State::new(machine, node_id, entropy)),
             scratch: RefCell::new(vec![0; READ_CHUNK].into_boxed_slice()),
             desk: Desk::new(workers),
             deadline_moved: Notify::new(),
@@ -292,23 +216,10 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
     pub(crate) fn open(&self, endpoint: &Rc<Endpoint>, peer: Peer, mut place: Place) -> ConnectionId {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
-        let id = ConnectionId { node: state.node_id, sequence: state.next_sequence };
-        state.next_sequence += 1;
+        let id = state.next_id();
         place.admit(id);
-        let settings = endpoint.settings();
-        let slot = Slot {
-            connection: Connection::new(Rc::clone(&settings.connection), now.monotonic),
-            endpoint: Rc::clone(endpoint),
-            place,
-            peer,
-            exchange: None,
-            standing: None,
-            life: Life::Beginning,
-            waker: None,
-            is_asleep: false,
-            partial_bytes: 0,
-            counted_bytes: 0,
-        };
+        let connection = Connection::new(Rc::clone(&endpoint.settings().connection), now.monotonic);
+        let slot = Slot::new(connection, Rc::clone(endpoint), place, peer);
         state.connections.insert(id, slot);
         id
     }
@@ -436,7 +347,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let mut state = self.state.borrow_mut();
         let is_short = state.machine.pressure() == Pressure::Full;
         if let Some(slot) = state.connections.get_mut(&id) {
-            slot.is_asleep = false;
+            slot.rise();
             slot.connection.set_short_of_memory(is_short);
         }
     }
@@ -469,10 +380,7 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
         let State { connections, held_bytes, .. } = &mut *state;
         if let Some(slot) = connections.get_mut(&id) {
             slot.recount(held_bytes);
-            slot.is_asleep = true;
-            if !slot.waker.as_ref().is_some_and(|present| present.will_wake(waker)) {
-                slot.waker = Some(waker.clone());
-            }
+            slot.sleep(waker);
         }
     }
 
@@ -521,47 +429,5 @@ impl<M: fmt::Debug, C: fmt::Debug> fmt::Debug for Node<M, C> {
             .field("machine", &state.machine)
             .field("connections", &state.connections)
             .finish_non_exhaustive()
-    }
-}
-
-impl<M> State<M> {
-    /// A connection, if it has not gone.
-    pub(crate) fn slot(&mut self, id: ConnectionId) -> Option<&mut Slot> {
-        self.connections.get_mut(&id)
-    }
-
-    /// The broker, a connection, and what draws random bits, each by itself.
-    pub(crate) fn parts(
-        &mut self,
-        id: ConnectionId,
-    ) -> (&mut M, Option<&mut Slot>, &mut dyn FnMut() -> u128) {
-        (&mut self.machine, self.connections.get_mut(&id), &mut self.entropy)
-    }
-
-    /// The connections of a listener, in the order in which they are kept.
-    pub(crate) fn connections_of(&self, endpoint: &Rc<Endpoint>) -> Vec<ConnectionId> {
-        let of_it = self.connections.iter().filter(|(_, slot)| Rc::ptr_eq(&slot.endpoint, endpoint));
-        of_it.map(|(id, _)| *id).collect()
-    }
-
-    fn wants_input(&self, id: ConnectionId) -> bool {
-        self.connections.get(&id).is_some_and(|slot| slot.connection.wants_input())
-    }
-}
-
-impl Slot {
-    /// Brings what all connections hold up to date with what this one holds.
-    fn recount(&mut self, held_bytes: &mut usize) {
-        let bytes = self.connection.held_bytes() + self.partial_bytes;
-        *held_bytes -= self.counted_bytes;
-        *held_bytes += bytes;
-        self.counted_bytes = bytes;
-    }
-
-    pub(crate) fn wake(&mut self) {
-        if let (true, Some(waker)) = (self.is_asleep, &self.waker) {
-            self.is_asleep = false;
-            waker.wake_by_ref();
-        }
     }
 }
