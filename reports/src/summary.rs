@@ -11,7 +11,7 @@ use crate::model::{KindSummary, Operation, Outcome};
 /// Summarizes `operations` by kind, in the kinds' alphabetical order.
 ///
 /// Latency counts what was answered only: the duration of a time-out says how patient the client was, nothing
-/// of the service.
+/// of the service. What happens at one moment, such as a message that arrives, has none.
 pub fn by_kind(operations: &[Operation]) -> Vec<KindSummary> {
     let mut kinds = BTreeMap::<&str, Tally>::new();
     for operation in operations {
@@ -19,8 +19,9 @@ pub fn by_kind(operations: &[Operation]) -> Vec<KindSummary> {
         match operation.outcome {
             Outcome::Ok { .. } => {
                 tally.ok += 1;
-                if let Some(completed_ns) = operation.completed_ns {
-                    tally.latency.record(completed_ns.saturating_sub(operation.invoked_ns));
+                let completed_ns = operation.completed_ns.filter(|end| *end > operation.invoked_ns);
+                if let Some(completed_ns) = completed_ns {
+                    tally.latency.record(completed_ns - operation.invoked_ns);
                 }
             }
             Outcome::Failed { .. } => tally.failed += 1,
@@ -111,9 +112,18 @@ mod tests {
             operation("SET", Some(9_000_000), timed_out.clone()),
             operation("SET", None, timed_out),
             operation("SET", Some(1_001), refused),
+            operation("DELIVERY", Some(1_000), answered()),
         ]);
-        assert_eq!(summary.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(), ["GET", "SET"]);
-        let set = &summary[1];
+        assert_eq!(
+            summary.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(),
+            ["DELIVERY", "GET", "SET"]
+        );
+        assert_eq!(
+            (summary[0].ok, summary[0].simulated_latency.is_none()),
+            (1, true),
+            "it happens at one moment"
+        );
+        let set = &summary[2];
         assert_eq!((set.ok, set.failed, set.unknown), (1, 1, 2));
         let latency = set.simulated_latency.unwrap();
         assert_eq!((latency.count, latency.min_ns, latency.max_ns), (1, 500, 500));

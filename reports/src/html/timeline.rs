@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::escape::Escaped;
-use crate::model::{Role, RunReport};
+use crate::model::{Operation, Role, RunReport};
 use crate::wording;
 
 const LEGEND: &str = include_str!("../../assets/legend.html");
@@ -11,7 +11,10 @@ const LEGEND: &str = include_str!("../../assets/legend.html");
 /// The section. Without scripts it says where the same facts are.
 pub(super) fn section(report: &RunReport) -> String {
     let clients = report.hosts.iter().filter(|host| host.role == Role::Client).count();
-    let kinds = report.operations.iter().map(|operation| operation.kind.as_str()).collect::<BTreeSet<_>>();
+    // What happens at one moment, such as a message that arrives, has no latency to show.
+    let lasts = |operation: &&Operation| operation.completed_ns.is_none_or(|end| end > operation.invoked_ns);
+    let kinds = report.operations.iter().filter(lasts).map(|operation| operation.kind.as_str());
+    let kinds = kinds.collect::<BTreeSet<_>>();
     let lanes_label = format!(
         "Timeline of {} by {} over {}, with {}. Arrow keys move, plus and minus zoom, 0 shows the whole run, N and P \
          step through operations.",

@@ -51,7 +51,7 @@ fn shown(event: &MqttEvent) -> Shown {
                 None => unknown("no SUBACK came"),
             },
         },
-        What::Publish(publish) => shown_publish(publish),
+        What::Publish(publish) => shown_publish(event.at_ns, publish),
         What::Deliver(deliver) => shown_delivery(event.at_ns, deliver),
         What::Hostile(hostile) => Shown {
             key: hostile.deed.to_owned(),
@@ -96,7 +96,7 @@ fn shown_connect(connect: &Connect) -> Shown {
     }
 }
 
-fn shown_publish(publish: &Publish) -> Shown {
+fn shown_publish(at_ns: u64, publish: &Publish) -> Shown {
     let mut condition = Vec::new();
     if publish.retain {
         condition.push("retain".to_owned());
@@ -105,7 +105,7 @@ fn shown_publish(publish: &Publish) -> Shown {
         condition.push(format!("sent {} times", publish.sent_again_ns.len() + 1));
     }
     let (completed_ns, outcome) = match publish.outcome {
-        PublishOutcome::Sent => (None, unknown("QoS 0 is not acknowledged")),
+        PublishOutcome::Sent => (Some(at_ns), ok("sent; QoS 0 is never acknowledged".to_owned())),
         PublishOutcome::Open => (None, unknown("the run ended before the acknowledgement")),
         PublishOutcome::Acknowledged { at_ns, reason } if reason < 0x80 => {
             let matched = if reason == 0x10 { "acknowledged, no subscriber" } else { "acknowledged" };
