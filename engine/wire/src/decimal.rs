@@ -15,6 +15,11 @@ pub(crate) fn parse(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// How many digits `value` has.
+pub(crate) fn digits(value: u64) -> usize {
+    value.checked_ilog10().map_or(1, |log| log as usize + 1)
+}
+
 /// Appends `value` with at least `min_digits` digits, 1 to 20.
 #[inline]
 pub(crate) fn write(mut value: u64, min_digits: usize, out: &mut Vec<u8>) {

@@ -1,11 +1,15 @@
 //! The subset of RESP3 that the store speaks: requests and notifications are arrays of blob strings,
-//! responses one reply.
+//! responses one reply, which for SCAN is a page: an array of keys within an array.
 //!
 //! Owns the bytes and nothing of what they mean. Reading is strict: lengths are decimal without leading
 //! zeros, nothing may follow the value, and what is read is written back as the same bytes. Blobs are
 //! arbitrary bytes, borrowed.
 
+mod blobs;
+
 use std::str;
+
+pub use blobs::{BlobList, Blobs, encoded_blob_len};
 
 use crate::decimal;
 
@@ -36,6 +40,13 @@ pub enum Reply<'a> {
     Null,
     /// `-ERR`, a space and this text, which is one line.
     Error(&'a str),
+    /// `*1` and an array of keys; `*2`, the array and a blob string where more are to come.
+    Page {
+        /// The keys.
+        keys: Blobs<'a>,
+        /// What to ask for the next page with; `None` on the last one.
+        token: Option<&'a [u8]>,
+    },
 }
 
 /// Why bytes are not the expected value.
@@ -50,7 +61,7 @@ pub enum Resp3Error {
     /// A number has leading zeros, other characters than digits, or is out of range.
     #[error("a number is not a plain decimal number in range")]
     Number,
-    /// A request does not begin with `*`.
+    /// A request, or what stands for the keys of a page, does not begin with `*`.
     #[error("the value is not an array")]
     NotAnArray,
     /// An element does not begin with `$`.
@@ -98,7 +109,7 @@ pub fn encode_array(items: &[&[u8]], out: &mut Vec<u8>) {
 }
 
 impl<'a> Reply<'a> {
-    /// Reads a reply that is all of `payload`.
+    /// Reads a reply that is all of `payload`. Allocates nothing.
     pub fn parse(payload: &'a [u8]) -> Result<Self, Resp3Error> {
         let mut rest = payload;
         let reply = match take_byte(&mut rest)? {
@@ -118,6 +129,7 @@ impl<'a> Reply<'a> {
                 }
                 None => Self::Blob(take_blob(&mut rest)?),
             },
+            b'*' => parse_page(&mut rest)?,
             _ => return Err(Resp3Error::UnknownReply),
         };
         finish(rest)?;
@@ -145,8 +157,31 @@ impl<'a> Reply<'a> {
                 out.extend_from_slice(text.split(['\r', '\n']).next().unwrap_or_default().as_bytes());
                 out.extend_from_slice(b"\r\n");
             }
+            Self::Page { keys, token } => {
+                write_length(b'*', 1 + usize::from(token.is_some()), out);
+                write_length(b'*', keys.len(), out);
+                out.extend_from_slice(keys.encoded());
+                if let Some(token) = token {
+                    write_blob(token, out);
+                }
+            }
         }
     }
+}
+
+/// A page of keys, its first `*` having been read.
+fn parse_page<'a>(rest: &mut &'a [u8]) -> Result<Reply<'a>, Resp3Error> {
+    let parts = take_length(rest)?;
+    if !(1..=2).contains(&parts) {
+        return Err(Resp3Error::UnknownReply);
+    }
+    if take_byte(rest)? != b'*' {
+        return Err(Resp3Error::NotAnArray);
+    }
+    let count = take_length(rest)?;
+    let keys = Blobs::take(rest, count)?;
+    let token = if parts == 2 { Some(blobs::take_element(rest)?) } else { None };
+    Ok(Reply::Page { keys, token })
 }
 
 fn write_blob(bytes: &[u8], out: &mut Vec<u8>) {
