@@ -93,7 +93,7 @@ pub struct StateStoreResource {
 /// What a client does with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Access {
-    /// GET and KEYNOTIFY.
+    /// GET, KEYNOTIFY and SCAN, which lists what may be read.
     Read,
     /// SET, DEL and VDEL.
     Write,

@@ -11,10 +11,12 @@
 //! # Layout
 //! - `rule`: what a rule says.
 //! - `topic_pattern`, `glob`, `token`: patterns of topics, of keys and client identifiers, and what is put into them.
+//! - `pieces`: what globs mean, also those that clients search keys with.
 //! - `encoding`: rules as bytes, for [`Input::Rules`](crate::Input::Rules) and the log.
 
 mod encoding;
 mod glob;
+mod pieces;
 mod rule;
 mod token;
 mod topic_pattern;
@@ -25,6 +27,7 @@ use mayfly_wire::TopicFilter;
 
 pub use encoding::Rules;
 pub use glob::Glob;
+pub(crate) use pieces::Pieces;
 pub use rule::{Access, BrokerResource, KeyPattern, Principals, Rule, StateStoreResource};
 pub use token::{PatternError, Principal};
 pub use topic_pattern::{TopicPattern, Topics};
@@ -46,7 +49,7 @@ pub enum Operation<'a> {
     Publish(&'a str),
     /// Subscribe with this filter. The `$share/NAME/` of a shared subscription does not count.
     Subscribe(TopicFilter<'a>),
-    /// GET or watch this key.
+    /// GET, watch or find this key.
     Read(&'a [u8]),
     /// SET or delete this key.
     Write(&'a [u8]),
@@ -92,6 +95,12 @@ impl RuleSet {
     ) -> bool {
         let Some(rules) = self.policies.get(policy) else { return false };
         places.iter().any(|&place| rules[place as usize].allows(principal, operation))
+    }
+
+    /// How many patterns of keys say what a principal whose rules were found before may read.
+    pub(crate) fn readable_patterns(&self, policy: &str, places: &[u32]) -> usize {
+        let Some(rules) = self.policies.get(policy) else { return 0 };
+        places.iter().map(|&place| rules[place as usize].readable_patterns()).sum()
     }
 }
 

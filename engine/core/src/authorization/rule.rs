@@ -58,7 +58,7 @@ pub struct StateStoreResource {
 /// What may be done with a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// GET and KEYNOTIFY.
+    /// GET, KEYNOTIFY and SCAN.
     Read,
     /// SET, DEL and VDEL.
     Write,
@@ -85,10 +85,19 @@ impl Rule {
         }
     }
 
-    /// `other` is the access that does not do.
+    /// How many patterns there are of keys that may be read.
+    pub(super) fn readable_patterns(&self) -> usize {
+        self.patterns(Access::Write).count()
+    }
+
     fn allows_key(&self, principal: Principal<'_>, key: &[u8], other: Access) -> bool {
-        let resources = self.state_store_resources.iter().filter(|resource| resource.access != other);
-        resources.flat_map(|resource| &resource.keys).any(|pattern| pattern.matches(key, principal))
+        self.patterns(other).any(|pattern| pattern.matches(key, principal))
+    }
+
+    /// Patterns of keys. `other` is the access that does not do.
+    fn patterns(&self, other: Access) -> impl Iterator<Item = &KeyPattern> {
+        let resources = self.state_store_resources.iter().filter(move |resource| resource.access != other);
+        resources.flat_map(|resource| &resource.keys)
     }
 }
 

@@ -20,7 +20,7 @@ const MAX_RECYCLED_CAPACITY: usize = 4096;
 /// and properties (4), Packet Identifier (2), Message Expiry Interval (5).
 const MAX_OVERHEAD: usize = 18;
 /// A Subscription Identifier in bytes, at most.
-const MAX_IDENTIFIER_LEN: usize = 5;
+pub(super) const MAX_IDENTIFIER_LEN: usize = 5;
 /// What a message takes beside its content, in bytes: its entry, and half as much for empty slots and the allocator.
 pub(super) const ENTRY_COST: usize = 108;
 /// What a reference takes in a queue or window, in bytes.

@@ -12,6 +12,7 @@
 //! - `retained_delivery`: from a new subscription to the retained messages it brings.
 //! - `subscribe`: SUBSCRIBE and UNSUBSCRIBE.
 //! - `state_store`: requests to the store, their responses, notifications.
+//! - `scan`: from a glob to a page of keys.
 //! - `operations`: how often each command of the store came, and what came of it.
 //! - `messages`, `view`, `window`, `queue`, `unreleased`, `session`, `subscriptions`, `shared`, `filter_index`, `crowd`,
 //!   `retained`, `replay`, `outbox`: the data these work on.
@@ -40,6 +41,7 @@ mod retained;
 mod retained_delivery;
 mod room;
 mod routing;
+mod scan;
 mod session;
 mod shared;
 mod state_store;

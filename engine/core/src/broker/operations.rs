@@ -15,6 +15,8 @@ pub enum StoreCommand {
     Vdel,
     /// KEYNOTIFY, STOP included.
     KeyNotify,
+    /// SCAN; each page is one.
+    Scan,
 }
 
 /// What came of a command.
@@ -28,8 +30,14 @@ pub enum StoreResult {
     Failed,
 }
 
-const COMMANDS: [StoreCommand; 5] =
-    [StoreCommand::Set, StoreCommand::Get, StoreCommand::Del, StoreCommand::Vdel, StoreCommand::KeyNotify];
+const COMMANDS: [StoreCommand; 6] = [
+    StoreCommand::Set,
+    StoreCommand::Get,
+    StoreCommand::Del,
+    StoreCommand::Vdel,
+    StoreCommand::KeyNotify,
+    StoreCommand::Scan,
+];
 const RESULTS: [StoreResult; 3] = [StoreResult::Done, StoreResult::NotMet, StoreResult::Failed];
 
 /// Counts of executed requests by command and result. A replay that is answered from memory was counted when it was
@@ -59,11 +67,14 @@ impl StoreOperations {
             Command::Del { .. } => StoreCommand::Del,
             Command::Vdel { .. } => StoreCommand::Vdel,
             Command::KeyNotify { .. } => StoreCommand::KeyNotify,
+            Command::Scan { .. } => StoreCommand::Scan,
         };
         let result = match outcome {
-            Outcome::Stored(_) | Outcome::Value(..) | Outcome::Deleted(_) | Outcome::WatchChanged => {
-                StoreResult::Done
-            }
+            Outcome::Stored(_)
+            | Outcome::Value(..)
+            | Outcome::Deleted(_)
+            | Outcome::WatchChanged
+            | Outcome::Page(..) => StoreResult::Done,
             Outcome::Refused(_)
             | Outcome::Missing
             | Outcome::NotFound

@@ -102,17 +102,24 @@ impl Broker {
 
     /// Whether a session's client may execute a command; counts it where not.
     pub(super) fn may_execute(&mut self, key: SessionKey, command: &Command<'_>) -> bool {
-        let may = self.may(
-            key,
-            match *command {
-                Command::Get { key } | Command::KeyNotify { key, .. } => Operation::Read(key),
-                Command::Set { key, .. } | Command::Del { key } | Command::Vdel { key, .. } => {
-                    Operation::Write(key)
-                }
-            },
-        );
+        let may = match *command {
+            Command::Get { key: name } | Command::KeyNotify { key: name, .. } => {
+                self.may(key, Operation::Read(name))
+            }
+            Command::Set { key: name, .. } | Command::Del { key: name } | Command::Vdel { key: name, .. } => {
+                self.may(key, Operation::Write(name))
+            }
+            // Which keys, is looked at one by one.
+            Command::Scan { .. } => self.readable_patterns(key) != Some(0),
+        };
         self.counters.denied_requests += u64::from(!may);
         may
+    }
+
+    /// How many patterns of keys say what a session's client may read; `None` where it may read all.
+    pub(super) fn readable_patterns(&self, key: SessionKey) -> Option<usize> {
+        let subject = self.sessions[key.index()].subject.as_ref()?;
+        Some(self.rules.readable_patterns(&subject.policy, &subject.rules))
     }
 
     fn allows(

@@ -36,16 +36,16 @@ const FENCING_TOKEN: &str = "__ft";
 /// The longest topic name in bytes [MQTT-1.5.4].
 const MAX_TOPIC_LEN: usize = u16::MAX as usize;
 /// What stands around a value in a response or notification is no longer than this, in bytes.
-const MAX_FRAMING: usize = 64;
+pub(super) const MAX_FRAMING: usize = 64;
 
 /// What stands between client and key in a notification's topic.
 const NOTIFY_INFIX: &str = "/command/notify/";
 
 /// A request that can be answered.
-struct Request<'a> {
-    requester: SessionKey,
-    response_topic: &'a str,
-    correlation_data: &'a [u8],
+pub(super) struct Request<'a> {
+    pub(super) requester: SessionKey,
+    pub(super) response_topic: &'a str,
+    pub(super) correlation_data: &'a [u8],
     payload: &'a [u8],
     timestamp: Option<&'a str>,
     fencing_token: Option<&'a str>,
@@ -102,15 +102,10 @@ impl Broker {
                 return self.respond(request, Outcome::Failed(error));
             }
         };
-        if let Command::Get { key } = command {
-            self.identifier_used(session, packet_id, None);
-            if !self.may_execute(session, &command) {
-                return self.respond_first(request, &command, Outcome::Failed(ServiceError::NotAuthorized));
-            }
-            if let Some(version) = self.store.expire_key(self.now, key) {
-                self.notify(key, None, version);
-            }
-            return self.respond_to_get(request, &command, key);
+        match command {
+            Command::Get { key } => return self.get(request, packet_id, key),
+            Command::Scan { pattern, token } => return self.scan(request, packet_id, (pattern, token)),
+            _ => {}
         }
         let client_id = &self.sessions[session.index()].client_id;
         let id = RequestId::new(
@@ -127,14 +122,35 @@ impl Broker {
             return self.respond(request, outcome);
         }
         // Only now: what was executed under other rules was executed.
-        if !self.may_execute(session, &command) {
-            return self.respond_first(request, &command, Outcome::Failed(ServiceError::NotAuthorized));
+        if self.is_denied(request, &command) {
+            return;
         }
         let outcome = self.execute(session, &command, request).unwrap_or_else(Outcome::Failed);
         let forget_at = now.after(request.retention());
         let bound = self.limits.max_remembered_requests;
         self.counters.replays_displaced += self.replays.remember(id, outcome, (now, forget_at), bound);
         self.respond_first(request, &command, outcome);
+    }
+
+    /// Whether the rules allow a command that changes nothing. A replay of it is executed again, and answered with what is
+    /// there then.
+    pub(super) fn may_read(
+        &mut self,
+        request: &Request<'_>,
+        packet_id: Option<PacketId>,
+        command: &Command<'_>,
+    ) -> bool {
+        self.identifier_used(request.requester, packet_id, None);
+        !self.is_denied(request, command)
+    }
+
+    /// Whether the rules do not allow a request; it is answered then.
+    fn is_denied(&mut self, request: &Request<'_>, command: &Command<'_>) -> bool {
+        let is_denied = !self.may_execute(request.requester, command);
+        if is_denied {
+            self.respond_first(request, command, Outcome::Failed(ServiceError::NotAuthorized));
+        }
+        is_denied
     }
 
     /// Notes what a packet identifier stands for from now on: a request that is remembered, or anything else. What it
@@ -171,16 +187,16 @@ impl Broker {
         request: &Request<'_>,
     ) -> Result<Outcome<'static>, ServiceError> {
         let context = self.context(request)?;
-        if let Some(version) = self.store.expire_key(self.now, command.key()) {
-            self.notify(command.key(), None, version);
-        }
+        self.expire(command.key());
         let outcome = match *command {
             Command::Set { .. } if context.timestamp.is_none() => return Err(ServiceError::MissingTimestamp),
             Command::Set { key, value, condition, expiry } => {
                 let room = self.room_in_store();
                 self.store.set(&context, (key, value), condition, expiry, room)?
             }
-            Command::Get { .. } => unreachable!("GET changes nothing and is answered elsewhere"),
+            Command::Get { .. } | Command::Scan { .. } => {
+                unreachable!("what changes nothing is answered elsewhere")
+            }
             Command::Del { key } => self.store.delete(&context, key, None)?,
             Command::Vdel { key, value } => self.store.delete(&context, key, Some(value))?,
             Command::KeyNotify { key, stop: false } => self.watch(session, key)?,
@@ -190,8 +206,8 @@ impl Broker {
             (Command::Set { key, value, .. }, Outcome::Stored(version)) => {
                 self.notify(key, Some(value), version);
             }
-            (_, Outcome::Deleted(version)) => {
-                self.notify(command.key(), None, version);
+            (Command::Del { key } | Command::Vdel { key, .. }, Outcome::Deleted(version)) => {
+                self.notify(key, None, version);
             }
             _ => {}
         }
@@ -207,7 +223,7 @@ impl Broker {
         Room { max_keys: self.limits.max_keys as usize, max_bytes }
     }
 
-    fn context<'a>(&self, request: &Request<'a>) -> Result<Context<'a>, ServiceError> {
+    pub(super) fn context<'a>(&self, request: &Request<'a>) -> Result<Context<'a>, ServiceError> {
         let parse = |text: Option<&'a str>| {
             text.map(Hlc::parse).transpose().map_err(|_| ServiceError::MalformedTimestamp)
         };
@@ -220,18 +236,37 @@ impl Broker {
         Ok(context)
     }
 
-    fn respond_to_get(&mut self, request: &Request<'_>, command: &Command<'_>, key: &[u8]) {
+    /// Deletes a key whose time has passed.
+    fn expire(&mut self, key: Option<&[u8]>) {
+        if let Some(key) = key
+            && let Some(version) = self.store.expire_key(self.now, key)
+        {
+            self.notify(key, None, version);
+        }
+    }
+
+    fn get(&mut self, request: &Request<'_>, packet_id: Option<PacketId>, key: &[u8]) {
+        let command = Command::Get { key };
+        if !self.may_read(request, packet_id, &command) {
+            return;
+        }
+        self.expire(Some(key));
         let outcome = match self.context(request) {
             Ok(_) => self.store.get(key),
             Err(error) => Outcome::Failed(error),
         };
-        self.counters.operations.add(command, &outcome);
+        self.counters.operations.add(&command, &outcome);
         let message = hold_response(&mut self.messages, &mut self.version_text, request, outcome);
         self.send_response(request, message);
     }
 
     /// Responds to a request that is no replay, and counts it.
-    fn respond_first(&mut self, request: &Request<'_>, command: &Command<'_>, outcome: Outcome<'_>) {
+    pub(super) fn respond_first(
+        &mut self,
+        request: &Request<'_>,
+        command: &Command<'_>,
+        outcome: Outcome<'_>,
+    ) {
         self.counters.operations.add(command, &outcome);
         self.respond(request, outcome);
     }
@@ -398,8 +433,10 @@ fn hold_response(
         |bytes| bytes.extend_from_slice(request.response_topic.as_bytes()),
         |bytes| properties.encode_forwarded(bytes),
         |bytes| {
-            if let Reply::Blob(value) = reply {
-                bytes.reserve_exact(value.len() + MAX_FRAMING);
+            match reply {
+                Reply::Blob(value) => bytes.reserve_exact(value.len() + MAX_FRAMING),
+                Reply::Page { keys, .. } => bytes.reserve_exact(keys.encoded_len() + MAX_FRAMING),
+                _ => {}
             }
             reply.encode(bytes);
         },
@@ -418,6 +455,7 @@ fn reply(outcome: Outcome<'_>) -> (Reply<'_>, Option<Version>) {
         Outcome::NotFound | Outcome::NotWatched => (Reply::Integer(0), None),
         Outcome::ValueDiffers => (Reply::Integer(-1), None),
         Outcome::WatchChanged => (Reply::Ok, None),
+        Outcome::Page(keys, token) => (Reply::Page { keys, token }, None),
         Outcome::Failed(error) => (Reply::Error(error.text()), None),
     }
 }

@@ -34,6 +34,12 @@ pub(crate) enum Command<'a> {
         key: &'a [u8],
         stop: bool,
     },
+    /// Lists keys that match a glob, a page at a time.
+    Scan {
+        pattern: &'a [u8],
+        /// What the page before gave.
+        token: Option<&'a [u8]>,
+    },
 }
 
 /// When a SET takes effect.
@@ -63,21 +69,25 @@ impl<'a> Command<'a> {
             (b"KEYNOTIFY", [key]) => Self::KeyNotify { key, stop: false },
             (b"KEYNOTIFY", [key, b"STOP"]) => Self::KeyNotify { key, stop: true },
             (b"KEYNOTIFY", [_, _]) => return Err(ServiceError::Syntax),
-            (b"SET" | b"GET" | b"DEL" | b"VDEL" | b"KEYNOTIFY", _) => {
+            (b"SCAN", [pattern]) => Self::Scan { pattern, token: None },
+            (b"SCAN", [pattern, token]) => Self::Scan { pattern, token: Some(token) },
+            (b"SET" | b"GET" | b"DEL" | b"VDEL" | b"KEYNOTIFY" | b"SCAN", _) => {
                 return Err(ServiceError::WrongNumberOfArguments);
             }
             _ => return Err(ServiceError::UnknownCommand),
         };
-        if command.key().is_empty() { Err(ServiceError::EmptyKey) } else { Ok(command) }
+        if command.key().is_some_and(<[u8]>::is_empty) { Err(ServiceError::EmptyKey) } else { Ok(command) }
     }
 
-    pub(crate) fn key(&self) -> &'a [u8] {
+    /// The key that it is about, if it is about one.
+    pub(crate) fn key(&self) -> Option<&'a [u8]> {
         match *self {
             Self::Set { key, .. }
             | Self::Get { key }
             | Self::Del { key }
             | Self::Vdel { key, .. }
-            | Self::KeyNotify { key, .. } => key,
+            | Self::KeyNotify { key, .. } => Some(key),
+            Self::Scan { .. } => None,
         }
     }
 }
@@ -175,6 +185,8 @@ mod tests {
         assert_eq!(failure(&[b"DEL", b"k", b"v"]), ServiceError::WrongNumberOfArguments);
         assert_eq!(failure(&[b"VDEL", b"k"]), ServiceError::WrongNumberOfArguments);
         assert_eq!(failure(&[b"KEYNOTIFY", b"k", b"stop"]), ServiceError::Syntax);
+        assert_eq!(failure(&[b"SCAN"]), ServiceError::WrongNumberOfArguments);
+        assert_eq!(failure(&[b"SCAN", b"*", b"t", b"t"]), ServiceError::WrongNumberOfArguments);
         assert_eq!(failure(&[b"get", b"k"]), ServiceError::UnknownCommand);
         assert_eq!(failure(&[b"GET", b""]), ServiceError::EmptyKey);
         assert_eq!(Command::parse(b"hello"), Err(ServiceError::Syntax));

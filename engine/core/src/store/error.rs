@@ -17,6 +17,13 @@ pub(crate) enum ServiceError {
     NotAuthorized,
     /// The notification's topic holds the key in hexadecimal and must fit into 65,535 bytes.
     KeyTooLongToWatch,
+    /// A response with this key alone is above the Maximum Packet Size of the client that asked for keys.
+    KeyTooLongToList,
+    PatternTooLong,
+    /// Matching a single key takes more than a page may take.
+    PatternTooComplex,
+    /// A token that no page of this store came with.
+    UnknownToken,
 }
 
 impl ServiceError {
@@ -42,6 +49,12 @@ impl ServiceError {
             Self::NotAuthorized => "not authorized",
             Self::EmptyKey => "the key length is zero",
             Self::KeyTooLongToWatch => "the key is too long for a notification topic",
+            Self::KeyTooLongToList => {
+                "a key that matches is too long for the maximum packet size of the client"
+            }
+            Self::PatternTooLong => "the pattern is too long",
+            Self::PatternTooComplex => "the pattern takes too many steps to match a key",
+            Self::UnknownToken => "the continuation token is unknown; begin the scan anew",
         }
     }
 }

@@ -3,10 +3,12 @@
 //! It knows nothing of MQTT. Who is told of a change is the broker's business (`broker::state_store`).
 //!
 //! Invariants: an entry is in `index` once, under its key's hash; it is in `expiries` exactly when it has a deadline;
-//! nothing depends on the order of `index`.
+//! nothing depends on the order of `index`. An entry stays in its slot, and which one that is follows from the commands
+//! before it: `scan` walks in their order.
 
 mod command;
 mod error;
+mod scan;
 mod version;
 
 use std::collections::BTreeSet;
@@ -15,10 +17,12 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use mayfly_wire::Hlc;
+use mayfly_wire::resp3::Blobs;
 use slab::Slab;
 
 pub(crate) use command::{Command, Condition};
 pub(crate) use error::ServiceError;
+pub(crate) use scan::ScanToken;
 pub(crate) use version::{FencingToken, Version, VersionClock, is_too_far_ahead};
 
 use crate::time::{Monotonic, Now};
@@ -60,6 +64,8 @@ pub(crate) enum Outcome<'a> {
     WatchChanged,
     /// KEYNOTIFY STOP without a registration.
     NotWatched,
+    /// SCAN: keys, and the token for the next page where this is not the last one.
+    Page(Blobs<'a>, Option<&'a [u8]>),
     /// The command failed.
     Failed(ServiceError),
 }
@@ -102,6 +108,10 @@ pub(crate) struct Store {
     clock: VersionClock,
     /// The bytes of all keys, values and fencing tokens.
     content_bytes: usize,
+    /// All keys are in slots below this.
+    end: u32,
+    /// The version of the first key that was ever set. Tokens tell stores apart by it.
+    first_version: Option<Version>,
 }
 
 impl Store {
@@ -114,6 +124,8 @@ impl Store {
             expiries: BTreeSet::new(),
             clock: VersionClock::default(),
             content_bytes: 0,
+            end: 0,
+            first_version: None,
         }
     }
 
@@ -231,7 +243,7 @@ impl Store {
             return None;
         }
         let slot = self.find(key)?;
-        if self.entries[slot as usize].expires_at.is_none_or(|deadline| deadline > now.monotonic) {
+        if !self.entries[slot as usize].is_due(now.monotonic) {
             return None;
         }
         self.remove(slot);
@@ -279,9 +291,11 @@ impl Store {
     fn insert(&mut self, entry: Entry) -> u32 {
         let hash = self.key_hash(&entry.key);
         self.content_bytes += entry.content_bytes();
+        self.first_version.get_or_insert(entry.version);
         let slot = u32::try_from(self.entries.insert(entry)).expect("memory ends before 2^32 keys");
         let (entries, hash_state) = (&self.entries, &self.hash_state);
         self.index.insert_unique(hash, slot, |&slot| hash_state.hash_one(&entries[slot as usize].key));
+        self.end = self.end.max(slot + 1);
         slot
     }
 
@@ -294,6 +308,9 @@ impl Store {
         let hash = self.key_hash(&entry.key);
         let indexed = self.index.find_entry(hash, |&candidate| candidate == slot);
         indexed.expect("every entry is indexed").remove();
+        if self.entries.is_empty() {
+            self.end = 0;
+        }
         entry
     }
 }
@@ -308,6 +325,7 @@ impl Hash for Store {
         }
         self.expiries.hash(state);
         self.clock.hash(state);
+        (self.end, self.first_version).hash(state);
     }
 }
 
@@ -320,6 +338,11 @@ impl Entry {
     /// What it occupies, in bytes.
     fn bytes(&self) -> usize {
         entry_bytes((&self.key, &self.value), self.token_node_id(), self.expires_at.is_some())
+    }
+
+    /// Whether its time has passed.
+    fn is_due(&self, now: Monotonic) -> bool {
+        self.expires_at.is_some_and(|deadline| deadline <= now)
     }
 
     fn token_node_id(&self) -> Option<&str> {

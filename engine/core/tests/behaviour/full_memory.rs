@@ -171,6 +171,13 @@ fn at_the_bound_a_large_value_can_be_read() {
 }
 
 #[test]
+fn at_the_bound_keys_are_listed() {
+    let (mut world, _, client) = world();
+    use_percent(&mut world, 101);
+    assert_eq!(world.reply(client, &[b"SCAN", b"?a*"]), "*1\r\n*1\r\n$7\r\nballast\r\n");
+}
+
+#[test]
 fn at_the_bound_a_watcher_that_falls_behind_is_disconnected() {
     let (mut world, _, client) = world();
     let watcher = hesitant(&mut world, "w");

@@ -167,6 +167,12 @@ fn bad_commands_are_answered_with_the_exact_texts() {
         (&[b"DEL", b""], "the key length is zero"),
         (&[b"VDEL", b"", b"v"], "the key length is zero"),
         (&[b"KEYNOTIFY", b""], "the key length is zero"),
+        (&[b"SCAN"], "wrong number of arguments"),
+        (&[b"SCAN", b"*", b"t", b"t"], "wrong number of arguments"),
+        (&[b"SCAN", b""], "syntax error"),
+        (&[b"SCAN", b"a["], "syntax error"),
+        (&[b"SCAN", b"[b-a]"], "syntax error"),
+        (&[b"scan", b"*"], "unknown command"),
     ] {
         let answer = world.command(client, items);
         assert_eq!((answer.payload, answer.version), (format!("-ERR {text}\r\n"), None), "{items:?}");
@@ -198,7 +204,18 @@ fn each_executed_command_is_counted_once_by_its_result() {
     let client = world.store_client("a");
     let watcher = world.store_client("b");
     world.command(watcher, &[b"KEYNOTIFY", b"k"]);
-    for command in ["SET k v", "SET k w NX", "GET k", "GET none", "VDEL k x", "DEL k", "DEL k", "FLUSH"] {
+    for command in [
+        "SET k v",
+        "SET k w NX",
+        "GET k",
+        "GET none",
+        "VDEL k x",
+        "DEL k",
+        "DEL k",
+        "FLUSH",
+        "SCAN *",
+        "SCAN [",
+    ] {
         let items: Vec<_> = command.split(' ').map(str::as_bytes).collect();
         world.command(client, &items);
     }
@@ -215,6 +232,8 @@ fn each_executed_command_is_counted_once_by_its_result() {
             (StoreCommand::Del, StoreResult::NotMet, 1),
             (StoreCommand::Vdel, StoreResult::NotMet, 1),
             (StoreCommand::KeyNotify, StoreResult::Done, 1),
+            (StoreCommand::Scan, StoreResult::Done, 1),
+            (StoreCommand::Scan, StoreResult::Failed, 1),
         ]
     );
     assert_eq!((statistics.requests_malformed, statistics.notifications), (1, 2));

@@ -102,6 +102,17 @@ fn a_get_is_executed_again() {
 }
 
 #[test]
+fn a_scan_is_executed_again() {
+    let mut world = World::new();
+    let client = world.store_client("a");
+    let scan = Request::new(&[b"SCAN", b"*"]);
+    assert_eq!(world.ask(client, &scan).payload, "*1\r\n*0\r\n");
+    world.command(client, &[b"SET", b"k", b"v"]);
+    assert_eq!(world.ask(client, &scan).payload, "*1\r\n*1\r\n$1\r\nk\r\n");
+    assert_eq!(world.broker.statistics().requests_replayed, 0);
+}
+
+#[test]
 fn what_was_refused_is_refused_again() {
     let mut world = World::new();
     let client = world.store_client("a");

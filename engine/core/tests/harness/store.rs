@@ -129,6 +129,11 @@ impl World {
 
     /// Sends a request and takes its PUBACK and the response, which are all that arrives.
     pub(crate) fn ask(&mut self, client: Client, request: &Request) -> Answer {
+        answer(&self.response(client, request))
+    }
+
+    /// The same, for a response that is not text.
+    pub(crate) fn response(&mut self, client: Client, request: &Request) -> Publish<'static> {
         self.send_request(client, request);
         match self.next(client) {
             Packet::PubAck(ack) => assert_eq!(ack.reason, ReasonCode::Success, "a request is accepted"),
@@ -137,7 +142,7 @@ impl World {
         let response = self.message(client);
         assert_eq!(response.properties.correlation_data, request.correlation_data.as_deref());
         self.ack(client, response.packet_id);
-        answer(&response)
+        response
     }
 
     /// Asks for a command with the client's clock as its timestamp and correlation data of its own.

@@ -266,6 +266,8 @@ fn commands() -> impl Strategy<Value = Vec<&'static [u8]>> {
         1 => (key(), value()).prop_map(|(key, value)| vec![&b"VDEL"[..], key, value]),
         3 => key().prop_map(|key| vec![&b"KEYNOTIFY"[..], key]),
         1 => key().prop_map(|key| vec![&b"KEYNOTIFY"[..], key, b"STOP"]),
+        1 => select(vec![&b"*"[..], b"k*", b"["]).prop_map(|pattern| vec![&b"SCAN"[..], pattern]),
+        1 => key().prop_map(|token| vec![&b"SCAN"[..], b"*", token]),
     ]
 }
 

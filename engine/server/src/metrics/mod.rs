@@ -224,6 +224,7 @@ fn command_name(command: StoreCommand) -> &'static str {
         StoreCommand::Del => "DEL",
         StoreCommand::Vdel => "VDEL",
         StoreCommand::KeyNotify => "KEYNOTIFY",
+        StoreCommand::Scan => "SCAN",
     }
 }
 
