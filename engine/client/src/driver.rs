@@ -56,6 +56,8 @@ struct Link {
     in_flight_limit: usize,
     listener: Option<ConnectionListener>,
     connected: bool,
+    /// There was a session before, which the broker can lose.
+    has_session: bool,
     /// The session has the subscription to the response topic.
     subscribed: bool,
     subscription: Option<Subscription>,
@@ -81,6 +83,7 @@ impl Driver {
             in_flight_limit: options.in_flight_limit.get().into(),
             listener: options.connection_listener.clone(),
             connected: false,
+            has_session: false,
             subscribed: false,
             subscription: None,
             acknowledgements: Acknowledgements::default(),
@@ -172,9 +175,12 @@ impl Link {
         if !connack.session_present {
             self.subscribed = false;
             self.subscription = None;
-            self.shared.session_lost();
+            if self.has_session {
+                self.shared.session_lost();
+            }
         }
         self.connected = true;
+        self.has_session = true;
         self.maximum_packet_size = connack
             .properties
             .as_ref()

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::service_error::ServiceError;
 use crate::version::VersionError;
 
 /// Why a request has no result.
@@ -38,7 +39,7 @@ pub enum Error {
 
     /// The store's answer `-ERR text`. Not executed.
     #[error("the store answered: {0}")]
-    Service(String),
+    Service(ServiceError),
 
     /// The response breaks the state store protocol. The request may have been executed.
     #[error("bad response: {0}")]

@@ -1,17 +1,34 @@
 //! State store client over MQTT 5, on `rumqttc`, generic over the connector: the same client runs over TCP and over a
 //! simulated network.
 //!
+//! [`StateStore`] sends the store's commands, each with a deadline, and says of each that failed whether it may have been
+//! executed. An [`Observation`] tells of a key's changes, and of the gaps between them.
+//!
 //! All timing is tokio's. The client reads no clock but [`Options::wall_clock`] and uses no randomness but the one number
 //! that [`Options::identity`] replaces; with both given, what it does is a function of what arrives and when. It needs
 //! no more than a current-thread runtime.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use mayfly_client::{Options, SetOptions, StateStore, tcp};
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use mayfly_client::{Change, ObservationEvent, Options, SetOptions, StateStore, tcp};
 //!
-//! let (store, driver) = StateStore::new(&Options::default(), tcp::connector("127.0.0.1:1883"))?;
+//! let broker = mayfly::embedded::Broker::start()?; // Or `mayfly serve`, elsewhere.
+//! let (store, driver) =
+//!     StateStore::new(&Options::default(), tcp::connector(broker.address().to_string()))?;
 //! tokio::spawn(driver.run());
+//!
+//! let mut observation = store.observe(b"someKey").await?;
 //! store.set(b"someKey", b"someValue", &SetOptions::default()).await?;
+//! let stored = store.get(b"someKey").await?.expect("it was just set");
+//! assert_eq!(&stored.value[..], b"someValue");
+//!
+//! match observation.recv().await {
+//!     Some(ObservationEvent::Changed(notification)) => {
+//!         assert_eq!(notification.change, Change::Set { value: stored.value, version: stored.version });
+//!     }
+//!     other => panic!("interrupted, or at its end: {other:?}"),
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -20,7 +37,7 @@
 //! - [`StateStore`] is the handle, [`Driver`] the future that runs the connection.
 //! - `shared` holds what the two have in common and takes every decision: `request_table` the requests without an
 //!   answer, `observers` the observed keys, `clock` the hybrid logical clock.
-//! - `request`, `response` and `notification` are the state store protocol.
+//! - `request`, `response`, `notification` and `service_error` are the state store protocol.
 
 mod acknowledgements;
 mod clock;
@@ -35,6 +52,7 @@ mod outcome;
 mod request;
 mod request_table;
 mod response;
+mod service_error;
 mod shared;
 mod store;
 pub mod tcp;
@@ -47,6 +65,7 @@ pub use notification::{Change, Notification};
 pub use observation::{Observation, ObservationEvent};
 pub use options::{Backoff, Condition, ConnectionListener, Credentials, Options, SetOptions, WallClock};
 pub use outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
+pub use service_error::ServiceError;
 pub use shared::Statistics;
 pub use store::{OptionsError, StateStore};
 pub use version::{Version, VersionError};

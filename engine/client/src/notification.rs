@@ -69,7 +69,8 @@ impl Notification {
     }
 }
 
-fn key(topic: &[u8]) -> Option<Bytes> {
+/// The key that a notification's topic names.
+pub(crate) fn key(topic: &[u8]) -> Option<Bytes> {
     let rest = topic.strip_prefix(TOPIC_PREFIX.as_bytes())?;
     let client_end = rest.iter().position(|byte| *byte == b'/')?;
     let hex = rest[client_end..].strip_prefix(b"/command/notify/")?;

@@ -1,11 +1,14 @@
 //! What an observer of a key reads.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use tokio::sync::mpsc;
 
-use crate::error::Error;
+use crate::error::{Error, ProtocolError};
 use crate::notification::Notification;
 use crate::observers::ObserverId;
 use crate::shared::Handle;
@@ -17,6 +20,8 @@ use crate::shared::Handle;
 /// an [`Interrupted`](ObservationEvent::Interrupted) changes are missed until [`Resumed`](ObservationEvent::Resumed),
 /// and a reader that needs the current value gets it then. A change that was delivered and not acknowledged when the
 /// connection broke can come once more; its version tells.
+///
+/// It is a [`Stream`] too, for the combinators of the `futures` crates.
 pub struct Observation {
     pub(crate) key: Bytes,
     pub(crate) id: ObserverId,
@@ -32,7 +37,13 @@ pub enum ObservationEvent {
     /// The connection was lost, and the registration with it. The client registers again by itself.
     Interrupted,
     /// The key is observed again. Changes since [`Interrupted`](ObservationEvent::Interrupted) were missed.
-    Resumed,
+    Resumed {
+        /// Whether the broker had kept the session all the while. Where it had not, it may have been restarted, and
+        /// every key may be gone.
+        session_present: bool,
+    },
+    /// A notification of the key came that breaks the protocol: the key changed, and how is not known.
+    Unreadable(ProtocolError),
     /// Registering again failed, and the observation ends.
     Failed(Error),
     /// The reader fell [`Options::observation_limit`](crate::Options::observation_limit) events behind, and the
@@ -55,6 +66,14 @@ impl Observation {
 impl std::fmt::Debug for Observation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Observation").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+impl Stream for Observation {
+    type Item = ObservationEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<ObservationEvent>> {
+        self.events.poll_recv(context)
     }
 }
 

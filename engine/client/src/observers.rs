@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::error::Error;
+use crate::error::{Error, ProtocolError};
 use crate::notification::Notification;
 use crate::observation::ObservationEvent;
 use crate::request::RequestId;
@@ -26,6 +26,8 @@ pub(crate) struct Observers {
 
 struct ObservedKey {
     registration: Registration,
+    /// The broker has lost the session since the key was last registered.
+    session_lost: bool,
     observers: Vec<Observer>,
 }
 
@@ -55,7 +57,7 @@ impl Observers {
         let (caller, registered) = oneshot::channel();
         let observed = self.keys.entry(key.clone()).or_insert_with(|| {
             self.needed.push_back(key.clone());
-            ObservedKey { registration: Registration::Needed, observers: Vec::new() }
+            ObservedKey { registration: Registration::Needed, session_lost: false, observers: Vec::new() }
         });
         let mut observer = Observer { id, events, caller: Some(caller) };
         if observed.registration == Registration::Active {
@@ -108,12 +110,13 @@ impl Observers {
         match answer {
             Ok(()) => {
                 observed.registration = Registration::Active;
+                let session_present = !std::mem::take(&mut observed.session_lost);
                 observed.observers.retain_mut(|observer| {
                     if observer.caller.is_some() {
                         observer.answer(Ok(()));
                         true
                     } else {
-                        observer.tell(ObservationEvent::Resumed)
+                        observer.tell(ObservationEvent::Resumed { session_present })
                     }
                 });
                 self.remove_if_unobserved(key)
@@ -135,9 +138,26 @@ impl Observers {
 
     /// Whether this leaves the registration without an observer, because they were overrun.
     pub(crate) fn notify(&mut self, notification: &Notification) -> bool {
-        let Some(observed) = self.keys.get_mut(&notification.key) else { return false };
-        observed.observers.retain(|observer| observer.tell(ObservationEvent::Changed(notification.clone())));
-        self.remove_if_unobserved(&notification.key)
+        self.tell(&notification.key, &ObservationEvent::Changed(notification.clone()))
+    }
+
+    /// A notification of the key came that cannot be understood. Whether this leaves the registration without an
+    /// observer, because they were overrun.
+    pub(crate) fn notify_unreadable(&mut self, key: &Bytes, error: ProtocolError) -> bool {
+        self.tell(key, &ObservationEvent::Unreadable(error))
+    }
+
+    fn tell(&mut self, key: &Bytes, event: &ObservationEvent) -> bool {
+        let Some(observed) = self.keys.get_mut(key) else { return false };
+        observed.observers.retain(|observer| observer.tell(event.clone()));
+        self.remove_if_unobserved(key)
+    }
+
+    /// The broker has lost the session: what is told when a key is registered again.
+    pub(crate) fn session_lost(&mut self) {
+        for observed in self.keys.values_mut() {
+            observed.session_lost = true;
+        }
     }
 
     /// The registrations ended with the connection; all are needed again, in the order of the keys.
@@ -204,6 +224,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a missing event is the failure that the test is to show")]
     use super::*;
     use crate::notification::Change;
+    use crate::service_error::ServiceError;
 
     fn change(counter: u32) -> Notification {
         let version = format!("1:{counter}:s").parse().unwrap();
@@ -241,7 +262,25 @@ mod tests {
             "an answer to the lost connection's registration counts for nothing"
         );
         observers.registered(&key, RequestId(2), Ok(()));
-        assert_eq!(added.events.try_recv().unwrap(), ObservationEvent::Resumed);
+        assert_eq!(added.events.try_recv().unwrap(), ObservationEvent::Resumed { session_present: true });
+    }
+
+    #[test]
+    fn a_session_that_was_lost_on_the_way_is_told_once() {
+        let mut observers = Observers::default();
+        let mut added = registered_observer(&mut observers, 8);
+        let mut seen = |observers: &mut Observers, id| {
+            let (_, key) = observers.next_registration(|| RequestId(id)).unwrap();
+            observers.registered(&key, RequestId(id), Ok(()));
+            std::iter::from_fn(|| added.events.try_recv().ok()).last().unwrap()
+        };
+        observers.connection_lost();
+        observers.session_lost();
+        // The new session's connection breaks before the key is registered on it, and is resumed.
+        observers.connection_lost();
+        assert_eq!(seen(&mut observers, 2), ObservationEvent::Resumed { session_present: false });
+        observers.connection_lost();
+        assert_eq!(seen(&mut observers, 3), ObservationEvent::Resumed { session_present: true });
     }
 
     #[test]
@@ -275,7 +314,7 @@ mod tests {
         observers.connection_lost();
         let (_, key) = observers.next_registration(|| RequestId(2)).unwrap();
         let mut new = observers.add(&key, 4);
-        let refused = Error::Service("not authorized".to_owned());
+        let refused = Error::Service(ServiceError::NotAuthorized);
         observers.registered(&key, RequestId(2), Err(refused.clone()));
         assert_eq!(established.events.try_recv().unwrap(), ObservationEvent::Interrupted);
         assert_eq!(established.events.try_recv().unwrap(), ObservationEvent::Failed(refused.clone()));

@@ -7,6 +7,7 @@ use rumqttc::PublishProperties;
 
 use crate::error::{Error, ProtocolError};
 use crate::outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
+use crate::service_error::ServiceError;
 use crate::version::Version;
 
 /// A response whose properties are in order; the payload is not read yet.
@@ -89,7 +90,7 @@ impl Response {
 
     fn reply(&self) -> Result<Reply<'_>, Error> {
         match Reply::parse(&self.payload) {
-            Ok(Reply::Error(text)) => Err(Error::Service(text.to_owned())),
+            Ok(Reply::Error(text)) => Err(Error::Service(ServiceError::from_text(text))),
             Ok(reply) => Ok(reply),
             Err(_) => Err(self.unexpected()),
         }
@@ -186,8 +187,8 @@ mod tests {
     }
 
     #[test]
-    fn a_service_error_keeps_its_text() {
-        assert_eq!(bare(b"-ERR syntax error\r\n").into_get(), Err(Error::Service("syntax error".to_owned())));
+    fn a_service_error_is_known_by_its_text() {
+        assert_eq!(bare(b"-ERR syntax error\r\n").into_get(), Err(Error::Service(ServiceError::Syntax)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::HybridClock;
 use crate::error::Error;
-use crate::notification::Notification;
+use crate::notification::{self, Notification};
 use crate::observers::{Added, ObserverId, Observers};
 use crate::request::{Request, RequestId, message_expiry_interval_s};
 use crate::request_table::{Origin, RequestTable, Withdrawn};
@@ -31,7 +31,8 @@ pub struct Statistics {
     pub late_responses: u64,
     /// Messages that are neither a response to one of this client's requests nor a notification.
     pub unexpected_messages: u64,
-    /// Notifications that break the protocol; nobody was told.
+    /// Notifications that break the protocol; the observers of the key, where it is known, were told
+    /// [`Unreadable`](crate::ObservationEvent::Unreadable).
     pub malformed_notifications: u64,
 }
 
@@ -105,26 +106,27 @@ impl Shared {
 
 /// For the handles.
 impl Shared {
-    pub(crate) async fn call(&self, request: Request) -> Result<Response, Error> {
-        self.submit(request, Origin::Call).await
+    pub(crate) async fn call(&self, request: Request, timeout: Duration) -> Result<Response, Error> {
+        self.submit(request, timeout, Origin::Call).await
     }
 
     async fn submit(
         &self,
         request: Request,
+        timeout: Duration,
         origin: impl FnOnce(oneshot::Sender<Result<Response, Error>>) -> Origin,
     ) -> Result<Response, Error> {
         if request.fencing_token.as_ref().is_some_and(|token| token.len() > MAX_STRING) {
             return Err(Error::BadRequest("the fencing token is longer than 65,535 bytes"));
         }
         let (sender, answer) = oneshot::channel();
-        let deadline = self.deadline();
+        let deadline = later(Instant::now(), timeout);
         let id = {
             let mut state = self.state();
             if state.closed {
                 return Err(Error::Closed);
             }
-            state.requests.push(request, deadline, self.operation_timeout, origin(sender))?
+            state.requests.push(request, deadline, timeout, origin(sender))?
         };
         self.wake.notify_one();
         let mut pending = PendingCall { shared: self, id, answer };
@@ -132,8 +134,8 @@ impl Shared {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(Error::ClosedInFlight),
             Err(_) => Err(match self.state().requests.withdraw(id) {
-                Withdrawn::Waiting => Error::NotSent(self.operation_timeout),
-                Withdrawn::HandedOver => Error::Timeout(self.operation_timeout),
+                Withdrawn::Waiting => Error::NotSent(timeout),
+                Withdrawn::HandedOver => Error::Timeout(timeout),
                 Withdrawn::Answered => {
                     return pending.answer.try_recv().unwrap_or(Err(Error::ClosedInFlight));
                 }
@@ -157,23 +159,27 @@ impl Shared {
         &self,
         key: &Bytes,
         registered: oneshot::Receiver<Result<(), Error>>,
+        timeout: Duration,
     ) -> Result<(), Error> {
-        match timeout_at(self.deadline(), registered).await {
+        match timeout_at(later(Instant::now(), timeout), registered).await {
             Ok(answer) => answer.unwrap_or(Err(Error::Closed)),
-            Err(_) if self.state().observers.is_handed_over(key) => {
-                Err(Error::Timeout(self.operation_timeout))
-            }
-            Err(_) => Err(Error::NotSent(self.operation_timeout)),
+            Err(_) if self.state().observers.is_handed_over(key) => Err(Error::Timeout(timeout)),
+            Err(_) => Err(Error::NotSent(timeout)),
         }
     }
 
     /// Ends an observation, and the registration with the last of them.
-    pub(crate) async fn unobserve(&self, key: &Bytes, id: ObserverId) -> Result<(), Error> {
+    pub(crate) async fn unobserve(
+        &self,
+        key: &Bytes,
+        id: ObserverId,
+        timeout: Duration,
+    ) -> Result<(), Error> {
         if !self.state().observers.remove(key, id) {
             return Ok(());
         }
         let stop = |caller| Origin::Stop { key: key.clone(), caller: Some(caller) };
-        self.submit(Request::unobserve(key), stop).await?.into_unobserve()
+        self.submit(Request::unobserve(key), timeout, stop).await?.into_unobserve()
     }
 
     /// Ends an observation; the registration, with the last of them, as soon as may be.
@@ -198,16 +204,9 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    fn deadline(&self) -> Instant {
-        /// As good as never.
-        const FAR: Duration = Duration::from_hours(24 * 365 * 30);
-        let now = Instant::now();
-        now.checked_add(self.operation_timeout).unwrap_or(now + FAR)
-    }
-
     fn stop_registration(&self, state: &mut State, key: &Bytes) {
         let origin = Origin::Stop { key: key.clone(), caller: None };
-        let deadline = self.deadline();
+        let deadline = later(Instant::now(), self.operation_timeout);
         // Where too many requests wait, the registration stays until the connection ends; its notifications are
         // dropped.
         let pushed = state.requests.push(Request::unobserve(key), deadline, self.operation_timeout, origin);
@@ -321,7 +320,14 @@ impl Shared {
                 self.stop_registration(&mut state, &notification.key);
             }
             Ok(_) => {}
-            Err(_) => state.statistics.malformed_notifications += 1,
+            Err(error) => {
+                state.statistics.malformed_notifications += 1;
+                if let Some(key) = notification::key(&publish.topic)
+                    && state.observers.notify_unreadable(&key, error)
+                {
+                    self.stop_registration(&mut state, &key);
+                }
+            }
         }
     }
 
@@ -337,7 +343,9 @@ impl Shared {
 
     /// The broker has no trace of the requests that were handed over on earlier connections.
     pub(crate) fn session_lost(&self) {
-        self.state().requests.fail_handed_over(&Error::SessionLost);
+        let mut state = self.state();
+        state.observers.session_lost();
+        state.requests.fail_handed_over(&Error::SessionLost);
     }
 
     fn complete(&self, state: &mut State, id: RequestId, origin: Origin, answer: Result<Response, Error>) {
@@ -350,6 +358,12 @@ impl Shared {
             origin => origin.answer(answer),
         }
     }
+}
+
+/// As good as never where the clock cannot express it.
+fn later(now: Instant, duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_hours(24 * 365 * 30);
+    now.checked_add(duration).unwrap_or(now + FAR)
 }
 
 /// Takes the request back when its caller's future is dropped.

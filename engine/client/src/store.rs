@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rumqttc::{AckMode, AsyncClient, MqttOptions};
@@ -16,17 +17,19 @@ use crate::options::{Options, SetOptions};
 use crate::outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
 use crate::request::Request;
 use crate::request_table::RequestTable;
+use crate::response::Response;
 use crate::shared::{Handle, Shared, Statistics};
 use crate::version::Version;
 
 /// A client of the state store. Clones are cheap and share one connection.
 ///
-/// Each method sends one request and waits for its response, for [`Options::operation_timeout`] at most, whether or not
-/// there is a connection when it is called. Dropping a method's future takes the request back if it still waits; if it
+/// Each method sends one request and waits for its response, for [`Options::operation_timeout`] at most or as long as
+/// [`StateStore::with_timeout`] says, whether or not there is a connection when it is called. Dropping a method's future takes the request back if it still waits; if it
 /// was sent, its outcome is unknown.
 #[derive(Clone)]
 pub struct StateStore {
     handle: Arc<Handle>,
+    timeout: Duration,
 }
 
 /// What the options cannot be.
@@ -78,23 +81,30 @@ impl StateStore {
         mqtt.set_socket_connector(move |_, _| connector());
         let (client, event_loop) = AsyncClient::builder(mqtt).unbounded().build();
         let driver = Driver::new(client, event_loop, Arc::clone(&shared), response_topic, options);
-        Ok((StateStore { handle: Arc::new(Handle { shared }) }, driver))
+        let handle = Arc::new(Handle { shared });
+        Ok((StateStore { handle, timeout: options.operation_timeout }, driver))
+    }
+
+    /// The same client, on the same connection, whose methods wait for `timeout` at most, from the call on.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> StateStore {
+        StateStore { handle: Arc::clone(&self.handle), timeout }
     }
 
     /// The key's value and version; `None` where there is no such key.
     pub async fn get(&self, key: &[u8]) -> Result<Option<Stored>, Error> {
-        self.handle.shared.call(Request::get(key)).await?.into_get()
+        self.call(Request::get(key)).await?.into_get()
     }
 
     /// Writes the key's value, if the options' condition holds.
     pub async fn set(&self, key: &[u8], value: &[u8], options: &SetOptions) -> Result<SetOutcome, Error> {
-        self.handle.shared.call(Request::set(key, value, options)).await?.into_set()
+        self.call(Request::set(key, value, options)).await?.into_set()
     }
 
     /// Deletes the key. A key that was written with a fencing token needs one at least as high.
     pub async fn del(&self, key: &[u8], fencing_token: Option<&Version>) -> Result<DelOutcome, Error> {
         let fencing_token = fencing_token.map(ToString::to_string);
-        self.handle.shared.call(Request::del(key, fencing_token)).await?.into_del()
+        self.call(Request::del(key, fencing_token)).await?.into_del()
     }
 
     /// Deletes the key if it has the value. A key that was written with a fencing token needs one at least as high.
@@ -105,7 +115,7 @@ impl StateStore {
         fencing_token: Option<&Version>,
     ) -> Result<VdelOutcome, Error> {
         let fencing_token = fencing_token.map(ToString::to_string);
-        self.handle.shared.call(Request::vdel(key, value, fencing_token)).await?.into_vdel()
+        self.call(Request::vdel(key, value, fencing_token)).await?.into_vdel()
     }
 
     /// Observes the key, from a moment between this call and its return. Several observations of one key share one
@@ -115,13 +125,17 @@ impl StateStore {
         let added = self.handle.shared.add_observer(&key)?;
         let (id, events, handle) = (added.id, added.events, Arc::clone(&self.handle));
         let observation = Observation { key, id, events, handle };
-        self.handle.shared.await_registration(&observation.key, added.registered).await?;
+        self.handle.shared.await_registration(&observation.key, added.registered, self.timeout).await?;
         Ok(observation)
     }
 
     /// Ends an observation and waits until the store has dropped the registration, if it was the last of its key.
     pub async fn unobserve(&self, observation: Observation) -> Result<(), Error> {
-        self.handle.shared.unobserve(&observation.key, observation.id).await
+        self.handle.shared.unobserve(&observation.key, observation.id, self.timeout).await
+    }
+
+    async fn call(&self, request: Request) -> Result<Response, Error> {
+        self.handle.shared.call(request, self.timeout).await
     }
 
     /// What this client has seen that no call reports.

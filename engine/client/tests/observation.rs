@@ -4,12 +4,18 @@
 
 mod peer;
 
+use std::future::poll_fn;
 use std::num::NonZeroU16;
+use std::pin::pin;
 use std::time::Duration;
 
-use mayfly_client::{Change, Error, Notification, Observation, ObservationEvent, Options, StateStore};
+use futures_core::Stream;
+use mayfly_client::{
+    Change, Error, Notification, Observation, ObservationEvent, Options, ProtocolError, ServiceError,
+    StateStore,
+};
 use peer::{Peer, connected, correlation_data, options};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 const OBSERVE: &[u8] = b"*2\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n";
 const STOP: &[u8] = b"*3\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n$4\r\nSTOP\r\n";
@@ -41,8 +47,15 @@ async fn changes_arrive_in_order() {
     assert_eq!(observation.recv().await, Some(deleted("1:1:s")));
 
     peer.notify("6B", b"*1\r\n$6\r\nNOTIFY\r\n", "1:2:s").await;
-    sleep(Duration::from_secs(1)).await;
+    let unreadable = observation.recv().await;
+    assert!(
+        matches!(&unreadable, Some(ObservationEvent::Unreadable(ProtocolError::Payload(_)))),
+        "{unreadable:?}"
+    );
     assert_eq!(setup.store.statistics().malformed_notifications, 1);
+    peer.notify("6B", DELETED, "1700000060001:0:s").await;
+    let ahead = ProtocolError::VersionTooFarAhead { ahead_ms: 60_001 };
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Unreadable(ahead)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,8 +69,22 @@ async fn a_new_connection_registers_again() {
     assert_eq!(&request.payload[..], OBSERVE);
     peer.answer(&request, b"+OK\r\n", None).await;
     peer.notify("6B", DELETED, "1:1:s").await;
-    assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed));
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed { session_present: true }));
     assert_eq!(observation.recv().await, Some(deleted("1:1:s")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_session_is_told_apart_from_a_lost_connection() {
+    let (mut setup, mut peer) = connected(options()).await;
+    let mut observation = pin!(observe(&setup.store, &mut peer).await);
+    drop(peer);
+    let mut peer = setup.accept_new_session().await;
+    let request = peer.receive_request().await;
+    peer.answer(&request, b"+OK\r\n", None).await;
+    // By way of the stream.
+    let mut next = async || poll_fn(|context| observation.as_mut().poll_next(context)).await;
+    assert_eq!(next().await, Some(ObservationEvent::Interrupted));
+    assert_eq!(next().await, Some(ObservationEvent::Resumed { session_present: false }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -142,7 +169,7 @@ async fn a_refused_observation_says_why() {
         let request = peer.receive_request().await;
         peer.answer(&request, b"-ERR not authorized\r\n", None).await;
     });
-    assert_eq!(observation.unwrap_err(), Error::Service("not authorized".to_owned()));
+    assert_eq!(observation.unwrap_err(), Error::Service(ServiceError::NotAuthorized));
 }
 
 #[tokio::test(start_paused = true)]

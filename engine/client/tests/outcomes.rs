@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use mayfly_client::{Error, Options, RejectReason, SetOptions};
-use peer::{OPERATION_TIMEOUT, connected, correlation_data, options, start};
+use peer::{OPERATION_TIMEOUT, connected, correlation_data, options, properties, start};
 use rumqttc::{Packet, PubAckReason};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -33,6 +33,23 @@ async fn a_request_without_an_answer_times_out_with_an_unknown_outcome() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(setup.store.statistics().late_responses, 2);
     assert_eq!(setup.store.statistics().unexpected_messages, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handle_can_have_a_deadline_of_its_own() {
+    let (setup, mut peer) = connected(options()).await;
+    let second = Duration::from_secs(1);
+    let hasty = setup.store.with_timeout(second);
+    let begin = Instant::now();
+    let (answer, request) = tokio::join!(hasty.get(b"k"), peer.receive_request());
+    assert_eq!(answer, Err(Error::Timeout(second)));
+    assert_eq!(properties(&request).message_expiry_interval, Some(1));
+    let (observation, _) = tokio::join!(hasty.observe(b"k"), peer.receive_request());
+    assert_eq!(observation.unwrap_err(), Error::Timeout(second));
+    assert_eq!(begin.elapsed().as_secs(), 2);
+    let (answer, request) = tokio::join!(setup.store.get(b"k"), peer.receive_request());
+    assert_eq!(answer, Err(Error::Timeout(OPERATION_TIMEOUT)));
+    assert_eq!(&request.payload[..8], b"*3\r\n$9\r\n", "the observation is stopped first");
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +102,7 @@ async fn a_request_beyond_the_in_flight_limit_is_certainly_not_executed() {
     });
     assert_eq!(next, Ok(None));
     assert_eq!(&request.payload[..], b"*2\r\n$3\r\nGET\r\n$1\r\n4\r\n");
-    assert_eq!(peer::properties(&request).message_expiry_interval, Some(7), "what remains of the 10 s");
+    assert_eq!(properties(&request).message_expiry_interval, Some(7), "what remains of the 10 s");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,8 @@ mod peer;
 use std::time::Duration;
 
 use mayfly_client::{
-    Condition, DelOutcome, Error, ProtocolError, SetOptions, SetOutcome, Stored, VdelOutcome, Version,
+    Condition, DelOutcome, Error, ProtocolError, ServiceError, SetOptions, SetOutcome, Stored, VdelOutcome,
+    Version,
 };
 use peer::{Peer, RESPONSE_TOPIC, connected, correlation_data, options, properties, user_property};
 use rumqttc::mqttbytes::QoS;
@@ -129,7 +130,7 @@ async fn the_store_s_error_is_certain_and_a_broken_answer_is_not() {
     let call = setup.store.set(b"k", b"v", &set);
     let (answer, _) = exchange(&mut peer, call, b"-ERR the quota has been exceeded\r\n", None).await;
     let error = answer.unwrap_err();
-    assert_eq!(error, Error::Service("the quota has been exceeded".to_owned()));
+    assert_eq!(error, Error::Service(ServiceError::QuotaExceeded));
     assert!(!error.is_outcome_unknown());
 
     let (answer, _) = exchange(&mut peer, setup.store.set(b"k", b"v", &set), b"+OK\r\n", None).await;

@@ -111,7 +111,7 @@ async fn a_broken_connection_resumes_the_session_and_the_observation() {
     });
     let SetOutcome::Stored(version) = written.unwrap() else { panic!("an unconditional SET was refused") };
     assert!(client.connected().await, "the session survived");
-    assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed));
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed { session_present: true }));
     let Some(ObservationEvent::Changed(change)) = observation.recv().await else { panic!("a change") };
     assert_eq!(change.change.version(), &version);
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use mayfly::embedded::Broker;
 use mayfly_client::{
-    Change, Condition, DelOutcome, Error, ObservationEvent, Options, SetOptions, SetOutcome, StateStore,
-    Stored, VdelOutcome, Version, tcp,
+    Change, Condition, DelOutcome, Error, ObservationEvent, Options, ServiceError, SetOptions, SetOutcome,
+    StateStore, Stored, VdelOutcome, Version, tcp,
 };
 use tokio::time::Instant;
 
@@ -71,10 +71,19 @@ async fn a_fencing_token_protects_a_key() {
         [store.set(b"k", b"v", &SetOptions::default()).await, store.set(b"k", b"v", &fenced(&low)).await]
     {
         let error = refused.unwrap_err();
-        assert!(matches!(&error, Error::Service(text) if text.contains("fencing token")), "{error}");
+        assert!(
+            matches!(
+                &error,
+                Error::Service(ServiceError::FencingTokenRequired | ServiceError::FencingTokenLower)
+            ),
+            "{error}"
+        );
         assert!(!error.is_outcome_unknown());
     }
-    assert!(matches!(store.del(b"k", Some(&low)).await, Err(Error::Service(_))));
+    assert!(matches!(
+        store.del(b"k", Some(&low)).await,
+        Err(Error::Service(ServiceError::FencingTokenLower))
+    ));
     assert!(matches!(store.del(b"k", Some(&high)).await, Ok(DelOutcome::Deleted(_))));
 }
 

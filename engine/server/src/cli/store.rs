@@ -218,7 +218,8 @@ async fn print_changes(observation: &mut Observation) -> anyhow::Result<Outcome>
                 }
             }
             ObservationEvent::Interrupted => eprintln!("connection lost; changes from here on may be missed"),
-            ObservationEvent::Resumed => eprintln!("watching again"),
+            ObservationEvent::Resumed { .. } => eprintln!("watching again"),
+            ObservationEvent::Unreadable(error) => eprintln!("a change that cannot be understood: {error}"),
             ObservationEvent::Failed(error) => return Err(error).context("the watch ended"),
             ObservationEvent::Overrun => {
                 bail!("the watch ended: changes came faster than they could be printed")
