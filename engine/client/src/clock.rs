@@ -24,6 +24,10 @@ impl HybridClock {
         HybridClock { wall_clock, node_id, last_ms: 0, counter: 0 }
     }
 
+    pub(crate) fn node_id(&self) -> &str {
+        &self.node_id
+    }
+
     /// The timestamp of a request: greater than every one before and than every version received.
     pub(crate) fn next(&mut self) -> Hlc<'_> {
         let now_ms = (self.wall_clock)();

@@ -2,11 +2,14 @@
 //! simulated network.
 //!
 //! [`StateStore`] sends the store's commands, each with a deadline, and says of each that failed whether it may have been
-//! executed. An [`Observation`] tells of a key's changes, and of the gaps between them.
+//! executed. An [`Observation`] tells of a key's changes, and of the gaps between them. A [`Lease`] holds a key for a
+//! time, a [`Lock`] waits for its turn and holds it until it is released; both have the fencing token for what they
+//! protect, and say before the write when they are lost.
 //!
 //! All timing is tokio's. The client reads no clock but [`Options::wall_clock`] and uses no randomness but the one number
 //! that [`Options::identity`] replaces; with both given, what it does is a function of what arrives and when. It needs
-//! no more than a current-thread runtime.
+//! no more than a current-thread runtime. The only tasks that it spawns are a [`Lock`]'s, which renews it, and the release
+//! of a lease that was dropped.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -38,12 +41,16 @@
 //! - `shared` holds what the two have in common and takes every decision: `request_table` the requests without an
 //!   answer, `observers` the observed keys, `clock` the hybrid logical clock.
 //! - `request`, `response`, `notification` and `service_error` are the state store protocol.
+//! - `lease` and `lock` are built on the handle alone; `hold` says what it means to hold a key.
 
 mod acknowledgements;
 mod clock;
 mod connection_event;
 mod driver;
 mod error;
+mod hold;
+mod lease;
+mod lock;
 mod notification;
 mod observation;
 mod observers;
@@ -61,6 +68,9 @@ mod version;
 pub use connection_event::ConnectionEvent;
 pub use driver::Driver;
 pub use error::{Error, ProtocolError, RejectReason};
+pub use hold::{LeaseLost, RenewError};
+pub use lease::Lease;
+pub use lock::Lock;
 pub use notification::{Change, Notification};
 pub use observation::{Observation, ObservationEvent};
 pub use options::{Backoff, Condition, ConnectionListener, Credentials, Options, SetOptions, WallClock};

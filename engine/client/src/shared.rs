@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mayfly_wire::Hlc;
 use rumqttc::Publish;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::HybridClock;
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// Woken when there is something for the driver to do.
     pub(crate) wake: Notify,
+    /// Counts the sessions that the broker has lost.
+    session: watch::Sender<u64>,
     identity: u64,
     operation_timeout: Duration,
     observation_limit: usize,
@@ -61,6 +63,8 @@ struct State {
     observers: Observers,
     clock: HybridClock,
     statistics: Statistics,
+    /// Acquisitions of leases so far.
+    acquisitions: u64,
     closed: bool,
 }
 
@@ -89,9 +93,11 @@ impl Shared {
                 observers,
                 clock,
                 statistics: Statistics::default(),
+                acquisitions: 0,
                 closed: false,
             }),
             wake: Notify::new(),
+            session: watch::Sender::new(0),
             identity,
             operation_timeout,
             observation_limit,
@@ -188,6 +194,18 @@ impl Shared {
         if state.observers.remove(key, id) {
             self.stop_registration(&mut state, key);
         }
+    }
+
+    /// How many sessions the broker has lost: another number than before tells that it may have been restarted.
+    pub(crate) fn session(&self) -> watch::Receiver<u64> {
+        self.session.subscribe()
+    }
+
+    /// What a new acquisition of a lease writes into its key: no other one ever does.
+    pub(crate) fn new_holder(&self) -> Bytes {
+        let mut state = self.state();
+        state.acquisitions += 1;
+        format!("{}:{:016x}:{}", state.clock.node_id(), self.identity, state.acquisitions).into()
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
@@ -344,6 +362,8 @@ impl Shared {
     /// The broker has no trace of the requests that were handed over on earlier connections.
     pub(crate) fn session_lost(&self) {
         let mut state = self.state();
+        // Before any caller hears of it.
+        self.session.send_modify(|session| *session += 1);
         state.observers.session_lost();
         state.requests.fail_handed_over(&Error::SessionLost);
     }
@@ -361,7 +381,7 @@ impl Shared {
 }
 
 /// As good as never where the clock cannot express it.
-fn later(now: Instant, duration: Duration) -> Instant {
+pub(crate) fn later(now: Instant, duration: Duration) -> Instant {
     const FAR: Duration = Duration::from_hours(24 * 365 * 30);
     now.checked_add(duration).unwrap_or(now + FAR)
 }

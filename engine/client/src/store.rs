@@ -28,8 +28,8 @@ use crate::version::Version;
 /// was sent, its outcome is unknown.
 #[derive(Clone)]
 pub struct StateStore {
-    handle: Arc<Handle>,
-    timeout: Duration,
+    pub(crate) handle: Arc<Handle>,
+    pub(crate) timeout: Duration,
 }
 
 /// What the options cannot be.

@@ -20,6 +20,7 @@ use rumqttc::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 pub(crate) const CLIENT_ID: &str = "c1";
 pub(crate) const IDENTITY: u64 = 0x0102_0304_0506_0708;
@@ -186,6 +187,26 @@ impl Peer {
         self.send(Packet::PubAck(puback)).await;
     }
 
+    /// The next request, which has this payload; not acknowledged.
+    pub(crate) async fn expect_request(&mut self, payload: &[u8]) -> Publish {
+        let hour = Duration::from_hours(1);
+        let request = timeout(hour, self.receive_request()).await.expect("a request within an hour");
+        assert_eq!(request.payload.escape_ascii().to_string(), payload.escape_ascii().to_string());
+        request
+    }
+
+    /// The next request, which has this payload, is answered.
+    pub(crate) async fn exchange(&mut self, payload: &[u8], answer: &'static [u8], version: Option<&str>) {
+        let request = self.expect_request(payload).await;
+        self.answer(&request, answer, version).await;
+    }
+
+    /// The client sends nothing but PINGREQ for that long.
+    pub(crate) async fn expect_silence(&mut self, duration: Duration) {
+        let packet = timeout(duration, self.receive()).await;
+        assert!(packet.is_err(), "{packet:?}");
+    }
+
     /// Acknowledges the request and answers it; `version` is `__ts`.
     pub(crate) async fn answer(&mut self, request: &Publish, payload: &'static [u8], version: Option<&str>) {
         self.acknowledge(request, PubAckReason::Success).await;
@@ -236,3 +257,10 @@ pub(crate) fn properties(request: &Publish) -> &PublishProperties {
 pub(crate) fn user_property<'a>(request: &'a Publish, name: &str) -> Option<&'a str> {
     properties(request).user_properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
+
+/// What acquires or renews the key `k` for 9 s, as the client's first acquisition.
+pub(crate) const SET_LEASE: &[u8] =
+    b"*6\r\n$3\r\nSET\r\n$1\r\nk\r\n$21\r\nc1:0102030405060708:1\r\n$3\r\nNEX\r\n$2\r\nPX\r\n$4\r\n9000\r\n";
+/// What releases it.
+pub(crate) const VDEL_LEASE: &[u8] = b"*3\r\n$4\r\nVDEL\r\n$1\r\nk\r\n$21\r\nc1:0102030405060708:1\r\n";
+pub(crate) const LEASE: Duration = Duration::from_secs(9);
