@@ -42,11 +42,10 @@ enum Load {
         /// Clients that try at the same time; by default all
         #[arg(long, value_parser = at_least_one)]
         at_once: Option<usize>,
-        /// What p99 of the connected clients may be at most, as a multiple of that before the storm; by default anything
+        /// What p99 of the connected clients may be at most, as a multiple of that without the storm; by default anything
         #[arg(long, value_name = "TIMES")]
         max_ratio: Option<f64>,
-        /// With --max-ratio, how many storms at most where p99 after one differs from that before it: a machine that is busy
-        /// with something else shows nothing
+        /// How many storms at most: a bound counts as broken where each of them breaks it
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
         tries: u32,
         /// Everybody comes with a password
