@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use mayfly::config::Config;
 use mayfly_auth::{PasswordFile, UserAttributes, Verifiers, with_user, without_user};
 use mayfly_core::{
-    Attributes, Broker, BrokerConfig, Connection, ConnectionConfig, ConnectionId, Event, Input, Limits,
+    Attributes, Broker, BrokerConfig, Connection, ConnectionConfig, ConnectionId, Input, Limits,
     Monotonic, Now, Operation, Principal, StateMachine, WallClock, log,
 };
 use mayfly_settings::Invalid;
@@ -130,15 +130,8 @@ fn serve(limits: Limits, config: ConnectionConfig) {
             break;
         }
         rest = &rest[received.consumed..];
-        let input = match received.event {
-            None => continue,
-            Some(Event::Open { identity, connect }) => {
-                Input::Opened { connection: id, identity, entropy: 0, connect }
-            }
-            Some(Event::Authenticate(_)) => unreachable!("nobody asks this client to authenticate"),
-            Some(Event::Packet(packet)) => Input::Packet { connection: id, packet },
-            Some(Event::Closed(cause)) => Input::Closed { connection: id, cause },
-        };
+        let Some(event) = received.event else { continue };
+        let input = event.into_input(id, || 0).expect("nobody asks this client to authenticate");
         broker.handle(now, &input);
         while let Some(output) = broker.poll_output() {
             connection.send(now.monotonic, &output.action);
