@@ -95,7 +95,8 @@ fn limits() -> Limits {
 impl World {
     fn new() -> Self {
         let now = Now { monotonic: Monotonic::from_nanos(1), wall: WallClock::from_millis(START_MS) };
-        let broker = |hash_seed| Broker::new(BrokerConfig { limits: limits(), hash_seed, ..BrokerConfig::default() });
+        let broker =
+            |hash_seed| Broker::new(BrokerConfig { limits: limits(), hash_seed, ..BrokerConfig::default() });
         let peer = |sequence| Peer::new(sequence, now.monotonic);
         // Replicas may differ in the seed, and in nothing that can be seen.
         Self {

@@ -12,8 +12,8 @@ use libfuzzer_sys::fuzz_target;
 use mayfly::config::Config;
 use mayfly_auth::{PasswordFile, UserAttributes, Verifiers, with_user, without_user};
 use mayfly_core::{
-    Attributes, Broker, BrokerConfig, Connection, ConnectionConfig, ConnectionId, Input, Limits,
-    Monotonic, Now, Operation, Principal, StateMachine, WallClock, log,
+    Attributes, Broker, BrokerConfig, Connection, ConnectionConfig, ConnectionId, Input, Limits, Monotonic,
+    Now, Operation, Principal, StateMachine, WallClock, log,
 };
 use mayfly_settings::Invalid;
 
