@@ -7,7 +7,7 @@ use crate::report::Report;
 
 /// What a node is created with.
 pub struct NodeConfig {
-    /// The node's part of every [`ConnectionId`].
+    /// The node's part of every [`ConnectionId`](mayfly_core::ConnectionId).
     pub node_id: u64,
     /// Where the jobs of authentication run.
     pub workers: Workers,
