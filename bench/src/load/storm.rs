@@ -45,7 +45,7 @@ pub struct Storm {
     pub idle: Duration,
     /// Messages that they exchange each second.
     pub rate: u32,
-    /// Their p99 during the storm is held to so many times that before it, if at all.
+    /// Their p99 during the storm is held to so many times that without it, if at all.
     pub max_ratio: Option<f64>,
     /// Storms at most: a bound counts as broken where each of them breaks it.
     pub tries: u32,
