@@ -3,10 +3,12 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts and times are far below 2^52")]
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use foldhash::fast::FixedState;
 use mayfly_auth::{Verifiers, with_user};
 use mayfly_net::{Clock, SystemClock, Workers, give_way};
 use mayfly_reports::LatencyRecorder;
@@ -25,10 +27,11 @@ use crate::client::{ClientError, Settings};
 use crate::link::{Link, LinkError};
 use crate::plan::Window;
 
-/// A client that is told that the server is busy comes again after this time, and then after twice as long each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// It never waits longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A client that is told that the server is busy comes again after this time at most, and then after twice as long each time:
+/// after one half of it at least, so that those who were sent away together don't come back together.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// It never waits longer. Some client libraries wait up to a minute, others always a second.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Who everybody is, where passwords are asked for.
 const USER: &str = "storm";
@@ -147,7 +150,7 @@ impl Storm {
                             })) => busy += 1,
                             Err(error) => return Err(LoadError::from(error)),
                         }
-                        tokio::time::sleep(pause).await;
+                        tokio::time::sleep(jittered(pause, number, busy)).await;
                         pause = (pause * 2).min(LONGEST_PAUSE);
                     }
                 });
@@ -192,6 +195,12 @@ impl Storm {
         }
         report
     }
+}
+
+/// Between one half of `pause` and all of it, spread evenly over the clients and their attempts.
+fn jittered(pause: Duration, client: usize, attempt: u64) -> Duration {
+    let spread = FixedState::with_seed(attempt).hash_one(client);
+    pause / 2 + (pause / 2).mul_f64(spread as f64 / u64::MAX as f64)
 }
 
 /// Hashes passwords in this process as the server does in a storm: as many at once, on threads that give way.
