@@ -2,9 +2,9 @@
 //! simulated network.
 //!
 //! [`StateStore`] sends the store's commands, each with a deadline, and says of each that failed whether it may have been
-//! executed. An [`Observation`] tells of a key's changes, and of the gaps between them. A [`Lease`] holds a key for a
-//! time, a [`Lock`] waits for its turn and holds it until it is released; both have the fencing token for what they
-//! protect, and say before the write when they are lost.
+//! executed. A [`Scan`] lists keys. An [`Observation`] tells of a key's changes, and of the gaps between them. A [`Lease`]
+//! holds a key for a time, a [`Lock`] waits for its turn and holds it until it is released; both have the fencing token for
+//! what they protect, and say before the write when they are lost.
 //!
 //! All timing is tokio's. The client reads no clock but [`Options::wall_clock`] and uses no randomness but the one number
 //! that [`Options::identity`] replaces; with both given, what it does is a function of what arrives and when. It needs
@@ -41,6 +41,7 @@
 //! - `shared` holds what the two have in common and takes every decision: `request_table` the requests without an
 //!   answer, `observers` the observed keys, `clock` the hybrid logical clock.
 //! - `request`, `response`, `notification` and `service_error` are the state store protocol.
+//! - `scan` asks for pages, one after the other.
 //! - `lease` and `lock` are built on the handle alone; `hold` says what it means to hold a key.
 
 mod acknowledgements;
@@ -59,6 +60,7 @@ mod outcome;
 mod request;
 mod request_table;
 mod response;
+mod scan;
 mod service_error;
 mod shared;
 mod store;
@@ -75,6 +77,7 @@ pub use notification::{Change, Notification};
 pub use observation::{Observation, ObservationEvent};
 pub use options::{Backoff, Condition, ConnectionListener, Credentials, Options, SetOptions, WallClock};
 pub use outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
+pub use scan::Scan;
 pub use service_error::ServiceError;
 pub use shared::Statistics;
 pub use store::{OptionsError, StateStore};

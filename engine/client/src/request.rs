@@ -53,6 +53,14 @@ impl Request {
         Request::plain(&[b"KEYNOTIFY", key, b"STOP"])
     }
 
+    /// The page after the one that gave the token, or the first one.
+    pub(crate) fn scan(pattern: &[u8], token: Option<&[u8]>) -> Self {
+        match token {
+            Some(token) => Request::plain(&[b"SCAN", pattern, token]),
+            None => Request::plain(&[b"SCAN", pattern]),
+        }
+    }
+
     fn plain(items: &[&[u8]]) -> Self {
         let mut payload = Vec::with_capacity(items.iter().map(|item| item.len() + 16).sum());
         resp3::encode_array(items, &mut payload);
@@ -103,7 +111,7 @@ mod tests {
             expiry: Some(Duration::from_micros(1_500_001)),
             fencing_token: None,
         };
-        let cases: [(Request, &[u8]); 6] = [
+        let cases: [(Request, &[u8]); 8] = [
             (Request::get(b"a\r"), b"*2\r\n$3\r\nGET\r\n$2\r\na\r\r\n"),
             (Request::set(b"a", b"", &SetOptions::default()), b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$0\r\n\r\n"),
             (
@@ -112,6 +120,8 @@ mod tests {
             ),
             (Request::del(b"a", None), b"*2\r\n$3\r\nDEL\r\n$1\r\na\r\n"),
             (Request::vdel(b"a", b"1", None), b"*3\r\n$4\r\nVDEL\r\n$1\r\na\r\n$1\r\n1\r\n"),
+            (Request::scan(b"a*", None), b"*2\r\n$4\r\nSCAN\r\n$2\r\na*\r\n"),
+            (Request::scan(b"", Some(b"\0\n")), b"*3\r\n$4\r\nSCAN\r\n$0\r\n\r\n$2\r\n\0\n\r\n"),
             (Request::unobserve(b"a"), b"*3\r\n$9\r\nKEYNOTIFY\r\n$1\r\na\r\n$4\r\nSTOP\r\n"),
         ];
         for (request, bytes) in cases {

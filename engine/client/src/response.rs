@@ -7,6 +7,7 @@ use rumqttc::PublishProperties;
 
 use crate::error::{Error, ProtocolError};
 use crate::outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
+use crate::scan::Page;
 use crate::service_error::ServiceError;
 use crate::version::Version;
 
@@ -84,6 +85,17 @@ impl Response {
     pub(crate) fn into_unobserve(self) -> Result<(), Error> {
         match self.reply()? {
             Reply::Ok | Reply::Integer(0) => self.without_version(()),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    pub(crate) fn into_scan(self) -> Result<Page, Error> {
+        match self.reply()? {
+            Reply::Page { keys, token } => {
+                let keys = keys.iter().map(|key| self.payload.slice_ref(key)).collect();
+                let token = token.map(|token| self.payload.slice_ref(token));
+                self.without_version(Page { keys, token })
+            }
             _ => Err(self.unexpected()),
         }
     }
@@ -184,6 +196,9 @@ mod tests {
         assert_eq!(bare(b":-1\r\n").into_vdel(), Ok(VdelOutcome::Different));
         assert_eq!(bare(b"+OK\r\n").into_observe(), Ok(()));
         assert_eq!(bare(b":0\r\n").into_unobserve(), Ok(()));
+        let page = Page { keys: vec!["a".into(), "\r\n".into()], token: Some("t".into()) };
+        assert_eq!(bare(b"*2\r\n*2\r\n$1\r\na\r\n$2\r\n\r\n\r\n$1\r\nt\r\n").into_scan(), Ok(page));
+        assert_eq!(bare(b"*1\r\n*0\r\n").into_scan(), Ok(Page { keys: vec![], token: None }));
     }
 
     #[test]
@@ -199,6 +214,9 @@ mod tests {
         assert!(versioned(b"+OK\r\n").into_get().is_err());
         assert!(versioned(b"+OK\r\n").into_del().is_err());
         assert!(bare(b":0\r\n").into_observe().is_err());
+        assert!(bare(b"*0\r\n").into_scan().is_err());
+        assert!(bare(b"*1\r\n*0\r\n").into_get().is_err());
+        assert!(versioned(b"*1\r\n*0\r\n").into_scan().is_err());
     }
 
     #[test]

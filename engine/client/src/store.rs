@@ -18,14 +18,15 @@ use crate::outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
 use crate::request::Request;
 use crate::request_table::RequestTable;
 use crate::response::Response;
+use crate::scan::{Page, Scan};
 use crate::shared::{Handle, Shared, Statistics};
 use crate::version::Version;
 
 /// A client of the state store. Clones are cheap and share one connection.
 ///
 /// Each method sends one request and waits for its response, for [`Options::operation_timeout`] at most or as long as
-/// [`StateStore::with_timeout`] says, whether or not there is a connection when it is called. Dropping a method's future takes the request back if it still waits; if it
-/// was sent, its outcome is unknown.
+/// [`StateStore::with_timeout`] says, whether or not there is a connection when it is called. Dropping a method's future
+/// takes the request back if it still waits; if it was sent, its outcome is unknown.
 #[derive(Clone)]
 pub struct StateStore {
     pub(crate) handle: Arc<Handle>,
@@ -132,6 +133,21 @@ impl StateStore {
     /// Ends an observation and waits until the store has dropped the registration, if it was the last of its key.
     pub async fn unobserve(&self, observation: Observation) -> Result<(), Error> {
         self.handle.shared.unobserve(&observation.key, observation.id, self.timeout).await
+    }
+
+    /// The keys that match a pattern, in pages that are asked for as they are needed.
+    ///
+    /// In a pattern `*` stands for any bytes, `?` for one byte, `[a-z_]` for one byte of a class, `[!a-z]` for one outside
+    /// it. There is no escape: `[*]` is an asterisk. `*` alone means every key that this client may read; an empty pattern
+    /// is a syntax error.
+    pub fn scan(&self, pattern: &[u8]) -> Scan {
+        Scan::new(self.clone(), pattern)
+    }
+
+    /// A page of keys, whether or not this handle is kept.
+    pub(crate) fn page(&self, request: Request) -> impl Future<Output = Result<Page, Error>> + Send + use<> {
+        let store = self.clone();
+        async move { store.call(request).await?.into_scan() }
     }
 
     async fn call(&self, request: Request) -> Result<Response, Error> {
