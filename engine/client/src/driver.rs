@@ -20,11 +20,12 @@ use std::time::Duration;
 
 use rumqttc::mqttbytes::QoS;
 use rumqttc::{
-    AsyncClient, ConnAck, ConnectionError, Event, EventLoop, Packet, Publish, PublishOptions,
-    PublishProperties, StateError, SubAck, SubscribeNoticeError, SubscribeReasonCode,
+    AsyncClient, ConnAck, ConnectionError, DisconnectProperties, DisconnectReasonCode, Event, EventLoop,
+    Packet, Publish, PublishOptions, PublishProperties, StateError, SubAck, SubscribeNoticeError,
+    SubscribeReasonCode,
 };
 use tokio::select;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::acknowledgements::Acknowledgements;
 use crate::connection_event::ConnectionEvent;
@@ -129,6 +130,8 @@ impl Driver {
                 return None;
             }
             link.hand_over();
+            // Without room for another request it passes unheeded.
+            let deadline = if link.has_room() { link.shared.next_deadline() } else { None };
             select! {
                 biased;
                 event = &mut event => return Some(event),
@@ -139,13 +142,25 @@ impl Driver {
                 }
                 result = subscription(&mut link.subscription) => link.subscription_answered(result),
                 () = link.shared.wake.notified() => {}
+                // To be handed over again.
+                () = passed(deadline) => {}
             }
         }
     }
 
-    /// Sends DISCONNECT, so that the broker does not take the end for a lost connection.
+    /// Sends DISCONNECT, so that the broker does not take the end for a lost connection. It ends the session too, to which
+    /// nobody comes back.
     async fn disconnect(mut self) {
-        if self.link.connected && self.link.client.try_disconnect_now().is_ok() {
+        let properties = DisconnectProperties {
+            session_expiry_interval: Some(0),
+            reason_string: None,
+            user_properties: Vec::new(),
+            server_reference: None,
+        };
+        let reason = DisconnectReasonCode::NormalDisconnection;
+        if self.link.connected
+            && self.link.client.try_disconnect_now_with_properties(reason, properties).is_ok()
+        {
             let ended = async { while self.event_loop.poll().await.is_ok() {} };
             // A peer that takes no more bytes gets no farewell.
             let _ = timeout(DISCONNECT_TIMEOUT, ended).await;
@@ -156,6 +171,14 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.link.shared.close();
+    }
+}
+
+/// Pends for ever where there is no deadline.
+async fn passed(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
     }
 }
 
@@ -235,8 +258,12 @@ impl Link {
         let _ = self.client.try_ack(publish);
     }
 
+    fn has_room(&self) -> bool {
+        self.connected && self.subscribed && self.acknowledgements.len() < self.in_flight_limit
+    }
+
     fn hand_over(&mut self) {
-        while self.connected && self.subscribed && self.acknowledgements.len() < self.in_flight_limit {
+        while self.has_room() {
             let Some(outgoing) = self.shared.next_outgoing(Instant::now()) else { return };
             let id = outgoing.id;
             let mut publish = self.publish(outgoing);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::error::{Error, ProtocolError};
 use crate::notification::Notification;
@@ -21,6 +22,9 @@ pub(crate) struct Observers {
     keys: BTreeMap<Bytes, ObservedKey>,
     /// Exactly the keys whose registration is [`Registration::Needed`], plus some that are no longer observed.
     needed: VecDeque<Bytes>,
+    /// The registrations that were handed over, oldest first, each with the end of its patience; plus some that have
+    /// their answer.
+    sent: VecDeque<(Instant, RequestId, Bytes)>,
     next_id: u64,
 }
 
@@ -83,9 +87,11 @@ impl Observers {
         self.keys.get(key).is_some_and(|observed| observed.registration != Registration::Needed)
     }
 
-    /// The next key to register, oldest need first; it counts as handed over under a new id.
+    /// The next key to register, oldest need first; it counts as handed over under a new id, and its answer is waited
+    /// for until `deadline`. Deadlines never go back from one call to the next.
     pub(crate) fn next_registration(
         &mut self,
+        deadline: Instant,
         new_id: impl FnOnce() -> RequestId,
     ) -> Option<(RequestId, Bytes)> {
         while let Some(key) = self.needed.pop_front() {
@@ -94,10 +100,32 @@ impl Observers {
             {
                 let id = new_id();
                 observed.registration = Registration::Sent(id);
+                self.sent.push_back((deadline, id, key.clone()));
                 return Some((id, key));
             }
         }
         None
+    }
+
+    /// Until when the oldest registration without an answer is waited for.
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some((deadline, id, key)) = self.sent.front() {
+            if self.keys.get(key).is_some_and(|observed| observed.registration == Registration::Sent(*id)) {
+                return Some(*deadline);
+            }
+            self.sent.pop_front();
+        }
+        None
+    }
+
+    /// A registration whose deadline has passed is needed anew, as one without an answer may have been discarded by the
+    /// broker as expired. Which request that was; an answer to it counts for nothing any more.
+    pub(crate) fn expire_registration(&mut self, now: Instant) -> Option<RequestId> {
+        self.next_deadline().filter(|deadline| *deadline <= now)?;
+        let (_, id, key) = self.sent.pop_front()?;
+        self.keys.get_mut(&key)?.registration = Registration::Needed;
+        self.needed.push_back(key);
+        Some(id)
     }
 
     /// The registration that was handed over under the id was answered. An answer to an earlier connection's changes
@@ -163,6 +191,7 @@ impl Observers {
     /// The registrations ended with the connection; all are needed again, in the order of the keys.
     pub(crate) fn connection_lost(&mut self) {
         self.needed.clear();
+        self.sent.clear();
         for (key, observed) in &mut self.keys {
             observed.registration = Registration::Needed;
             observed
@@ -183,6 +212,7 @@ impl Observers {
             }
         }
         self.needed.clear();
+        self.sent.clear();
     }
 
     fn remove_if_unobserved(&mut self, key: &Bytes) -> bool {
@@ -222,9 +252,15 @@ impl Observer {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a missing event is the failure that the test is to show")]
+    use std::time::Duration;
+
     use super::*;
     use crate::notification::Change;
     use crate::service_error::ServiceError;
+
+    fn deadline() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
 
     fn change(counter: u32) -> Notification {
         let version = format!("1:{counter}:s").parse().unwrap();
@@ -234,7 +270,10 @@ mod tests {
     fn registered_observer(observers: &mut Observers, limit: usize) -> Added {
         let key = Bytes::from_static(b"k");
         let mut added = observers.add(&key, limit);
-        assert_eq!(observers.next_registration(|| RequestId(1)), Some((RequestId(1), key.clone())));
+        assert_eq!(
+            observers.next_registration(deadline(), || RequestId(1)),
+            Some((RequestId(1), key.clone()))
+        );
         observers.registered(&key, RequestId(1), Ok(()));
         assert_eq!(added.registered.try_recv(), Ok(Ok(())));
         added
@@ -245,7 +284,7 @@ mod tests {
         let mut observers = Observers::default();
         let _first = registered_observer(&mut observers, 4);
         let mut second = observers.add(&Bytes::from_static(b"k"), 4);
-        assert_eq!(observers.next_registration(|| RequestId(2)), None);
+        assert_eq!(observers.next_registration(deadline(), || RequestId(2)), None);
         assert_eq!(second.registered.try_recv(), Ok(Ok(())));
     }
 
@@ -254,7 +293,7 @@ mod tests {
         let mut observers = Observers::default();
         let mut added = registered_observer(&mut observers, 4);
         observers.connection_lost();
-        let (_, key) = observers.next_registration(|| RequestId(2)).unwrap();
+        let (_, key) = observers.next_registration(deadline(), || RequestId(2)).unwrap();
         observers.registered(&key, RequestId(1), Ok(()));
         assert_eq!(added.events.try_recv().unwrap(), ObservationEvent::Interrupted);
         assert!(
@@ -266,11 +305,26 @@ mod tests {
     }
 
     #[test]
+    fn a_registration_without_an_answer_is_needed_again_at_its_deadline() {
+        let mut observers = Observers::default();
+        let _established = registered_observer(&mut observers, 4);
+        assert_eq!(observers.next_deadline(), None, "it has its answer");
+        observers.connection_lost();
+        let deadline = deadline();
+        let (_, key) = observers.next_registration(deadline, || RequestId(2)).unwrap();
+        assert_eq!(observers.next_deadline(), Some(deadline));
+        assert_eq!(observers.expire_registration(deadline - Duration::from_nanos(1)), None);
+        assert_eq!(observers.expire_registration(deadline), Some(RequestId(2)));
+        assert_eq!((observers.expire_registration(deadline), observers.next_deadline()), (None, None));
+        assert_eq!(observers.next_registration(deadline, || RequestId(3)), Some((RequestId(3), key)));
+    }
+
+    #[test]
     fn a_session_that_was_lost_on_the_way_is_told_once() {
         let mut observers = Observers::default();
         let mut added = registered_observer(&mut observers, 8);
         let mut seen = |observers: &mut Observers, id| {
-            let (_, key) = observers.next_registration(|| RequestId(id)).unwrap();
+            let (_, key) = observers.next_registration(deadline(), || RequestId(id)).unwrap();
             observers.registered(&key, RequestId(id), Ok(()));
             std::iter::from_fn(|| added.events.try_recv().ok()).last().unwrap()
         };
@@ -312,7 +366,7 @@ mod tests {
         let mut observers = Observers::default();
         let mut established = registered_observer(&mut observers, 4);
         observers.connection_lost();
-        let (_, key) = observers.next_registration(|| RequestId(2)).unwrap();
+        let (_, key) = observers.next_registration(deadline(), || RequestId(2)).unwrap();
         let mut new = observers.add(&key, 4);
         let refused = Error::Service(ServiceError::NotAuthorized);
         observers.registered(&key, RequestId(2), Err(refused.clone()));

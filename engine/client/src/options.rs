@@ -30,7 +30,8 @@ pub struct Options {
     /// the requests in flight have reached their limit. Default 10 s.
     pub keep_alive: Duration,
     /// How long the broker keeps the session after a connection was lost, in whole seconds; 0 ends it with the
-    /// connection, and with it every request in flight. Default 10 min.
+    /// connection, and with it every request in flight, every [`Lease`](crate::Lease) and every [`Lock`](crate::Lock). A
+    /// client that is closed ends its session. Default 10 min.
     pub session_expiry: Duration,
     /// From a call to its [`Timeout`](crate::Error::Timeout) or [`NotSent`](crate::Error::NotSent). What remains of it
     /// when the request is sent goes out as its Message Expiry Interval, rounded up to whole seconds. Default 10 s.

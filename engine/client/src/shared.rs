@@ -247,11 +247,20 @@ impl Shared {
         }
     }
 
+    /// When a registration is to be made again, if nothing answers the present one.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.state().observers.next_deadline()
+    }
+
     /// The next request to publish, which counts as handed over from now on. Registrations come first.
     pub(crate) fn next_outgoing(&self, now: Instant) -> Option<Outgoing> {
         let mut state = self.state();
         let State { requests, observers, .. } = &mut *state;
-        if let Some((id, key)) = observers.next_registration(|| requests.new_id()) {
+        while let Some(id) = observers.expire_registration(now) {
+            requests.take(id);
+        }
+        let deadline = later(now, self.operation_timeout);
+        if let Some((id, key)) = observers.next_registration(deadline, || requests.new_id()) {
             let request = Request::observe(&key);
             return Some(self.outgoing(
                 &mut state,

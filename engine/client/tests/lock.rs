@@ -113,6 +113,22 @@ async fn what_a_lost_connection_may_have_hidden_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_registration_that_nothing_answers_keeps_nobody_waiting_for_ever() {
+    let (mut setup, mut peer) = connected(options()).await;
+    let store = setup.store.clone();
+    let (lock, _peer) = tokio::join!(acquire(&store), async {
+        refuse(&mut peer, "5:0:s").await;
+        drop(peer);
+        let mut peer = setup.accept_resumed_session().await;
+        peer.expect_request(OBSERVE).await;
+        peer.exchange(OBSERVE, OK, None).await;
+        grant(&mut peer, "10:0:s").await;
+        peer
+    });
+    assert!(lock.unwrap().token().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_notification_that_cannot_be_understood_is_reason_to_ask() {
     let (setup, mut peer) = connected(options()).await;
     let (lock, ()) = tokio::join!(acquire(&setup.store), async {

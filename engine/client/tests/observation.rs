@@ -14,8 +14,9 @@ use mayfly_client::{
     Change, Error, Notification, Observation, ObservationEvent, Options, ProtocolError, ServiceError,
     StateStore,
 };
-use peer::{Peer, connected, correlation_data, options};
-use tokio::time::timeout;
+use peer::{OPERATION_TIMEOUT, Peer, connected, correlation_data, options};
+use rumqttc::PubAckReason;
+use tokio::time::{Instant, timeout};
 
 const OBSERVE: &[u8] = b"*2\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n";
 const STOP: &[u8] = b"*3\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n$4\r\nSTOP\r\n";
@@ -71,6 +72,43 @@ async fn a_new_connection_registers_again() {
     peer.notify("6B", DELETED, "1:1:s").await;
     assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed { session_present: true }));
     assert_eq!(observation.recv().await, Some(deleted("1:1:s")));
+}
+
+/// The broker discards an expired request, and answers it with a PUBACK alone.
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_nothing_answers_is_made_again() {
+    let (mut setup, mut peer) = connected(options()).await;
+    let mut observation = observe(&setup.store, &mut peer).await;
+    drop(peer);
+    let mut peer = setup.accept_resumed_session().await;
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Interrupted));
+    let first = peer.expect_request(OBSERVE).await;
+    peer.acknowledge(&first, PubAckReason::Success).await;
+    let begin = Instant::now();
+    let second = peer.expect_request(OBSERVE).await;
+    assert_eq!(begin.elapsed().as_secs(), OPERATION_TIMEOUT.as_secs());
+    assert_ne!(correlation_data(&second), correlation_data(&first));
+    // The first one's answer, which comes late, tells nothing of the second.
+    peer.respond(correlation_data(&first), b"+OK\r\n", None).await;
+    assert!(timeout(Duration::from_secs(1), observation.recv()).await.is_err());
+    peer.answer(&second, b"+OK\r\n", None).await;
+    assert_eq!(observation.recv().await, Some(ObservationEvent::Resumed { session_present: true }));
+    peer.expect_silence(Duration::from_hours(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn registrations_that_nothing_acknowledges_do_not_exceed_the_limit() {
+    let in_flight_limit = NonZeroU16::new(2).unwrap();
+    let keep_alive = Duration::ZERO;
+    let (mut setup, mut peer) = connected(Options { in_flight_limit, keep_alive, ..options() }).await;
+    let _observation = observe(&setup.store, &mut peer).await;
+    drop(peer);
+    let mut peer = setup.accept_resumed_session().await;
+    let first = peer.expect_request(OBSERVE).await;
+    peer.expect_request(OBSERVE).await;
+    peer.expect_silence(Duration::from_hours(1)).await;
+    peer.acknowledge(&first, PubAckReason::Success).await;
+    peer.expect_request(OBSERVE).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -161,7 +161,9 @@ async fn dropping_the_last_handle_disconnects() {
     let (setup, mut peer) = connected(options()).await;
     drop(setup.store);
     setup.driver.await.unwrap();
-    assert!(matches!(peer.receive().await, Packet::Disconnect(_)));
+    let Packet::Disconnect(disconnect) = peer.receive().await else { panic!("expected DISCONNECT") };
+    let expiry = disconnect.properties.and_then(|properties| properties.session_expiry_interval);
+    assert_eq!(expiry, Some(0), "nobody comes back to the session");
 }
 
 #[tokio::test(start_paused = true)]
