@@ -46,9 +46,12 @@ pub struct Limits {
     pub max_watched_keys: u32,
     /// Executed requests that are remembered so that a replay is answered from memory. The oldest goes first.
     pub max_remembered_requests: u32,
-    /// Keys in the store. A SET of a further one is refused (`the quota has been exceeded`).
+    /// Keys in the store. A SET of a further one is refused (`the quota has been exceeded`); what is stored stays, and can
+    /// be overwritten. A key counts until it is deleted or its time is over.
     pub max_keys: u32,
-    /// What keys and values may occupy in bytes, with the same consequence.
+    /// What keys may occupy in bytes, with the same consequence for a SET that takes more than what it replaces. A key
+    /// counts with its bytes, those of its value and 136 more; with a further 40 if it has an expiry; and with a further 32
+    /// and the bytes of the token's node id if it has a fencing token.
     pub max_store_bytes: u64,
     /// What all may occupy in bytes, as [`MemoryUse`](crate::MemoryUse) counts: what connections have to write and what was
     /// read of packets that are not whole is a part of it. Where it is reached, nothing is accepted

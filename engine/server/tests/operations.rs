@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mayfly::config::Config;
 use mayfly::embedded::Broker;
+use mayfly_client::{Condition, Options, SetOptions, StateStore, tcp};
 
 fn broker() -> Broker {
     let text =
@@ -124,6 +125,43 @@ fn what_waits_for_clients_and_what_they_never_get_is_counted() {
     );
 }
 
+#[tokio::test]
+async fn what_the_store_does_is_counted_under_the_names_of_the_azure_broker() {
+    let broker = broker();
+    let connector = tcp::connector(broker.address().to_string());
+    let (store, driver) = StateStore::new(&Options::default(), connector).unwrap();
+    tokio::spawn(driver.run());
+    let set = async |key: &[u8], condition| {
+        store.set(key, b"value", &SetOptions { condition, ..SetOptions::default() }).await.unwrap()
+    };
+    let observation = store.observe(b"k").await.unwrap();
+    set(b"k", Condition::Always).await;
+    set(b"k", Condition::Always).await;
+    set(b"k", Condition::Nx).await;
+    set(b"l", Condition::Always).await;
+    store.get(b"k").await.unwrap();
+    store.get(b"none").await.unwrap();
+    store.del(b"k", None).await.unwrap();
+    store.vdel(b"none", b"v", None).await.unwrap();
+    let answer = ask(broker.http_address().unwrap(), "GET /metrics");
+    for line in [
+        "insertions_total 2",
+        "modifications_total 2",
+        "retrievals_total 2",
+        "deletions_total 2",
+        "keynotify_requests_total 1",
+        "notifications_sent_total 3",
+        "expirations_total 0",
+        "quota_refusals_total 0",
+        "keys 1",
+        "bytes 142",
+        "operations_total{command=\"SET\",result=\"not_met\"} 1",
+    ] {
+        assert!(answer.contains(&format!("\nmayfly_state_store_{line}\n")), "{line} is missing in {answer}");
+    }
+    drop(observation);
+}
+
 #[test]
 fn what_clients_do_is_counted() {
     let broker = broker();
@@ -133,7 +171,7 @@ fn what_clients_do_is_counted() {
         "mayfly_packets_total{direction=\"in\",type=\"connect\"} 1",
         "mayfly_packets_total{direction=\"out\",type=\"connack\"} 1",
         "mayfly_listener_connections_total{listener=\"plain\",outcome=\"accepted\"} 1",
-        "mayfly_store_operations_total{command=\"GET\",result=\"done\"} 0",
+        "mayfly_state_store_operations_total{command=\"GET\",result=\"done\"} 0",
         "mayfly_handling_seconds_count 1",
         "mayfly_handling_seconds_bucket{le=\"+Inf\"} 1",
     ] {

@@ -107,6 +107,7 @@ impl Broker {
             self.skipped(key, kind);
             return;
         }
+        self.counters.notifications_sent += u64::from(kind == Kind::Notification);
         let packet_id = (qos > QoS::AtMostOnce).then(|| {
             self.messages.retain(message);
             self.messages.shrink(message);

@@ -127,8 +127,14 @@ pub struct Statistics {
     pub requests_replayed: u64,
     /// Executed requests, by command and result.
     pub operations: StoreOperations,
-    /// Notifications of changed keys, those included that a client missed.
-    pub notifications: u64,
+    /// SETs of keys that did not exist, those included that failed. The other SETs were of keys that did.
+    pub insertions: u64,
+    /// Keys that were deleted since their time had passed.
+    pub expirations: u64,
+    /// SETs and KEYNOTIFYs that were refused since they would have exceeded a quota or the bound of memory.
+    pub quota_refusals: u64,
+    /// Notifications of changed keys that were sent. One that is sent again to a client that has come back counts once.
+    pub notifications_sent: u64,
     /// CONNECT packets that the rules did not allow, the topic of their will included, or with the client identifier of
     /// another user's connected client.
     pub denied_connections: u64,
@@ -222,6 +228,8 @@ impl Broker {
             memory: self.memory_use(),
             retained_messages: self.retained.len(),
             retained_bytes: self.retained.bytes(),
+            insertions: self.counters.insertions + self.store.insertions(),
+            expirations: self.store.expirations(),
             ..self.counters
         }
     }

@@ -53,6 +53,11 @@ impl StoreOperations {
         self.counts[command as usize][result as usize]
     }
 
+    /// How often a command came, whatever came of it.
+    pub fn requests(&self, command: StoreCommand) -> u64 {
+        self.counts[command as usize].iter().sum()
+    }
+
     /// All counts, zeros included.
     pub fn iter(&self) -> impl Iterator<Item = (StoreCommand, StoreResult, u64)> + '_ {
         COMMANDS.into_iter().flat_map(move |command| {

@@ -268,6 +268,15 @@ impl Broker {
         outcome: Outcome<'_>,
     ) {
         self.counters.operations.add(command, &outcome);
+        match (command, outcome) {
+            // Whether such a SET was of a new key the store does not count.
+            (Command::Set { key, .. }, Outcome::Failed(error)) => {
+                self.counters.insertions += u64::from(!self.store.contains(key));
+                self.counters.quota_refusals += u64::from(error == ServiceError::QuotaExceeded);
+            }
+            (_, Outcome::Failed(ServiceError::QuotaExceeded)) => self.counters.quota_refusals += 1,
+            _ => {}
+        }
         self.respond(request, outcome);
     }
 
@@ -371,7 +380,6 @@ impl Broker {
             // Straight to the client: it need not subscribe, and gets one copy if it does.
             self.deliver(session, message, QoS::AtLeastOnce, Kind::Notification);
             self.messages.release(message);
-            self.counters.notifications += 1;
         }
         self.messages.release(change);
         position

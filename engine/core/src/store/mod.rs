@@ -112,6 +112,9 @@ pub(crate) struct Store {
     end: u32,
     /// The version of the first key that was ever set. Tokens tell stores apart by it.
     first_version: Option<Version>,
+    /// How many keys were ever made, and how many of them ended since their time had passed.
+    insertions: u64,
+    expirations: u64,
 }
 
 impl Store {
@@ -126,12 +129,29 @@ impl Store {
             content_bytes: 0,
             end: 0,
             first_version: None,
+            insertions: 0,
+            expirations: 0,
         }
     }
 
     /// How many keys exist.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many keys were ever made.
+    pub(crate) fn insertions(&self) -> u64 {
+        self.insertions
+    }
+
+    /// How many keys were deleted since their time had passed.
+    pub(crate) fn expirations(&self) -> u64 {
+        self.expirations
+    }
+
+    /// Whether a key exists.
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
     }
 
     /// What the keys occupy, in bytes.
@@ -247,6 +267,7 @@ impl Store {
             return None;
         }
         self.remove(slot);
+        self.expirations += 1;
         Some(self.clock.next(now.wall, None))
     }
 
@@ -257,6 +278,7 @@ impl Store {
             return None;
         }
         let entry = self.remove(slot);
+        self.expirations += 1;
         Some((entry.key, self.clock.next(now.wall, None)))
     }
 
@@ -291,6 +313,7 @@ impl Store {
     fn insert(&mut self, entry: Entry) -> u32 {
         let hash = self.key_hash(&entry.key);
         self.content_bytes += entry.content_bytes();
+        self.insertions += 1;
         self.first_version.get_or_insert(entry.version);
         let slot = u32::try_from(self.entries.insert(entry)).expect("memory ends before 2^32 keys");
         let (entries, hash_state) = (&self.entries, &self.hash_state);

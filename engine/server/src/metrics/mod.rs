@@ -5,17 +5,18 @@
 
 mod page;
 mod shell;
+mod state_store;
 
 use std::fmt;
 
-use mayfly_core::{Backlog, MemoryUse, QUEUE_DEPTHS, Statistics, StoreCommand, StoreResult};
+use mayfly_core::{Backlog, MemoryUse, QUEUE_DEPTHS, Statistics};
 use mayfly_net::{Admissions, AuthenticationStatistics, Latency, Traffic};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
 use page::Page;
+use state_store::StateStore;
 
 /// What a scrape looks at.
 #[derive(Clone, Debug)]
@@ -88,7 +89,10 @@ impl Snapshot {
             requests_malformed,
             requests_replayed,
             operations,
-            notifications,
+            insertions,
+            expirations,
+            quota_refusals,
+            notifications_sent,
             denied_connections,
             denied_publications,
             denied_subscriptions,
@@ -96,7 +100,6 @@ impl Snapshot {
             revoked_subscriptions,
             replays_displaced,
         } = self.broker;
-        page.size("store_keys", "Keys in the store", keys)?;
         page.size("sessions", "Sessions, of connected clients and of those away", sessions)?;
         page.size("connections_open", "Open connections", connections)?;
         page.size("messages_held", "Messages in memory: in flight, queued, retained, wills", messages)?;
@@ -131,25 +134,6 @@ impl Snapshot {
             &[&dropped.by_cause()[..], &[("slow_receiver", self.dropped_slow_receiver)]].concat(),
         )?;
         page.counters(
-            "store_requests_unexecuted",
-            "Requests to the store that were not executed, by cause",
-            "cause",
-            &[
-                ("refused", requests_refused),
-                ("malformed", requests_malformed),
-                ("replayed", requests_replayed),
-            ],
-        )?;
-        let operations: Vec<_> = operations
-            .iter()
-            .map(|(command, result, count)| {
-                ([("command", command_name(command)), ("result", result_name(result))], count)
-            })
-            .collect();
-        let help = "Executed requests to the store, by command and result";
-        page.labelled("store_operations", help, MetricType::Counter, &operations)?;
-        page.counter("store_notifications", "Notifications of changed keys", notifications)?;
-        page.counters(
             "denied",
             "What the authorization rules did not allow, by operation",
             "operation",
@@ -165,11 +149,20 @@ impl Snapshot {
             "Subscriptions and registrations that ended since new rules do not allow them",
             revoked_subscriptions,
         )?;
-        page.counter(
-            "store_replays_displaced",
-            "Remembered answers that were forgotten early, to keep within the bound",
+        let store = StateStore {
+            keys,
+            bytes: memory.store,
+            requests_refused,
+            requests_malformed,
+            requests_replayed,
             replays_displaced,
-        )
+            operations,
+            insertions,
+            expirations,
+            quota_refusals,
+            notifications_sent,
+        };
+        store.encode(page)
     }
 }
 
@@ -214,24 +207,5 @@ impl Snapshot {
             "at_least",
             &sessions,
         )
-    }
-}
-
-fn command_name(command: StoreCommand) -> &'static str {
-    match command {
-        StoreCommand::Set => "SET",
-        StoreCommand::Get => "GET",
-        StoreCommand::Del => "DEL",
-        StoreCommand::Vdel => "VDEL",
-        StoreCommand::KeyNotify => "KEYNOTIFY",
-        StoreCommand::Scan => "SCAN",
-    }
-}
-
-fn result_name(result: StoreResult) -> &'static str {
-    match result {
-        StoreResult::Done => "done",
-        StoreResult::NotMet => "not_met",
-        StoreResult::Failed => "failed",
     }
 }
