@@ -62,6 +62,14 @@ pub struct Settings {
     pub may_subscribe: Option<Vec<String>>,
     /// The only topic patterns that anybody may publish to, where they are given.
     pub may_publish: Option<Vec<String>>,
+    /// The only patterns of keys that anybody may read, where they are given.
+    pub may_read_keys: Option<Vec<String>>,
+    /// The only patterns of keys that anybody may write, where they are given.
+    pub may_write_keys: Option<Vec<String>>,
+    /// Keys in the store.
+    pub max_keys: Option<u32>,
+    /// Bytes that keys and values may occupy.
+    pub max_store_bytes: Option<u64>,
     /// QoS 2 messages of one client that were taken and not yet released.
     pub max_unreleased_messages: Option<u32>,
     /// Messages that wait for one client.

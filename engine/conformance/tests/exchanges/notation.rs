@@ -3,6 +3,7 @@
 //! - `20 02 0000`: hexadecimal digits, in pairs, spaced as one likes
 //! - `'MQTT'`: text, after its length in two bytes
 //! - `"gone"`: text as it is
+//! - `[GET k]`: these words as a command of the state store, which is an array of blob strings in RESP3; `""` is an empty one
 //! - `{ … }`: what is inside, after its length as a Variable Byte Integer
 //! - `61*300`: one byte 300 times; `'a'*70` repeats the character within the quotes
 //! - `# …`: a comment up to the end of the line
@@ -32,6 +33,11 @@ fn sequence(rest: &mut &str) -> Result<Vec<u8>, String> {
                 variable_byte_integer(&mut bytes, inner.len());
                 bytes.extend(inner);
             }
+            '[' => {
+                let end = rest.find(']').ok_or_else(|| format!("[ without its end in `{rest}`"))?;
+                command(&mut bytes, &rest[1..end]);
+                *rest = &rest[end + 1..];
+            }
             '\'' | '"' => {
                 let inner = &rest[1..];
                 let end = inner.find(first).ok_or_else(|| format!("{first} without its end in `{rest}`"))?;
@@ -51,6 +57,16 @@ fn sequence(rest: &mut &str) -> Result<Vec<u8>, String> {
                 bytes.extend(std::iter::repeat_n(byte, times(rest)?));
             }
         }
+    }
+}
+
+/// Written here from the format's description: the codec under test has no part in it.
+fn command(bytes: &mut Vec<u8>, words: &str) {
+    let words: Vec<&str> =
+        words.split_whitespace().map(|word| if word == "\"\"" { "" } else { word }).collect();
+    bytes.extend(format!("*{}\r\n", words.len()).bytes());
+    for word in words {
+        bytes.extend(format!("${}\r\n{word}\r\n", word.len()).bytes());
     }
 }
 
@@ -82,6 +98,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             ("'MQ' \"T\" # said 'so'\n 05", &[0, 2, b'M', b'Q', b'T', 5]),
             ("C0 {} {'a' {7F}}", &[0xC0, 0, 5, 0, 1, b'a', 1, 0x7F]),
             ("61*3 'b'*2 \"c\"*0", &[0x61, 0x61, 0x61, 0, 2, b'b', b'b']),
+            ("{[GET \"\"]}", b"\x13*2\r\n$3\r\nGET\r\n$0\r\n\r\n"),
         ] {
             assert_eq!(bytes(text).as_deref(), Ok(wanted), "{text}");
         }
@@ -89,7 +106,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         Ok(())
     };
     let refuses = || {
-        for text in ["2", "2x", "{", "}", "'a", "61*", "61*x", "'a'*65536", "é"] {
+        for text in ["2", "2x", "{", "}", "'a", "[GET", "61*", "61*x", "'a'*65536", "é"] {
             assert!(bytes(text).is_err(), "{text}");
         }
         Ok(())

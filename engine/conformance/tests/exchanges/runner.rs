@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::num::{NonZeroU16, NonZeroU32};
 
 use mayfly_conformance::exchange::{Exchange, Settings};
-use mayfly_core::{ConnectionConfig, Limits};
+use mayfly_core::{Access, ConnectionConfig, Limits};
 
 use crate::harness::rules::everyone;
 use crate::harness::{Client, World};
@@ -71,6 +71,10 @@ impl Stage {
                 self.world.shut_down(client, *reason, reference.as_deref());
             }
             Deed::Wait(duration) => self.world.advance(*duration),
+            Deed::Clock(millis) => {
+                let shown = self.world.wall_ms().checked_add_signed(*millis);
+                self.world.set_wall_ms(shown.ok_or("no clock shows that")?);
+            }
         }
         Ok(())
     }
@@ -188,20 +192,28 @@ fn world(settings: &Settings) -> World {
     set(&mut limits.max_subscriptions, settings.max_subscriptions);
     set(&mut limits.max_unreleased_messages, settings.max_unreleased_messages);
     set(&mut limits.max_queued_messages, settings.max_queued_messages);
+    set(&mut limits.max_keys, settings.max_keys);
+    set(&mut limits.max_store_bytes, settings.max_store_bytes);
     let mut world = World::with(config, limits);
     world.authenticates = settings.authenticates;
-    let given =
-        [settings.may_connect.is_some(), settings.may_subscribe.is_some(), settings.may_publish.is_some()];
-    if given.contains(&true) {
-        let patterns = |given: &Option<Vec<String>>| given.clone().unwrap_or_else(|| vec!["#".to_owned()]);
-        let (subscribe, publish) = (patterns(&settings.may_subscribe), patterns(&settings.may_publish));
-        let subscribe: Vec<_> = subscribe.iter().map(String::as_str).collect();
-        let publish: Vec<_> = publish.iter().map(String::as_str).collect();
-        let connect = settings.may_connect.as_deref().unwrap_or("*");
-        world.set_rules([everyone().connect_as(connect).subscribe(&subscribe).publish(&publish)]);
+    let Settings { may_connect, may_subscribe, may_publish, may_read_keys, may_write_keys, .. } = settings;
+    let given = [may_subscribe, may_publish, may_read_keys, may_write_keys].map(Option::is_some);
+    if may_connect.is_some() || given.contains(&true) {
+        let connect = may_connect.as_deref().unwrap_or("*");
+        let rule = everyone().connect_as(connect);
+        let rule = rule
+            .subscribe(&patterns(may_subscribe.as_ref(), "#"))
+            .publish(&patterns(may_publish.as_ref(), "#"));
+        let rule = rule.keys(Access::Read, &patterns(may_read_keys.as_ref(), "*"));
+        world.set_rules([rule.keys(Access::Write, &patterns(may_write_keys.as_ref(), "*"))]);
         world.come_as(None, &[]);
     }
     world
+}
+
+/// What is given, or `all` where nothing is.
+fn patterns<'a>(given: Option<&'a Vec<String>>, all: &'a str) -> Vec<&'a str> {
+    given.map_or_else(|| vec![all], |given| given.iter().map(String::as_str).collect())
 }
 
 fn set<T>(value: &mut T, given: Option<T>) {

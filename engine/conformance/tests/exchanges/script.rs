@@ -13,6 +13,7 @@
 //! - `A admitted`, `A denied 86`: whoever has to say who A is lets it in as nobody, or refuses it for this reason
 //! - `A dismissed 8B`, `A dismissed 9D to 'other'`: the server ends A's connection for this reason, and names another
 //! - `wait 1500ms`, `wait 2s`: time passes
+//! - `clock +5s`, `clock -5s`: the wall clock of the server steps; no time passes
 //! - `# …`: a comment
 //!
 //! `$accepted` stands for what `names.toml` says.
@@ -45,6 +46,8 @@ pub(crate) enum Deed {
     Denied(String, ReasonCode),
     Dismissed(String, ReasonCode, Option<String>),
     Wait(Duration),
+    /// In milliseconds.
+    Clock(i64),
 }
 
 /// How a client connects.
@@ -85,6 +88,12 @@ fn deed(line: &str) -> Result<Deed, String> {
     let words = || rest.split('#').next().unwrap_or_default().split_whitespace();
     if who == "wait" {
         return duration(verb).map(Deed::Wait);
+    }
+    if who == "clock" {
+        let (ahead, by) = (verb.strip_prefix('+'), verb.strip_prefix('-'));
+        let by = duration(ahead.or(by).ok_or_else(|| format!("`{verb}` is no step: write +5s or -5s"))?)?;
+        let millis = i64::try_from(by.as_millis()).map_err(|_| format!("`{verb}` is too far"))?;
+        return Ok(Deed::Clock(if ahead.is_some() { millis } else { -millis }));
     }
     let is_letter = who.starts_with(|first: char| first.is_ascii_uppercase());
     if !is_letter || !who[1..].chars().all(|digit| digit.is_ascii_digit()) {

@@ -60,6 +60,21 @@ fn each_client_has_keys_of_its_own() {
 }
 
 #[test]
+fn a_key_that_is_named_exactly_is_no_pattern() {
+    let names: [&[u8]; 3] = [b"k*", b"{principal.clientId}", b"\x00\xFF"];
+    let mut world = World::ruled([base().exact_keys(Access::ReadWrite, &names)]);
+    let client = world.store_client("a");
+    for name in names {
+        assert_eq!(world.reply(client, &[b"SET", name, b"v"]), "+OK\r\n");
+        assert_eq!(world.reply(client, &[b"GET", name]), "$1\r\nv\r\n");
+    }
+    for name in [&b"k"[..], b"k1", b"k**", b"a", b"\x00", b"\x00\xFF\x00", b"\x00\xFE"] {
+        assert_denied(&mut world, client, &[b"SET", name, b"v"]);
+        assert_denied(&mut world, client, &[b"GET", name]);
+    }
+}
+
+#[test]
 fn requests_need_no_permission_to_publish() {
     let mut world = World::ruled([base().keys(Access::Read, &["*"])]);
     let client = world.store_client("a");

@@ -35,27 +35,6 @@ fn subscriptions_of_all_sessions_are_bounded() {
     world.subscribe(b, "y", QoS::AtMostOnce);
 }
 
-#[test]
-fn keys_and_their_bytes_are_bounded() {
-    let mut world = World::with_limits(|limits| limits.max_keys = 2);
-    let client = world.store_client("a");
-    for key in [b"1", b"2"] {
-        assert_eq!(world.reply(client, &[b"SET", key, b"v"]), "+OK\r\n");
-    }
-    assert_eq!(world.reply(client, &[b"SET", b"3", b"v"]), QUOTA);
-    assert_eq!(world.reply(client, &[b"SET", b"2", b"longer"]), "+OK\r\n", "it is no further key");
-    assert_eq!(world.reply(client, &[b"GET", b"2"]), "$6\r\nlonger\r\n", "nothing stored is lost");
-    let mut world = World::with_limits(|limits| limits.max_store_bytes = 10_000);
-    let client = world.store_client("a");
-    let value = vec![b'v'; 9_000];
-    assert_eq!(world.reply(client, &[b"SET", b"1", &value]), "+OK\r\n");
-    assert_eq!(world.reply(client, &[b"SET", b"2", &value]), QUOTA);
-    assert_eq!(world.reply(client, &[b"SET", b"1", &[&value[..], &value].concat()]), QUOTA);
-    assert_eq!(world.reply(client, &[b"SET", b"1", &value]), "+OK\r\n", "it takes no more than before");
-    world.reply(client, &[b"DEL", b"1"]);
-    assert_eq!(world.reply(client, &[b"SET", b"2", &value]), "+OK\r\n");
-}
-
 /// Sets the bound of memory so that what is in use is this part of it.
 pub(crate) fn use_percent(world: &mut World, percent: u64) {
     let used = world.broker.statistics().memory.total() as u64;

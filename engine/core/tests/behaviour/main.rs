@@ -42,6 +42,8 @@ mod server_messages;
 mod sessions;
 mod shared_subscriptions;
 mod store_commands;
+mod store_counts;
+mod store_quotas;
 mod store_replays;
 mod store_requests;
 mod subscribing;

@@ -71,6 +71,13 @@ impl Draft {
         self.0.state_store_resources.push(StateStoreResource { access, keys });
         self
     }
+
+    /// Keys as `String` and `Binary` name them.
+    pub(crate) fn exact_keys(mut self, access: Access, keys: &[&[u8]]) -> Self {
+        let keys = keys.iter().map(|key| KeyPattern::Exact((*key).into())).collect();
+        self.0.state_store_resources.push(StateStoreResource { access, keys });
+        self
+    }
 }
 
 fn topics(patterns: &[&str]) -> Topics {
