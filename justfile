@@ -27,6 +27,10 @@ criterion *arguments:
 serve *arguments:
     cargo mayfly serve {{arguments}}
 
+# The official SDK against the engine; needs OpenSSL's headers: just interop, just interop --test sdk_simulation
+interop *arguments:
+    cargo interop {{arguments}}
+
 # Everything that must hold before a change lands
 ci:
     .ci/run
