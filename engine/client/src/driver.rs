@@ -316,6 +316,9 @@ fn describe(error: &ConnectionError) -> String {
         ConnectionError::MqttState(StateError::AwaitPingResp) => {
             "the broker did not answer a PINGREQ within the keep-alive interval".to_owned()
         }
+        ConnectionError::MqttState(StateError::Deserialization(error)) => {
+            format!("what it sent is not MQTT 5: {error}")
+        }
         ConnectionError::MqttState(StateError::ServerDisconnect { reason_code, .. }) => {
             format!("the broker sent DISCONNECT: {reason_code:?}")
         }

@@ -8,7 +8,9 @@
 //! - [`TlsFiles`] and [`TlsConfig::load`]: from PEM files to a configuration, with words for what is wrong in them.
 //! - [`TlsIdentity`]: the configuration that new handshakes use, replaceable while the listener runs.
 //! - [`Tls`]: the listener.
+//! - [`TlsClient`]: the other end, for programs that connect to a broker.
 
+mod client;
 mod load;
 mod subject;
 
@@ -24,6 +26,7 @@ use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+pub use client::{Authorities, KeyPair, TlsClient, TlsClientError, TlsClientFiles};
 pub use load::{ApplicationProtocol, ClientCertificates, TlsConfig, TlsFileError, TlsFiles};
 
 use crate::handshake::HandshakeError;

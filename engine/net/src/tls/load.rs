@@ -143,8 +143,9 @@ impl TlsConfig {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let mut server =
-            builder.with_single_cert(chain, key).map_err(|error| unusable_pair(files, &error))?;
+        let mut server = builder
+            .with_single_cert(chain, key)
+            .map_err(|error| unusable_pair(&files.certificates, &files.key, &error))?;
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.ticketer = ring::Ticketer::new().map_err(|_| TlsFileError::NoEntropy)?;
         server.alpn_protocols = vec![files.protocol.name().to_vec()];
@@ -177,7 +178,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsFileError> {
 }
 
 /// At least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileError> {
     let pem = read(path)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
@@ -185,7 +186,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsFileErro
     if found.is_empty() { Err(TlsFileError::NoCertificate(path.into())) } else { Ok(found) }
 }
 
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
+pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
     use rustls::pki_types::pem::Error;
 
     const ENCRYPTED: [&[u8]; 2] = [b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED"];
@@ -199,18 +200,28 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsFileError> {
     }
 }
 
-fn unusable_pair(files: &TlsFiles, error: &rustls::Error) -> TlsFileError {
+/// What an error that names no file is about.
+pub(super) fn unusable_pair(certificates: &Path, key: &Path, error: &rustls::Error) -> TlsFileError {
     let path = match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            return TlsFileError::KeyMismatch {
-                key: files.key.as_path().into(),
-                certificates: files.certificates.as_path().into(),
-            };
+            return TlsFileError::KeyMismatch { key: key.into(), certificates: certificates.into() };
         }
-        rustls::Error::InvalidCertificate(_) => &files.certificates,
-        _ => &files.key,
+        rustls::Error::InvalidCertificate(_) => certificates,
+        _ => key,
     };
-    TlsFileError::Unusable { path: path.as_path().into(), reason: error.to_string() }
+    TlsFileError::Unusable { path: path.into(), reason: error.to_string() }
+}
+
+/// The authorities in a file, at least one.
+pub(super) fn roots(path: &Path) -> Result<RootCertStore, TlsFileError> {
+    let mut roots = RootCertStore::empty();
+    for (index, authority) in certificates(path)?.into_iter().enumerate() {
+        roots.add(authority).map_err(|error| {
+            let reason = format!("certificate {} of the file: {error}", index + 1);
+            TlsFileError::Unusable { path: path.into(), reason }
+        })?;
+    }
+    Ok(roots)
 }
 
 fn client_verifier(
@@ -225,13 +236,10 @@ fn client_verifier(
         return Ok(None);
     };
     let unusable = |reason: String| TlsFileError::Unusable { path: path.as_path().into(), reason };
-    let mut roots = RootCertStore::empty();
-    for (index, authority) in certificates(path)?.into_iter().enumerate() {
+    for authority in certificates(path)? {
         warnings.extend(validity_warning(path, &authority, now)?);
-        let add = roots.add(authority);
-        add.map_err(|error| unusable(format!("certificate {} of the file: {error}", index + 1)))?;
     }
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider);
     if matches!(wanted, ClientCertificates::Optional { .. }) {
         builder = builder.allow_unauthenticated();
     }
