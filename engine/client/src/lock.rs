@@ -88,6 +88,23 @@ impl Lock {
         }
     }
 
+    /// One attempt to hold the key, as [`Lease::acquire`](crate::Lease::acquire) makes it; what is acquired is renewed as any
+    /// lock is. `None` where somebody else holds it.
+    ///
+    /// # Errors
+    /// [`Error::BadRequest`] for a duration of zero, and what a [`set`](StateStore::set) can fail with.
+    pub async fn try_acquire(
+        store: &StateStore,
+        key: &[u8],
+        duration: Duration,
+    ) -> Result<Option<Lock>, Error> {
+        let mut claim = Claim::new(store, key, duration)?;
+        Ok(match claim.attempt().await? {
+            Attempt::Held { token, term } => Some(Lock::keep(Hold::new(claim, token, term))),
+            Attempt::Refused(_) => None,
+        })
+    }
+
     fn keep(hold: Hold) -> Self {
         let (key, holder) = (hold.claim().key().clone(), hold.claim().holder().clone());
         let (token, session) = (hold.token().clone(), hold.session());

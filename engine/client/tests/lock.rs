@@ -52,6 +52,25 @@ async fn a_free_lock_is_registered_for_first_and_then_taken() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_attempt_does_not_wait_and_what_it_acquires_is_renewed() {
+    let (setup, mut peer) = connected(options()).await;
+    let (refused, ()) = tokio::join!(
+        Lock::try_acquire(&setup.store, b"k", LEASE),
+        peer.exchange(SET_LEASE, REFUSED, Some("5:0:s"))
+    );
+    assert!(refused.unwrap().is_none());
+    peer.expect_silence(LEASE).await;
+    let (lock, ()) = tokio::join!(Lock::try_acquire(&setup.store, b"k", LEASE), async {
+        let request = peer.receive_request().await;
+        peer.answer(&request, OK, Some("6:0:s")).await;
+    });
+    let lock = lock.unwrap().unwrap();
+    assert_eq!(lock.token(), Ok(&"6:0:s".parse().unwrap()));
+    let renewal = peer.receive_request().await;
+    assert!(renewal.payload.starts_with(b"*6\r\n$3\r\nSET\r\n"), "{:?}", renewal.payload);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_waiter_asks_again_when_the_lock_is_free_and_not_before() {
     let (setup, mut peer) = connected(options()).await;
     let (lock, ()) = tokio::join!(acquire(&setup.store), async {
