@@ -4,13 +4,14 @@
 #![allow(clippy::disallowed_methods, reason = "real processes run in real time")]
 #![cfg(unix)]
 
-mod binary;
+mod process;
 mod raw;
 
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
-use binary::{Server, mayfly};
+use process::{Server, mayfly};
 
 /// PUBLISH to `t` with QoS 1 and RETAIN.
 const RETAINED: [u8; 10] = [0x33, 8, 0, 1, b't', 0, 7, 0, b'h', b'i'];
@@ -31,8 +32,8 @@ impl Folder {
         Self(path)
     }
 
-    fn serve(&self, address: &str) -> Server {
-        let mut command = mayfly(&["serve", "--listen", address]);
+    fn serve(&self, address: SocketAddr) -> Server {
+        let mut command = mayfly(&["serve", "--listen", &address.to_string()]);
         Server::start_as(command.current_dir(&self.0).env("TMPDIR", &self.0).env("HOME", &self.0))
     }
 }
@@ -55,8 +56,8 @@ fn retained(client: &mut raw::Client) -> bool {
 #[test]
 fn a_killed_server_leaves_nothing_and_can_be_started_again_at_once() {
     let folder = Folder::new();
-    let mut server = folder.serve("127.0.0.1:0");
-    let address = server.address.parse().unwrap();
+    let mut server = folder.serve(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let address = server.address;
     assert_eq!(server.store(&["set", "key", "value"]).status.code(), Some(0));
     let (mut client, was_there) = raw::Client::resume(address, "lasting");
     assert!(!was_there);
@@ -75,7 +76,7 @@ fn a_killed_server_leaves_nothing_and_can_be_started_again_at_once() {
     for client in [&mut client, &mut other] {
         assert_eq!(client.packet(), None, "the connection ends, without DISCONNECT");
     }
-    let server = folder.serve(&server.address);
+    let server = folder.serve(address);
     let (mut client, was_there) = raw::Client::resume(address, "lasting");
     assert!(!was_there, "the session is gone");
     assert!(!retained(&mut client), "the retained message is gone");

@@ -21,7 +21,7 @@ fn a_lower_bound_of_the_system_lowers_max_connections() {
     let text = "[http]\nlisten = \"127.0.0.1:0\"\n[connections]\nmax_connections = 500\n[[listeners]]\nname = \"plain\"\nlisten = \"127.0.0.1:0\"\n";
     directory.write("mayfly.toml", text);
     let mut server = Server::start_after("ulimit -n 220", &directory.path("mayfly.toml"));
-    let warning = server.line_with("open files");
+    let warning = server.process.stderr.with("open files");
     let let_in = warning.split("wants ").nth(1).and_then(|rest| rest.split([' ', ':']).nth(2));
     let let_in: usize = let_in.unwrap().parse().unwrap_or_else(|_| panic!("{warning}"));
     assert!((1..220).contains(&let_in), "{warning}");
@@ -33,8 +33,8 @@ fn a_lower_bound_of_the_system_lowers_max_connections() {
     assert_eq!(Client::connect(server.address, "one too many").answer(), SERVER_BUSY);
     drop(waiting);
     assert!(clients.iter_mut().all(Client::is_answered));
-    server.signal("TERM");
-    let (rest, status) = server.end();
+    server.process.signal("TERM");
+    let (rest, status) = server.process.end();
     assert_eq!(status, Some(0));
     assert!(!rest.contains("cannot accept"), "{rest}");
 }

@@ -1,6 +1,7 @@
 //! The command line: what it takes, and what its exit codes mean.
 
 mod check_config;
+mod completions;
 pub(crate) mod escape;
 mod passwd;
 mod serve;
@@ -13,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 /// The exit code of a command that failed; clap exits with it too when it does not understand the command line.
 pub(crate) const EXIT_ERROR: u8 = 2;
-/// Where a broker listens, and where it is looked for.
+/// Where a broker listens.
 const DEFAULT_ADDRESS: &str = "127.0.0.1:1883";
 
 /// MQTT broker with an in-memory state store.
@@ -32,8 +33,10 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Add a user to a password file, give it another password, or remove it.
     Passwd(passwd::Passwd),
-    /// Read and write the state store of a running broker.
-    Store(store::Store),
+    /// Read, write and watch the state store of a running broker, and hold locks.
+    Store(Box<store::Store>),
+    /// Print a script that completes commands and options in a shell.
+    Completions(completions::Completions),
 }
 
 /// How a command ended that did not fail.
@@ -43,6 +46,8 @@ pub(crate) enum Outcome {
     Done,
     /// Exit code 1: the key is absent, or a condition did not hold.
     NotMet,
+    /// The exit code of a command that was run.
+    Command(u8),
 }
 
 impl From<Outcome> for ExitCode {
@@ -50,6 +55,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => ExitCode::SUCCESS,
             Outcome::NotMet => ExitCode::from(1),
+            Outcome::Command(code) => ExitCode::from(code),
         }
     }
 }
@@ -61,9 +67,23 @@ impl Cli {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match self.command {
             Command::CheckConfig(check) => check.run(),
+            Command::Completions(completions) => completions.run(),
             Command::Passwd(passwd) => passwd.run(),
             Command::Serve(serve) => runtime.block_on(serve.run()),
             Command::Store(store) => runtime.block_on(store.run()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    /// Clap's own check that names are there once, and that what refers to a name finds it.
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
     }
 }

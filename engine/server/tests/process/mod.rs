@@ -1,59 +1,63 @@
-//! `mayfly serve` with a configuration, as a process that is killed with the test.
+//! The `mayfly` binary as processes that are killed with the test.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// What takes longer does not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) struct Server {
-    child: Child,
-    /// The lines of its log.
-    log: Receiver<String>,
-    /// Where its first listener listens.
-    pub(crate) address: SocketAddr,
+pub(crate) fn mayfly(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mayfly"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
-impl Server {
-    pub(crate) fn start(config: &Path) -> Self {
-        Self::start_after(":", config)
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    mayfly(arguments).output().unwrap()
+}
+
+/// Runs it to its end with these bytes on standard input.
+pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    // One that does not read to the end says why.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+pub(crate) fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+pub(crate) fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+/// A running process, whose output is read all the while.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) stdout: Lines,
+    pub(crate) stderr: Lines,
+}
+
+/// What a process writes.
+pub(crate) struct Lines(Receiver<String>);
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let stdout = Lines::of(child.stdout.take().unwrap());
+        let stderr = Lines::of(child.stderr.take().unwrap());
+        Self { child, stdout, stderr }
     }
 
-    /// Starts it in a shell after another command, such as `ulimit`.
-    pub(crate) fn start_after(command: &str, config: &Path) -> Self {
-        let mut child = Command::new("sh")
-            .args([
-                "-c",
-                &format!("{command}; exec \"$@\""),
-                "sh",
-                env!("CARGO_BIN_EXE_mayfly"),
-                "serve",
-                "--config",
-            ])
-            .arg(config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("mayfly listens on ").and_then(|rest| rest.split(' ').next());
-        let address = address.expect("the first line names the address").parse().unwrap();
-        let (lines, log) = channel();
-        let standard_error = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in standard_error.lines().map_while(Result::ok) {
-                // A test that has ended hears no more of it.
-                let _ = lines.send(line);
-            }
-        });
-        Self { child, log, address }
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, name: &str) {
@@ -65,34 +69,133 @@ impl Server {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// The next line of the log that contains a text.
-    pub(crate) fn line_with(&mut self, text: &str) -> String {
-        loop {
-            match self.log.recv_timeout(PATIENCE) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
-                Err(error) => panic!("no line of the log has `{text}`: {error}"),
+    /// Waits for its end.
+    pub(crate) fn exit_status(&mut self) -> ExitStatus {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
             }
+            std::thread::sleep(Duration::from_millis(10));
         }
+        panic!("the process still runs after {PATIENCE:?}; standard error: {}", self.stderr.so_far());
     }
 
-    /// Waits for its end, and gives the rest of the log with the exit status.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.exit_status().code()
+    }
+
+    /// Waits for its end, and gives what it wrote to standard error and nobody read, with the exit code.
     pub(crate) fn end(&mut self) -> (String, Option<i32>) {
-        let mut rest = String::new();
-        loop {
-            match self.log.recv_timeout(PATIENCE) {
-                Ok(line) => rest = rest + &line + "\n",
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => panic!("the process still runs; its log: {rest}"),
-            }
-        }
-        (rest, self.child.wait().unwrap().code())
+        let code = self.exit_code();
+        (self.stderr.rest(), code)
     }
 }
 
-impl Drop for Server {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let (lines, receiver) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                // A test that has ended hears no more of it.
+                let _ = lines.send(line);
+            }
+        });
+        Self(receiver)
+    }
+
+    /// The next line.
+    pub(crate) fn next(&mut self) -> String {
+        self.next_within(PATIENCE).unwrap_or_else(|| panic!("no line came"))
+    }
+
+    /// The next line, if it comes so soon.
+    pub(crate) fn next_within(&mut self, patience: Duration) -> Option<String> {
+        self.0.recv_timeout(patience).ok()
+    }
+
+    /// The next line that contains a text.
+    pub(crate) fn with(&mut self, text: &str) -> String {
+        loop {
+            match self.0.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(_) => {}
+                Err(error) => panic!("no line has `{text}`: {error}"),
+            }
+        }
+    }
+
+    /// All lines up to the end.
+    pub(crate) fn rest(&mut self) -> String {
+        let mut rest = String::new();
+        loop {
+            match self.0.recv_timeout(PATIENCE) {
+                Ok(line) => rest = rest + &line + "\n",
+                Err(RecvTimeoutError::Disconnected) => return rest,
+                Err(RecvTimeoutError::Timeout) => panic!("the stream does not end; so far: {rest}"),
+            }
+        }
+    }
+
+    /// The lines that are there.
+    pub(crate) fn so_far(&mut self) -> String {
+        self.0.try_iter().map(|line| line + "\n").collect()
+    }
+}
+
+/// `mayfly serve`.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    /// Where its first listener listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Without a configuration, on a free port.
+    pub(crate) fn start() -> Self {
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Without a configuration.
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
+        Self::start_as(&mut mayfly(&["serve", "--listen", &address.to_string()]))
+    }
+
+    pub(crate) fn start_with(config: &Path) -> Self {
+        Self::start_as(mayfly(&["serve", "--config"]).arg(config))
+    }
+
+    /// Starts it with a configuration in a shell after another command, such as `ulimit`.
+    pub(crate) fn start_after(command: &str, config: &Path) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{command}; exec \"$@\""), "sh", env!("CARGO_BIN_EXE_mayfly")]);
+        shell.args(["serve", "--config"]).arg(config);
+        Self::start_as(shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()))
+    }
+
+    /// Starts it as a command says.
+    pub(crate) fn start_as(command: &mut Command) -> Self {
+        let mut process = Process::spawn(command);
+        let line = process.stdout.next();
+        let address = line.strip_prefix("mayfly listens on ").and_then(|rest| rest.split(' ').next());
+        let address = address.expect("the first line names the address").parse().unwrap();
+        Self { process, address }
+    }
+
+    /// `mayfly store` at this server.
+    pub(crate) fn store_command(&self, arguments: &[&str]) -> Command {
+        let (host, port) = (self.address.ip().to_string(), self.address.port().to_string());
+        mayfly(&[&["store", "--host", &host, "--port", &port], arguments].concat())
+    }
+
+    pub(crate) fn store(&self, arguments: &[&str]) -> Output {
+        self.store_command(arguments).output().unwrap()
     }
 }

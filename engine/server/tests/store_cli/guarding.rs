@@ -1,0 +1,126 @@
+//! `lock` with a command: what becomes of the command.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::all;
+use crate::process::{Process, Server};
+
+fn lock(server: &Server, options: &[&str], command: &[&str]) -> Command {
+    server.store_command(&[&["lock", "k"], options, &["--"], command].concat())
+}
+
+fn is_running(id: &str) -> bool {
+    Command::new("kill").args(["-0", id]).output().unwrap().status.success()
+}
+
+#[test]
+fn the_exit_code_is_the_command_s() {
+    let server = Server::start();
+    for (command, code) in [
+        (["true"].as_slice(), 0),
+        (&["sh", "-c", "exit 7"], 7),
+        (&["sh", "-c", "kill -TERM $$"], 143),
+        (&["sh", "-c", "kill -KILL $$"], 137),
+    ] {
+        assert_eq!(all(&lock(&server, &[], command).output().unwrap()), (code, "", ""), "{command:?}");
+        assert_eq!(server.store(&["get", "k"]).status.code(), Some(1), "it was given back");
+    }
+    let missing = lock(&server, &[], &["/none"]).output().unwrap();
+    assert_eq!(
+        all(&missing),
+        (127, "", "mayfly: cannot run /none: No such file or directory (os error 2)\n")
+    );
+    let denied = lock(&server, &[], &["/etc/passwd"]).output().unwrap();
+    assert_eq!(all(&denied), (126, "", "mayfly: cannot run /etc/passwd: Permission denied (os error 13)\n"));
+    assert_eq!(server.store(&["get", "k"]).status.code(), Some(1), "it was given back");
+}
+
+#[test]
+fn what_a_command_reads_and_writes_is_its_own() {
+    let server = Server::start();
+    let mut command = lock(&server, &["--json"], &["sh", "-c", "cat; echo problem >&2"]);
+    let output = crate::process::run_with_input(&mut command, b"bytes");
+    assert_eq!(all(&output), (0, "bytes", "problem\n"));
+}
+
+#[test]
+fn signals_are_passed_on_and_the_lock_is_held_until_the_command_ends() {
+    let server = Server::start();
+    for signal in ["INT", "TERM"] {
+        let script =
+            format!("trap 'echo told; sleep 0.3; exit 5' {signal}; echo ready; while :; do sleep 0.05; done");
+        let mut holder = Process::spawn(&mut lock(&server, &[], &["sh", "-c", &script]));
+        assert_eq!(holder.stdout.next(), "ready");
+        holder.signal(signal);
+        assert_eq!(holder.stdout.next(), "told");
+        assert_eq!(server.store(&["get", "k"]).status.code(), Some(0), "it is held to the end");
+        assert_eq!(holder.exit_code(), Some(5), "{signal}");
+        assert_eq!(server.store(&["get", "k"]).status.code(), Some(1));
+    }
+}
+
+/// What the command has started does not go on without the lock.
+#[test]
+fn where_the_lock_is_lost_the_command_and_its_children_are_ended() {
+    let server = Server::start();
+    let script = "sleep 600 & echo $!; wait";
+    let mut holder = Process::spawn(&mut lock(&server, &["--lease", "900ms"], &["sh", "-c", script]));
+    let child = holder.stdout.next();
+    assert!(is_running(&child));
+    server.store(&["set", "k", "other"]);
+    let (told, code) = holder.end();
+    assert_eq!(code, Some(2));
+    let lost = "mayfly: the lock k was lost: the lease was taken over";
+    assert_eq!(told, format!("{lost}; the command is told to end\n{lost}\n"));
+    let begin = Instant::now();
+    while is_running(&child) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the command's child still runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(
+        all(&server.store(&["get", "k"])),
+        (0, "other", ""),
+        "it is not the old holder's to give back"
+    );
+}
+
+#[test]
+fn a_command_that_does_not_listen_is_killed() {
+    let server = Server::start();
+    let options = ["--lease", "900ms", "--kill-after", "300ms"];
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut holder = Process::spawn(&mut lock(&server, &options, &["sh", "-c", script]));
+    assert_eq!(holder.stdout.next(), "ready");
+    let begin = Instant::now();
+    server.store(&["set", "k", "other"]);
+    assert_eq!(holder.exit_code(), Some(2));
+    assert!(begin.elapsed() >= Duration::from_millis(300) && begin.elapsed() < Duration::from_secs(8));
+    assert_eq!(holder.stdout.rest(), "", "its output has ended");
+}
+
+#[test]
+fn a_broker_that_is_gone_means_that_the_lease_runs_out() {
+    let server = Server::start();
+    let options = ["--lease", "900ms", "--timeout", "1"];
+    let script = "trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+    let mut holder = Process::spawn(&mut lock(&server, &options, &["sh", "-c", script]));
+    assert_eq!(holder.stdout.next(), "ready");
+    server.process.signal("KILL");
+    let begin = Instant::now();
+    assert_eq!(holder.stdout.next(), "told");
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert_eq!(holder.exit_code(), Some(2));
+}
+
+/// The lock was lost while the command ran, and this is found out at its end.
+#[test]
+fn a_lock_that_somebody_deleted_is_no_success() {
+    let server = Server::start();
+    let mut holder =
+        Process::spawn(&mut lock(&server, &["--lease", "60"], &["sh", "-c", "echo ready; sleep 1"]));
+    assert_eq!(holder.stdout.next(), "ready");
+    server.store(&["del", "k"]);
+    let lost = "mayfly: the lock k was lost before it was given back\n".to_owned();
+    assert_eq!(holder.end(), (lost, Some(2)));
+}
