@@ -6,11 +6,13 @@
 //!
 //! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
 
+pub mod clocks;
 pub mod mqtt;
 
 use std::fmt;
 
 use crate::scenario::Vocabulary;
+use clocks::Clocks;
 use mqtt::MqttEvent;
 
 /// Everything that one run recorded.
@@ -36,6 +38,8 @@ pub struct History {
     pub peaks: Peaks,
     /// What the world is like.
     pub world: WorldRecord,
+    /// What the hosts' wall clocks showed.
+    pub clocks: Clocks,
 }
 
 /// The greatest sizes of the broker, sampled over the run.

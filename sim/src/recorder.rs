@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::history::clocks::{ClockOf, Step};
 use crate::history::mqtt::{EventId, MqttEvent, What};
 use crate::history::{
     BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Reply,
@@ -224,6 +225,23 @@ impl Recorder {
         peaks.messages = peaks.messages.max(messages);
     }
 
+    /// What a host's wall clock shows, to that host, in ms since the Unix epoch.
+    pub fn wall_clock_ms(&self, whose: ClockOf, at_ns: u64) -> u64 {
+        let mut records = self.lock();
+        let clock = records.history.clocks.of_mut(whose);
+        if let Some(last) = clock.steps.last_mut() {
+            last.first_read_ns.get_or_insert(at_ns);
+        }
+        clock.reading_ms(at_ns)
+    }
+
+    /// The wall clock of `host` is set by `by_ms`.
+    pub fn clock_stepped(&self, whose: ClockOf, host: &str, by_ms: i64, at_ns: u64) {
+        let mut records = self.lock();
+        records.history.clocks.of_mut(whose).steps.push(Step { at_ns, by_ms, first_read_ns: None });
+        records.trace.record(at_ns, EventKind::Clock, host, &by_ms.to_le_bytes());
+    }
+
     fn settle(&self, id: OperationId, at_ns: u64, outcome: impl FnOnce(&mut History)) {
         let mut records = self.lock();
         let Some(client) = records.open.remove(&id) else { return };
@@ -324,7 +342,7 @@ mod tests {
 
     #[test]
     fn whatever_is_recorded_changes_the_hash() {
-        let deeds: [fn(&Recorder); 11] = [
+        let deeds: [fn(&Recorder); 13] = [
             |recorder| {
                 recorder.invoke(ALICE, get(), 1);
             },
@@ -338,6 +356,8 @@ mod tests {
             |recorder| recorder.connected(ALICE, false, 1),
             |recorder| recorder.connection_lost(ALICE, "reset".to_owned(), 1),
             |recorder| recorder.broker(BrokerChange::Stopped, 1),
+            |recorder| recorder.clock_stepped(ClockOf::Broker, "broker", 1, 1),
+            |recorder| recorder.clock_stepped(ClockOf::Broker, "broker", -1, 1),
         ];
         let mut hashes = vec![recorder().records().trace.hash().to_string()];
         for deed in deeds {

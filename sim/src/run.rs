@@ -6,6 +6,7 @@ use mayfly_core::QueueOverflow;
 use mayfly_reports::RunReport;
 use thiserror::Error;
 
+use crate::history::clocks::{Clocks, WallClock};
 use crate::history::{ClientRecord, History, WorldRecord};
 use crate::nemesis::Nemesis;
 use crate::recorder::Recorder;
@@ -86,7 +87,11 @@ fn simulate(
         operation_timeout_ns: nanos(client.group.operation_timeout),
         is_hostile: client.group.workload.is_hostile(),
     });
-    let history = History { world: world_record(scenario), ..History::new(clients.collect()) };
+    let history = History {
+        world: world_record(scenario),
+        clocks: clocks(scenario),
+        ..History::new(clients.collect())
+    };
     let recorder = Recorder::new(history, Trace::new(&format!("{scenario:?}"), seed));
     let mut world = World::new(scenario, seed, &recorder);
     let mut nemesis = Nemesis::new(scenario, &recorder);
@@ -123,6 +128,17 @@ fn world_record(scenario: &Scenario) -> WorldRecord {
         tick_ns: nanos(scenario.run.tick),
         max_queued_messages: u64::from(scenario.broker.limits.max_queued_messages),
         drops_oldest: scenario.broker.limits.queue_overflow == QueueOverflow::DropOldest,
+    }
+}
+
+fn clocks(scenario: &Scenario) -> Clocks {
+    let clock = |offset_ms, drift_ppm| WallClock { offset_ms, drift_ppm, steps: Vec::new() };
+    let clients = scenario.clients();
+    let of_clients =
+        clients.iter().map(|client| clock(client.group.clock_offset_ms, client.group.clock_drift_ppm));
+    Clocks {
+        broker: clock(scenario.broker.clock_offset_ms, scenario.broker.clock_drift_ppm),
+        clients: of_clients.collect(),
     }
 }
 

@@ -30,6 +30,8 @@ pub enum EventKind {
     SentAgain = 9,
     /// A client did or saw something in MQTT beside the state store.
     Mqtt = 10,
+    /// A host's wall clock was set.
+    Clock = 11,
 }
 
 /// Collects the events of one run.

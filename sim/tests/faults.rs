@@ -136,3 +136,70 @@ fn a_fault_that_strikes_and_bites_nobody_fails_the_run() {
     assert_eq!(report.verdict.headline, "the fault partition at 1s never bit: no client noticed it");
     assert!(report.faults[0].fired_ns.is_some() && report.faults[0].healed_ns.is_some());
 }
+
+/// A clock is set at 2 s; carol, who joins alice and bob, has the clock that the lines give her.
+fn clock_step(target: &str, by: &str, more: &str) -> RunReport {
+    let fault = format!(
+        "[[faults]]\nkind = \"clock-step\"\ntarget = \"{target}\"\nat = \"2s\"\nby = \"{by}\"\n{more}"
+    );
+    let floor =
+        "[expect]\ncheckers = [\"version-order\", \"linearizability\"]\nfaults = { clock_step = 1 }\n";
+    run_two_clients(&format!("{fault}{floor}"), 1)
+}
+
+/// The highest wall clock among the versions that were given by a time, in ms after the simulated one at the run's start.
+fn highest_wall_ms(report: &RunReport, until_ms: u64) -> u64 {
+    let versions = report
+        .operations
+        .iter()
+        .filter(|operation| operation.completed_ns.is_some_and(|at| at < until_ms * MS));
+    let walls = versions.filter_map(|operation| match &operation.outcome {
+        Outcome::Ok { version: Some(version), .. } => version.split(':').next()?.parse::<u64>().ok(),
+        _ => None,
+    });
+    walls.max().unwrap() - 1_767_225_600_000
+}
+
+#[test]
+fn a_brokers_clock_that_is_set_shows_in_versions() {
+    let forwards = clock_step("broker", "30s", "");
+    passed(&forwards);
+    assert!(highest_wall_ms(&forwards, 1999) < 2000);
+    let after = highest_wall_ms(&forwards, 5000);
+    assert!((34_800..35_000).contains(&after), "{after}");
+    // The clients' clocks keep time and lead the versions on, so nobody can tell that the broker's went back.
+    let masked = clock_step("broker", "-30s", "");
+    assert_eq!(masked.verdict.headline, "the fault clock-step at 2s never bit: no client noticed it");
+    let behind = worlds::TWO_CLIENTS.replace("name", "clock_offset = \"-20s\"\nname");
+    let fault = "[[faults]]\nkind = \"clock-step\"\ntarget = \"broker\"\nat = \"2s\"\nby = \"-10s\"\n";
+    let back = worlds::run_text(&format!("{behind}{fault}"), 1);
+    passed(&back);
+    // It stands still until the clock has caught up.
+    assert_eq!(highest_wall_ms(&back, 2005), highest_wall_ms(&back, 5000));
+    let slow = "for = \"2s\"\n";
+    let back_and_forth = clock_step("broker", "30s", slow);
+    passed(&back_and_forth);
+    let after = highest_wall_ms(&back_and_forth, 5000);
+    assert!((33_800..34_000).contains(&after), "{after}");
+    assert!(back_and_forth.faults[0].effect.contains("forwards by 30000 ms, and later set it back"));
+}
+
+#[test]
+fn a_clients_clock_that_is_set_dates_its_requests() {
+    for (by, latest) in [("30s", 34_800..35_000), ("-30s", 4_800..5_000)] {
+        let report = clock_step("alice", by, "");
+        passed(&report);
+        let after = highest_wall_ms(&report, 5000);
+        assert!(latest.contains(&after), "{by}: {after}");
+        assert!(report.faults[0].observed_by.iter().all(|seen| seen.client == "alice"));
+    }
+}
+
+#[test]
+fn a_clock_that_nobody_reads_any_more_bites_nobody() {
+    let text =
+        worlds::TWO_CLIENTS.replacen("keys = 2", "keys = 2\npause = { min = \"4s\", max = \"4s\" }", 1);
+    let fault = "[[faults]]\nkind = \"clock-step\"\ntarget = \"alice\"\nat = \"4500ms\"\nby = \"1s\"\n";
+    let report = worlds::run_text(&format!("{text}{fault}"), 1);
+    assert_eq!(report.verdict.headline, "the fault clock-step at 4.5s never bit: no client noticed it");
+}

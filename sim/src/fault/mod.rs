@@ -4,6 +4,7 @@
 //!
 //! When a fault acts is the [`nemesis`](crate::nemesis)'s business; what is put down to it, the judge's.
 
+mod clock_step;
 mod crash;
 mod half_open;
 mod partition;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 
+pub use clock_step::ClockStep;
 pub use crash::{Crash, CrashExpect};
 pub use half_open::HalfOpen;
 pub use partition::{Partition, PartitionExpect, PartitionMode};
@@ -41,17 +43,20 @@ plug_ins! {
         Reset(Reset),
         /// `kind = "half-open"`
         HalfOpen(HalfOpen),
+        /// `kind = "clock-step"`
+        ClockStep(ClockStep),
     }
 }
 
 /// What `[expect.faults]` can demand: the key, and the words of a report. Each fault counts under one of them.
-pub const FLOORS: [(&str, &str); 6] = [
+pub const FLOORS: [(&str, &str); 7] = [
     ("partition_delay", "partition (delay)"),
     ("partition_disconnect", "partition (disconnect)"),
     ("restart", "restart"),
     ("crash", "crash"),
     ("reset", "reset"),
     ("half_open", "half-open"),
+    ("clock_step", "clock step"),
 ];
 
 /// The keys of `[expect.faults]`.

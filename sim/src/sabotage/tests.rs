@@ -15,7 +15,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Afterlife, DropAcknowledgedSet, KeepContents, Liar, StaleGet};
-use crate::world::{EPOCH_MS, Machine};
+use crate::history::clocks::EPOCH_MS;
+use crate::world::Machine;
 
 const RESPONSES: &str = "responses";
 

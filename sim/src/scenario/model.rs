@@ -87,6 +87,13 @@ pub struct Broker {
     /// A way in which a wrapper around the engine lies. Only for scenarios that expect a violation. Default none.
     #[serde(default)]
     pub sabotage: Option<Sabotage>,
+    /// How far the broker's wall clock is ahead of the simulated one, or behind with a leading `-`.
+    /// Whole milliseconds. Default `"0ms"`.
+    #[serde(default, rename = "clock_offset", deserialize_with = "duration::deserialize_signed_ms")]
+    pub clock_offset_ms: i64,
+    /// How much the broker's wall clock gains, in parts per million, from -500000 (half as fast) to 500000. Default 0.
+    #[serde(default)]
+    pub clock_drift_ppm: i32,
 }
 
 /// `[[clients]]`
@@ -114,6 +121,9 @@ pub struct ClientGroup {
     /// Whole milliseconds. Default `"0ms"`.
     #[serde(default, rename = "clock_offset", deserialize_with = "duration::deserialize_signed_ms")]
     pub clock_offset_ms: i64,
+    /// How much the client's wall clock gains, in parts per million, from -500000 (half as fast) to 500000. Default 0.
+    #[serde(default)]
+    pub clock_drift_ppm: i32,
     /// What the clients do. Required.
     pub workload: WorkloadKind,
 }

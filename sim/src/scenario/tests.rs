@@ -1,6 +1,8 @@
 //! The language as a whole: a file with every key, and broken files with their exact messages.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
+mod clocks;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -215,7 +217,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "keep_alive = \"5s\"",
         "keep-alive = \"5s\"",
-        "13:1: unknown key `keep-alive` in [[clients]]; did you mean `keep_alive`? (valid keys: name, count, keep_alive, session_expiry, operation_timeout, reconnect_delay, clock_offset, workload)",
+        "13:1: unknown key `keep-alive` in [[clients]]; did you mean `keep_alive`? (valid keys: name, count, keep_alive, session_expiry, operation_timeout, reconnect_delay, clock_offset, clock_drift_ppm, workload)",
     ),
     (
         "-250ms",
@@ -282,12 +284,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"partition\"",
         "kind = \"partitoin\"",
-        "27:8: `partitoin` is not a valid `kind` in [[faults]]; did you mean `partition`? (valid: partition, restart, crash, reset, half-open)",
+        "27:8: `partitoin` is not a valid `kind` in [[faults]]; did you mean `partition`? (valid: partition, restart, crash, reset, half-open, clock-step)",
     ),
     (
         "kind = \"partition\"\n",
         "",
-        "26:1: the key `kind` is missing in [[faults]]; it is one of `partition`, `restart`, `crash`, `reset`, `half-open`",
+        "26:1: the key `kind` is missing in [[faults]]; it is one of `partition`, `restart`, `crash`, `reset`, `half-open`, `clock-step`",
     ),
     (
         "mode = \"delay\"",
@@ -361,12 +363,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nfaults = { partition = 1 }",
-        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open)",
+        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open, clock_step)",
     ),
     (
         "[expect]",
         "[expect]\nfaults = { restarts = 1 }",
-        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open)",
+        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open, clock_step)",
     ),
     (
         "[expect]",

@@ -21,6 +21,7 @@ const BROKER: &str = "broker";
 pub(super) fn validate(scenario: &Scenario, source: &Document<'_>) -> Checked {
     let checks = Validation { scenario, source };
     checks.run()?;
+    checks.clock("broker", scenario.broker.clock_offset_ms, scenario.broker.clock_drift_ppm)?;
     checks.clients()?;
     checks.fault_times()?;
     checks.fault_targets()?;
@@ -123,10 +124,17 @@ impl Validation<'_> {
         self.require(group.reconnect_delay > Duration::ZERO, &key("reconnect_delay"), || {
             "`reconnect_delay` is 0, but must be above 0, or the client would try without a pause".to_owned()
         })?;
-        self.require(group.clock_offset_ms.unsigned_abs() <= 86_400_000, &key("clock_offset"), || {
+        self.clock(path, group.clock_offset_ms, group.clock_drift_ppm)?;
+        group.workload.validate(&self.place(key("workload")))
+    }
+
+    fn clock(&self, path: &str, offset_ms: i64, drift_ppm: i32) -> Checked {
+        self.require(offset_ms.unsigned_abs() <= 86_400_000, &format!("{path}.clock_offset"), || {
             "`clock_offset` is more than a day".to_owned()
         })?;
-        group.workload.validate(&self.place(key("workload")))
+        self.require(drift_ppm.unsigned_abs() <= 500_000, &format!("{path}.clock_drift_ppm"), || {
+            format!("`clock_drift_ppm` is {drift_ppm}, but must be from -500000 to 500000")
+        })
     }
 
     fn fault_times(&self) -> Checked {
@@ -249,6 +257,20 @@ impl Validation<'_> {
         self.require(honest, "bench", || {
             "a benchmark has no faults and an honest broker; remove [[faults]] and `sabotage`, or [bench]"
                 .to_owned()
+        })?;
+        let broker = &self.scenario.broker;
+        for (key, is_set) in
+            [("clock_offset", broker.clock_offset_ms != 0), ("clock_drift_ppm", broker.clock_drift_ppm != 0)]
+        {
+            self.require(!is_set, &format!("broker.{key}"), || {
+                format!("a benchmark's broker has the machine's clock; remove `{key}`, or [bench]")
+            })?;
+        }
+        let mut groups = self.scenario.clients.iter().enumerate();
+        groups.try_for_each(|(index, group)| {
+            self.require(group.clock_drift_ppm == 0, &format!("clients.{index}.clock_drift_ppm"), || {
+                "a benchmark's clocks do not drift; remove `clock_drift_ppm`, or [bench]".to_owned()
+            })
         })
     }
 

@@ -103,7 +103,7 @@ impl BrokerHost {
         let machine = self.machine(rng.next_u64());
         // Connection identifiers are never used again, also not by the next life.
         let config = NodeConfig::new(incarnation, move || rng.random());
-        let node = Node::new(AnyMachine(machine), SimClock::default(), config);
+        let node = Node::new(AnyMachine(machine), SimClock::new(&self.recorder), config);
         let listener = self.network.listen().await?;
         *self.node.borrow_mut() = Some(Rc::clone(&node));
         let Counts { keys, sessions, .. } = self.counts();

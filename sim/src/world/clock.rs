@@ -1,4 +1,4 @@
-//! Simulated time: one time line for the run, and a wall clock for each host.
+//! Simulated time: one time line for the run, which is every host's monotonic clock, and a wall clock for each host.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,8 +6,9 @@ use std::time::Duration;
 use mayfly_core::{Monotonic, Now, WallClock};
 use mayfly_net::Clock;
 
-/// What every wall clock shows when a run begins, less its offset: 2026-01-01 00:00:00 UTC, in ms since the Unix epoch.
-pub const EPOCH_MS: u64 = 1_767_225_600_000;
+use crate::history::ClientIndex;
+use crate::history::clocks::ClockOf;
+use crate::recorder::Recorder;
 
 /// Simulated time since the run began, as the running host sees it; `None` outside a host.
 fn elapsed() -> Option<Duration> {
@@ -26,15 +27,36 @@ pub fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// A wall clock that is `offset_ms` ahead of the simulated one. To be called on a host.
-pub fn wall_clock_ms(offset_ms: i64) -> u64 {
-    (EPOCH_MS + now_ns() / 1_000_000).saturating_add_signed(offset_ms)
+/// A client's wall clock.
+#[derive(Clone, Debug)]
+pub struct HostClock {
+    recorder: Recorder,
+    client: ClientIndex,
+}
+
+impl HostClock {
+    /// The clock of `client`.
+    pub fn new(recorder: &Recorder, client: ClientIndex) -> Self {
+        Self { recorder: recorder.clone(), client }
+    }
+
+    /// What it shows, in ms since the Unix epoch. To be called on a host.
+    pub fn now_ms(&self) -> u64 {
+        self.recorder.wall_clock_ms(ClockOf::Client(self.client), now_ns())
+    }
 }
 
 /// The broker's clocks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct SimClock {
+    recorder: Recorder,
     last: Cell<Duration>,
+}
+
+impl SimClock {
+    pub(super) fn new(recorder: &Recorder) -> Self {
+        Self { recorder: recorder.clone(), last: Cell::default() }
+    }
 }
 
 impl Clock for SimClock {
@@ -45,7 +67,7 @@ impl Clock for SimClock {
         let now_ns = nanos(now);
         Now {
             monotonic: Monotonic::from_nanos(now_ns),
-            wall: WallClock::from_millis(EPOCH_MS + now_ns / 1_000_000),
+            wall: WallClock::from_millis(self.recorder.wall_clock_ms(ClockOf::Broker, now_ns)),
         }
     }
 }

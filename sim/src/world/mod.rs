@@ -15,11 +15,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 pub use broker::Machine;
-pub use clock::{EPOCH_MS, nanos, now_ns, wall_clock_ms};
+pub use clock::{HostClock, nanos, now_ns};
 pub use network::{BROKER, Network};
 pub use stream::SimStream;
 
 use crate::fault::Targets;
+use crate::history::clocks::{ClockOf, EPOCH_MS};
 use crate::history::{BrokerChange, ClientIndex};
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
@@ -177,6 +178,11 @@ impl<'a> World<'a> {
     /// Starts the broker's process anew.
     pub fn start_broker(&mut self) {
         self.sim.bounce(BROKER);
+    }
+
+    /// Sets the wall clock of a host.
+    pub fn step_clock(&self, whose: ClockOf, host: &str, by_ms: i64) {
+        self.recorder.clock_stepped(whose, host, by_ms, self.elapsed_ns());
     }
 
     fn elapsed_ns(&self) -> u64 {

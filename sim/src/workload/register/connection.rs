@@ -10,13 +10,14 @@ use crate::history::ClientIndex;
 use crate::recorder::Recorder;
 use crate::trace::EventKind;
 use crate::workload::{ClientSettings, Life};
-use crate::world::{RandomStream, now_ns, wall_clock_ms};
+use crate::world::{HostClock, RandomStream, now_ns};
 
 /// The client of one life and the future that drives it. `in_flight` is how many requests its workload has open at once.
 pub(super) fn open(life: &Life<'_>, in_flight: u32) -> turmoil::Result<(StateStore, Driver)> {
     let ClientSettings { index, name, group, seed, .. } = life.settings;
     let incarnation = life.incarnation;
-    let (index, offset_ms) = (*index, group.clock_offset_ms);
+    let index = *index;
+    let clock = HostClock::new(life.recorder, index);
     let worker = u32::from(u16::MAX); // No worker of a workload has this number.
     let mut rng = RandomStream::Client { client: index.0, incarnation, worker }.rng(*seed);
     let recorder = life.recorder.clone();
@@ -29,7 +30,7 @@ pub(super) fn open(life: &Life<'_>, in_flight: u32) -> turmoil::Result<(StateSto
         // Requests that nobody waits for any more still count as in flight, so there is room for some of them.
         in_flight_limit: NonZeroU16::new(u16::try_from(in_flight)?.saturating_add(15))
             .unwrap_or(NonZeroU16::MIN),
-        wall_clock: Arc::new(move || wall_clock_ms(offset_ms)),
+        wall_clock: Arc::new(move || clock.now_ms()),
         identity: Some(rng.next_u64()),
         connection_listener: Some(Arc::new(move |event| note(&recorder, index, event))),
         ..Options::default()
