@@ -7,6 +7,7 @@
 //! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
 
 pub mod clocks;
+pub mod events;
 pub mod mqtt;
 
 use std::fmt;
@@ -109,6 +110,8 @@ pub struct Operation {
     pub client: ClientIndex,
     /// What was asked.
     pub call: Call,
+    /// The fencing token that came with it.
+    pub fencing_token: Option<Version>,
     /// When the client asked. The store cannot have executed the request earlier.
     pub invoked_ns: u64,
     /// When the client sent the same request again, because the broker had lost the session with the one before: that
@@ -317,9 +320,21 @@ impl History {
     pub fn invoke(&mut self, client: ClientIndex, call: Call, now_ns: u64) -> OperationId {
         let id = OperationId(self.operations.len() as u64);
         let outcome = Outcome::Unknown { reason: UnknownReason::Unfinished, at_ns: now_ns };
-        let (invoked_ns, sent_again_ns) = (now_ns, Vec::new());
-        self.operations.push(Operation { id, client, call, invoked_ns, sent_again_ns, outcome });
+        self.operations.push(Operation {
+            id,
+            client,
+            call,
+            fencing_token: None,
+            invoked_ns: now_ns,
+            sent_again_ns: Vec::new(),
+            outcome,
+        });
         id
+    }
+
+    /// Records that an operation's request carries this fencing token.
+    pub fn fence(&mut self, id: OperationId, token: Version) {
+        self.operation_mut(id).fencing_token = Some(token);
     }
 
     /// Records that the client sends the same request again.

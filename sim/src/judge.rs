@@ -9,7 +9,7 @@ use mayfly_reports::{Conclusion, Expectation, FaultVerdict, Observation, Verdict
 
 use crate::check::{self, CheckReport};
 use crate::fault::{FLOORS, FaultKind};
-use crate::history::mqtt::Events;
+use crate::history::events::Events;
 use crate::history::{History, Operation, Operations, Sizes};
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;

@@ -10,7 +10,7 @@ use crate::history::clocks::{ClockOf, Step};
 use crate::history::mqtt::{EventId, MqttEvent, What};
 use crate::history::{
     BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Reply,
-    SessionChange, SessionEvent, UnknownReason,
+    SessionChange, SessionEvent, UnknownReason, Version,
 };
 use crate::trace::{EventKind, Trace};
 
@@ -71,6 +71,22 @@ impl Recorder {
         let id = records.history.invoke(client, call, at_ns);
         records.open.insert(id, client);
         records.trace_client(at_ns, EventKind::Invoke, client, &text);
+        id
+    }
+
+    /// A client asks for an operation with a fencing token.
+    pub fn invoke_fenced(
+        &self,
+        client: ClientIndex,
+        (call, token): (Call, Option<Version>),
+        at_ns: u64,
+    ) -> OperationId {
+        let id = self.invoke(client, call, at_ns);
+        if let Some(token) = token {
+            let mut records = self.lock();
+            records.trace_client(at_ns, EventKind::Invoke, client, &token.to_string());
+            records.history.fence(id, token);
+        }
         id
     }
 

@@ -189,9 +189,9 @@ fn fault_row(
 }
 
 fn operation_row(history: &History, operation: &history::Operation) -> Operation {
-    let (argument, condition) = match &operation.call {
-        Call::Get { .. } | Call::Del { .. } => (None, None),
-        Call::Vdel { value, .. } => (Some(lossy(value)), None),
+    let (argument, options) = match &operation.call {
+        Call::Get { .. } | Call::Del { .. } => (None, Vec::new()),
+        Call::Vdel { value, .. } => (Some(lossy(value)), Vec::new()),
         Call::Set { value, condition, px_ms, .. } => {
             let condition = match condition {
                 Condition::None => None,
@@ -199,10 +199,11 @@ fn operation_row(history: &History, operation: &history::Operation) -> Operation
                 Condition::Nex => Some("NEX".to_owned()),
             };
             let px = px_ms.map(|px_ms| format!("PX {px_ms}"));
-            let options: Vec<_> = condition.into_iter().chain(px).collect();
-            (Some(lossy(value)), (!options.is_empty()).then(|| options.join(" ")))
+            (Some(lossy(value)), condition.into_iter().chain(px).collect())
         }
     };
+    let token = operation.fencing_token.as_ref().map(|token| format!("token {token}"));
+    let options: Vec<_> = options.into_iter().chain(token).collect();
     let (completed_ns, outcome) = match &operation.outcome {
         history::Outcome::Ok { reply, completed_ns } => {
             let version = version(reply).map(ToString::to_string);
@@ -222,7 +223,7 @@ fn operation_row(history: &History, operation: &history::Operation) -> Operation
         kind: operation.call.verb().to_owned(),
         key: lossy(operation.call.key()),
         argument,
-        condition,
+        condition: (!options.is_empty()).then(|| options.join(" ")),
         invoked_ns: operation.invoked_ns,
         completed_ns,
         outcome,

@@ -4,8 +4,7 @@
 //! deliveries that a receiver drops because it has them already, and what still arrives on a connection that was taken
 //! over. Reason codes are the numbers on the wire.
 
-use super::{ClientIndex, History, OperationId, SessionChange};
-use crate::scenario::Vocabulary;
+use super::{ClientIndex, History, OperationId};
 
 /// Which event: an index into [`History::mqtt`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -231,86 +230,5 @@ impl Connect {
     /// When the broker accepted it, if it did.
     pub fn accepted_ns(&self) -> Option<u64> {
         self.answer.filter(|answer| answer.reason == 0).map(|answer| answer.at_ns)
-    }
-}
-
-/// What `[expect.events]` can demand, in words.
-const EVENTS: [(&str, &str); 11] = [
-    ("published", "publications that the broker acknowledged with success"),
-    ("delivered", "messages that subscribers took"),
-    ("repeated", "deliveries with DUP"),
-    ("sent_again", "publications that were sent again after a reconnect"),
-    ("resumed", "connects that found their session"),
-    ("taken_over", "connections that the broker ended with 0x8e"),
-    ("wills", "wills that were seen"),
-    ("retained", "retained messages given to new subscriptions"),
-    ("shared", "messages that came through shared subscriptions"),
-    ("dropped", "messages that the broker counted as dropped"),
-    ("hostile", "hostile deeds"),
-];
-
-/// The keys of `[expect.events]`.
-#[derive(Debug)]
-pub struct Events;
-
-impl Events {
-    /// What is counted under a key.
-    pub fn words_for(word: &str) -> &'static str {
-        EVENTS.iter().find(|(known, _)| *known == word).map_or("", |(_, words)| words)
-    }
-
-    /// How often it happened.
-    pub fn count(word: &str, history: &History) -> u64 {
-        match word {
-            "dropped" => return history.drops.last().map_or(0, |(_, dropped)| *dropped),
-            "resumed" => {
-                let resumed = history.sessions.iter().filter(|event| {
-                    matches!(event.change, SessionChange::Connected { session_present: true, .. })
-                });
-                return resumed.count() as u64;
-            }
-            _ => {}
-        }
-        let shares = |client: ClientIndex| {
-            history.mqtt.iter().any(|event| match &event.what {
-                What::Subscribe(subscribe) => {
-                    event.client == client && subscribe.filter.starts_with("$share/")
-                }
-                _ => false,
-            })
-        };
-        let sharing: Vec<bool> = (0..history.clients.len()).map(|index| shares(ClientIndex(index))).collect();
-        let counts = |event: &&MqttEvent| match (&event.what, word) {
-            (What::Publish(publish), "published") => publish.accepted_ns().is_some(),
-            (What::Publish(publish), "sent_again") => !publish.sent_again_ns.is_empty(),
-            (What::Deliver(deliver), "delivered") => !deliver.known && !deliver.late,
-            (What::Deliver(deliver), "repeated") => deliver.dup,
-            (What::Deliver(deliver), "retained") => deliver.retain,
-            (What::Deliver(deliver), "wills") => deliver.payload.starts_with("will-of-"),
-            (What::Deliver(deliver), "shared") => !deliver.known && !deliver.late && sharing[event.client.0],
-            (What::Connect(connect), "taken_over") => {
-                connect.end.as_ref().is_some_and(|end| end.how == Ended::ByBroker(0x8e))
-            }
-            (What::Hostile(_), "hostile") => true,
-            _ => false,
-        };
-        history.mqtt.iter().filter(counts).count() as u64
-    }
-}
-
-impl Vocabulary for Events {
-    const NAME: &'static str = "EventFloor";
-
-    fn words() -> &'static [&'static str] {
-        const WORDS: [&str; EVENTS.len()] = {
-            let mut words = [""; EVENTS.len()];
-            let mut index = 0;
-            while index < EVENTS.len() {
-                words[index] = EVENTS[index].0;
-                index += 1;
-            }
-            words
-        };
-        &WORDS
     }
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::floor::Floor;
 use crate::check::{Anomaly, CheckerName};
 use crate::fault::{FaultKind, Faults};
-use crate::history::mqtt::Events;
+use crate::history::events::Events;
 use crate::history::{Operations, Sizes};
 use crate::sabotage::Sabotage;
 use crate::workload::WorkloadKind;

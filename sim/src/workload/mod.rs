@@ -1,6 +1,8 @@
 //! What the clients do. Each workload is a module: its keys in `[clients.workload]` and its deeds. A client host runs the
 //! one of its group. A new one is a module and a line in [`WorkloadKind`]'s table.
 
+mod connection;
+mod execution;
 pub mod hostile;
 pub mod messages;
 pub mod register;

@@ -3,22 +3,20 @@
 //! Each written value is unique: it names the client, its life and the operation. A client's workers each have one
 //! operation open at a time.
 
-mod connection;
 mod parameters;
 
 use std::time::Duration;
 
-use mayfly_client::{
-    Condition as ClientCondition, DelOutcome, Error, SetOptions, SetOutcome, StateStore, VdelOutcome,
-};
+use mayfly_client::{Error, StateStore};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tokio::task::JoinSet;
 
 pub use parameters::{Mix, RegisterWorkload};
 
-use super::{ClientSettings, Life, Running, Workload};
-use crate::history::{Call, Condition, OperationId, Reply, UnknownReason, Version};
+use super::execution::{execute, record};
+use super::{ClientSettings, Life, Running, Workload, connection};
+use crate::history::{Call, Condition, OperationId, Reply};
 use crate::recorder::Recorder;
 use crate::scenario::model::DurationRange;
 use crate::scenario::{Checked, Place};
@@ -187,11 +185,11 @@ impl Worker {
     async fn carry_out(&self, id: OperationId, call: &Call) -> Result<Reply, Error> {
         let time_out = self.settings.group.operation_timeout;
         let deadline = tokio::time::Instant::now() + time_out;
-        let mut result = execute(&self.store, call).await;
+        let mut result = execute(&self.store, call, None).await;
         // The MQTT client has dropped the request; no response to it can come any more.
         while self.workload.resend && matches!(result, Err(Error::SessionLost)) {
             self.recorder.sent_again(id, now_ns());
-            let again = tokio::time::timeout_at(deadline, execute(&self.store, call)).await;
+            let again = tokio::time::timeout_at(deadline, execute(&self.store, call, None)).await;
             result = again.unwrap_or(Err(Error::Timeout(time_out)));
         }
         result
@@ -208,56 +206,6 @@ impl Worker {
             }
             _ => {}
         }
-    }
-}
-
-async fn execute(store: &StateStore, call: &Call) -> Result<Reply, Error> {
-    match call {
-        Call::Get { key } => Ok(store.get(key).await?.map_or(Reply::Missing, |stored| Reply::Value {
-            value: stored.value.to_vec(),
-            version: version(&stored.version),
-        })),
-        Call::Set { key, value, condition, px_ms } => {
-            let condition = match condition {
-                Condition::None => ClientCondition::Always,
-                Condition::Nx => ClientCondition::Nx,
-                Condition::Nex => ClientCondition::Nex,
-            };
-            let options =
-                SetOptions { condition, expiry: px_ms.map(Duration::from_millis), ..SetOptions::default() };
-            Ok(match store.set(key, value, &options).await? {
-                SetOutcome::Stored(stored) => Reply::Stored { version: version(&stored) },
-                SetOutcome::Refused(present) => Reply::Refused { version: version(&present) },
-            })
-        }
-        Call::Del { key } => Ok(match store.del(key, None).await? {
-            DelOutcome::Deleted(deleted) => Reply::Deleted { version: version(&deleted) },
-            DelOutcome::Absent => Reply::NotFound,
-        }),
-        Call::Vdel { key, value } => Ok(match store.vdel(key, value, None).await? {
-            VdelOutcome::Deleted(deleted) => Reply::Deleted { version: version(&deleted) },
-            VdelOutcome::Different => Reply::ValueDiffers,
-            VdelOutcome::Absent => Reply::NotFound,
-        }),
-    }
-}
-
-fn record(recorder: &Recorder, id: OperationId, result: Result<Reply, Error>) {
-    let now = now_ns();
-    match result {
-        Ok(reply) => recorder.complete(id, reply, now),
-        Err(error @ Error::Protocol(_)) => recorder.protocol_error(id, &error.to_string(), now),
-        Err(Error::Timeout(_)) => recorder.unknown(id, UnknownReason::TimedOut, now),
-        Err(error) if error.is_outcome_unknown() => recorder.unknown(id, UnknownReason::ConnectionLost, now),
-        Err(error) => recorder.fail(id, error.to_string(), now),
-    }
-}
-
-fn version(version: &mayfly_client::Version) -> Version {
-    Version {
-        wall_clock_ms: version.wall_clock_ms(),
-        counter: version.counter(),
-        node_id: version.node_id().to_owned(),
     }
 }
 

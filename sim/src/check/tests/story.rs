@@ -171,8 +171,16 @@ pub(super) fn history_of(operations: Vec<Line>) -> History {
             None => Outcome::Unknown { reason: UnknownReason::TimedOut, at_ns: invoked_ns },
         };
         let (id, client) = (OperationId(id as u64), ClientIndex(client));
-        let sent_again_ns = Vec::new();
-        story.history.operations.push(Operation { id, client, call, invoked_ns, sent_again_ns, outcome });
+        let (fencing_token, sent_again_ns) = (None, Vec::new());
+        story.history.operations.push(Operation {
+            id,
+            client,
+            call,
+            fencing_token,
+            invoked_ns,
+            sent_again_ns,
+            outcome,
+        });
     }
     story.history
 }
