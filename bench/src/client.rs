@@ -329,6 +329,8 @@ fn encode_call(call: &Call, payload: &mut Vec<u8>) {
         Call::Get { key } => resp3::encode_array(&[b"GET", key], payload),
         Call::Del { key } => resp3::encode_array(&[b"DEL", key], payload),
         Call::Vdel { key, value } => resp3::encode_array(&[b"VDEL", key, value], payload),
+        Call::KeyNotify { key, stop: false } => resp3::encode_array(&[b"KEYNOTIFY", key], payload),
+        Call::KeyNotify { key, stop: true } => resp3::encode_array(&[b"KEYNOTIFY", key, b"STOP"], payload),
         Call::Set { key, value, condition, px_ms } => {
             let mut items: Vec<&[u8]> = vec![b"SET", key, value];
             match condition {

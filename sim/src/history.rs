@@ -9,12 +9,15 @@
 pub mod clocks;
 pub mod events;
 pub mod mqtt;
+pub mod store;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::scenario::Vocabulary;
 use clocks::Clocks;
 use mqtt::MqttEvent;
+use store::{Notification, Request, Watch};
 
 /// Everything that one run recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,14 @@ pub struct History {
     pub sessions: Vec<SessionEvent>,
     /// How many keys the store held, sampled over the run, in order of time.
     pub key_counts: Vec<KeyCount>,
+    /// The packets of the operations whose client records them.
+    pub requests: BTreeMap<OperationId, Request>,
+    /// Registrations for notifications, in order of time.
+    pub watches: Vec<Watch>,
+    /// Notifications that arrived, in order of time.
+    pub notifications: Vec<Notification>,
+    /// When the run ended; 0 where it is not known.
+    pub ended_ns: u64,
     /// What the clients did and saw in MQTT beside the state store, in the order in which it began.
     pub mqtt: Vec<MqttEvent>,
     /// When the network held back everything between a client and the broker, in order of time.
@@ -152,6 +163,13 @@ pub enum Call {
         /// The value that the key must have.
         value: Vec<u8>,
     },
+    /// `KEYNOTIFY key`, or `KEYNOTIFY key STOP`: it changes no key, but what the connection is told of it.
+    KeyNotify {
+        /// The key.
+        key: Vec<u8>,
+        /// Whether it ends the registration.
+        stop: bool,
+    },
 }
 
 /// The condition of a SET.
@@ -236,6 +254,10 @@ pub enum Reply {
     NotFound,
     /// VDEL: the key has another value.
     ValueDiffers,
+    /// KEYNOTIFY: registered, or no longer.
+    WatchChanged,
+    /// KEYNOTIFY STOP: there was no registration.
+    NotWatched,
 }
 
 /// A hybrid logical clock reading, the version of a key. Ordered by wall clock, counter, node id.
@@ -402,11 +424,15 @@ impl Call {
     /// The key that it is about.
     pub fn key(&self) -> &[u8] {
         match self {
-            Self::Get { key } | Self::Set { key, .. } | Self::Del { key } | Self::Vdel { key, .. } => key,
+            Self::Get { key }
+            | Self::Set { key, .. }
+            | Self::Del { key }
+            | Self::Vdel { key, .. }
+            | Self::KeyNotify { key, .. } => key,
         }
     }
 
-    /// The command as a person says it: `GET`, `SET`, `SET NX`, `SET NEX`, `DEL`, `VDEL`.
+    /// The command as a person says it: `GET`, `SET`, `SET NX`, `SET NEX`, `DEL`, `VDEL`, `KEYNOTIFY`, `KEYNOTIFY STOP`.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Get { .. } => "GET",
@@ -415,6 +441,23 @@ impl Call {
             Self::Set { condition: Condition::Nex, .. } => "SET NEX",
             Self::Del { .. } => "DEL",
             Self::Vdel { .. } => "VDEL",
+            Self::KeyNotify { stop: false, .. } => "KEYNOTIFY",
+            Self::KeyNotify { stop: true, .. } => "KEYNOTIFY STOP",
+        }
+    }
+}
+
+impl Reply {
+    /// The version that it carries.
+    pub fn version(&self) -> Option<&Version> {
+        match self {
+            Self::Value { version, .. }
+            | Self::Stored { version }
+            | Self::Refused { version }
+            | Self::Deleted { version } => Some(version),
+            Self::Missing | Self::NotFound | Self::ValueDiffers | Self::WatchChanged | Self::NotWatched => {
+                None
+            }
         }
     }
 }
@@ -447,8 +490,8 @@ impl Vocabulary for Sizes {
 pub struct Operations;
 
 impl Operations {
-    const WORDS: [&'static str; 6] = ["get", "set", "set_nx", "set_nex", "del", "vdel"];
-    const VERBS: [&'static str; 6] = ["GET", "SET", "SET NX", "SET NEX", "DEL", "VDEL"];
+    const WORDS: [&'static str; 7] = ["get", "set", "set_nx", "set_nex", "del", "vdel", "keynotify"];
+    const VERBS: [&'static str; 7] = ["GET", "SET", "SET NX", "SET NEX", "DEL", "VDEL", "KEYNOTIFY"];
 
     /// The [`verb`](Call::verb) of a key.
     pub fn verb(word: &str) -> &'static str {

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::history::clocks::{ClockOf, Step};
 use crate::history::mqtt::{EventId, MqttEvent, What};
+use crate::history::store::{Notification, Request, Response, Sent, Watch};
 use crate::history::{
     BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Reply,
     SessionChange, SessionEvent, UnknownReason, Version,
@@ -119,6 +120,82 @@ impl Recorder {
         self.unknown(id, UnknownReason::BadResponse, at_ns);
     }
 
+    /// Something else arrived that breaks the state store protocol.
+    pub fn protocol_breach(&self, client: ClientIndex, error: &str, at_ns: u64) {
+        let mut records = self.lock();
+        let name = records.history.client_name(client).to_owned();
+        records.protocol_errors.push(format!("{name}: {error}"));
+        records.trace_client(at_ns, EventKind::Notification, client, error);
+    }
+
+    /// An operation's request goes out for the first time, with this `__ts`.
+    pub fn request_sent(&self, id: OperationId, timestamp: &Version, dup: bool, at_ns: u64) {
+        let mut records = self.lock();
+        let client = records.history.operation(id).client;
+        records.trace_client(at_ns, EventKind::Invoke, client, &format!("{id} at {timestamp}"));
+        let sent = vec![Sent { at_ns, dup }];
+        let request = Request { timestamp: timestamp.clone(), sent, responses: Vec::new() };
+        records.history.requests.insert(id, request);
+    }
+
+    /// An operation's request goes out again, on the resumed session.
+    pub fn request_sent_again(&self, id: OperationId, dup: bool, at_ns: u64) {
+        let mut records = self.lock();
+        let Some(request) = records.history.requests.get_mut(&id) else { return };
+        request.sent.push(Sent { at_ns, dup });
+        let client = records.history.operation(id).client;
+        records.trace_client(at_ns, EventKind::SentAgain, client, &format!("{id} DUP {dup}"));
+    }
+
+    /// A response to an operation's request arrived, perhaps not the first.
+    pub fn responded(&self, id: OperationId, response: Response, at_ns: u64) {
+        let mut records = self.lock();
+        let client = records.history.operation(id).client;
+        records.trace_client(at_ns, EventKind::Outcome, client, &format!("{id} {response:?}"));
+        if let Some(request) = records.history.requests.get_mut(&id) {
+            request.responses.push((at_ns, response));
+        }
+    }
+
+    /// A connection of a client is registered for the notifications of a key.
+    pub fn watched(&self, client: ClientIndex, connection: u32, key: Vec<u8>, from_ns: u64) {
+        let mut records = self.lock();
+        let is_same = |watch: &Watch| {
+            watch.client == client
+                && watch.connection == connection
+                && watch.key == key
+                && watch.until_ns == u64::MAX
+        };
+        if !records.history.watches.iter().any(is_same) {
+            records.history.watches.push(Watch { client, connection, key, from_ns, until_ns: u64::MAX });
+        }
+    }
+
+    /// A connection of a client is no longer registered for a key.
+    pub fn unwatched(&self, client: ClientIndex, connection: u32, key: &[u8], at_ns: u64) {
+        self.end_watches(at_ns, |watch| {
+            watch.client == client && watch.connection == connection && watch.key == key
+        });
+    }
+
+    /// A connection of a client is over, and its registrations with it.
+    pub fn watches_ended(&self, client: ClientIndex, connection: u32, at_ns: u64) {
+        self.end_watches(at_ns, |watch| watch.client == client && watch.connection == connection);
+    }
+
+    /// A notification arrived.
+    pub fn notified(&self, notification: Notification) {
+        let mut records = self.lock();
+        let (client, at_ns) = (notification.client, notification.at_ns);
+        records.trace_client(at_ns, EventKind::Notification, client, &format!("{notification:?}"));
+        records.history.notifications.push(notification);
+    }
+
+    /// The run is over.
+    pub fn ended(&self, at_ns: u64) {
+        self.lock().history.ended_ns = at_ns;
+    }
+
     /// A client's host was killed: what it waited for it will never learn.
     pub fn client_crashed(&self, client: ClientIndex, at_ns: u64) {
         let waiting: Vec<_> = {
@@ -128,6 +205,7 @@ impl Recorder {
         for id in waiting {
             self.unknown(id, UnknownReason::ConnectionLost, at_ns);
         }
+        self.end_watches(at_ns, |watch| watch.client == client);
     }
 
     /// A client does or sees something in MQTT.
@@ -256,6 +334,12 @@ impl Recorder {
         let mut records = self.lock();
         records.history.clocks.of_mut(whose).steps.push(Step { at_ns, by_ms, first_read_ns: None });
         records.trace.record(at_ns, EventKind::Clock, host, &by_ms.to_le_bytes());
+    }
+
+    fn end_watches(&self, at_ns: u64, which: impl Fn(&Watch) -> bool) {
+        let mut records = self.lock();
+        let open = records.history.watches.iter_mut().filter(|watch| watch.until_ns == u64::MAX);
+        open.filter(|watch| which(watch)).for_each(|watch| watch.until_ns = at_ns);
     }
 
     fn settle(&self, id: OperationId, at_ns: u64, outcome: impl FnOnce(&mut History)) {

@@ -190,7 +190,7 @@ fn fault_row(
 
 fn operation_row(history: &History, operation: &history::Operation) -> Operation {
     let (argument, options) = match &operation.call {
-        Call::Get { .. } | Call::Del { .. } => (None, Vec::new()),
+        Call::Get { .. } | Call::Del { .. } | Call::KeyNotify { .. } => (None, Vec::new()),
         Call::Vdel { value, .. } => (Some(lossy(value)), Vec::new()),
         Call::Set { value, condition, px_ms, .. } => {
             let condition = match condition {
@@ -206,7 +206,7 @@ fn operation_row(history: &History, operation: &history::Operation) -> Operation
     let options: Vec<_> = options.into_iter().chain(token).collect();
     let (completed_ns, outcome) = match &operation.outcome {
         history::Outcome::Ok { reply, completed_ns } => {
-            let version = version(reply).map(ToString::to_string);
+            let version = reply.version().map(ToString::to_string);
             (Some(*completed_ns), Outcome::Ok { reply: reply_text(reply), version })
         }
         history::Outcome::Failed { error, completed_ns } => {
@@ -262,7 +262,9 @@ fn counter_example(history: &History, example: &check::CounterExample) -> Counte
             operation_id: Some(operation.id),
             who: operation.client,
             what: match &described.call {
-                Call::Get { .. } | Call::Del { .. } => format!("{} {}", operation.kind, operation.key),
+                Call::Get { .. } | Call::Del { .. } | Call::KeyNotify { .. } => {
+                    format!("{} {}", operation.kind, operation.key)
+                }
                 Call::Set { value, .. } | Call::Vdel { value, .. } => {
                     format!("{} {} {}", operation.kind, operation.key, check::shown_value(value))
                 }
@@ -316,16 +318,8 @@ fn reply_text(reply: &Reply) -> String {
         Reply::Refused { .. } => "refused by its condition".to_owned(),
         Reply::Deleted { .. } => "deleted".to_owned(),
         Reply::ValueDiffers => "the value differs".to_owned(),
-    }
-}
-
-fn version(reply: &Reply) -> Option<&history::Version> {
-    match reply {
-        Reply::Value { version, .. }
-        | Reply::Stored { version }
-        | Reply::Refused { version }
-        | Reply::Deleted { version } => Some(version),
-        Reply::Missing | Reply::NotFound | Reply::ValueDiffers => None,
+        Reply::WatchChanged => "done".to_owned(),
+        Reply::NotWatched => "was not registered".to_owned(),
     }
 }
 

@@ -106,6 +106,7 @@ fn simulate(
         }
     }
     world.sample();
+    recorder.ended(nanos(world.elapsed()));
     let finished = Finished {
         scenario,
         file,

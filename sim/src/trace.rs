@@ -32,6 +32,8 @@ pub enum EventKind {
     Mqtt = 10,
     /// A host's wall clock was set.
     Clock = 11,
+    /// A notification arrived, or something that should be one.
+    Notification = 12,
 }
 
 /// Collects the events of one run.

@@ -110,7 +110,7 @@ impl<'h> Search<'_, 'h> {
                 Call::Del { .. } | Call::Vdel { .. } => {
                     self.mismatch(seen, source.operation, "was given this version for a deletion")
                 }
-                Call::Set { .. } | Call::Get { .. } => false,
+                Call::Set { .. } | Call::Get { .. } | Call::KeyNotify { .. } => false,
             };
         }
         // Nobody was told that version, so the write's reply must be missing, or not be its only execution.

@@ -26,6 +26,9 @@ use crate::history::{Call, History, Operation, Outcome, Reply, Version};
 /// one that is not, with ten clients on one key, some thousands. This many take a few seconds and some 300 MB at worst.
 pub const DEFAULT_STEPS: u64 = 10_000_000;
 
+/// What the timeline's operations of a key are not.
+const OF_NO_KEY: &str = "KEYNOTIFY neither reads nor writes a key";
+
 /// Operations shown around a violation.
 const SHOWN_OPERATIONS: usize = 8;
 
@@ -103,18 +106,11 @@ impl<'t, 'h> Key<'t, 'h> {
             if let Call::Set { value, .. } | Call::Vdel { value, .. } = &operation.call {
                 value_ids.insert(value, ValueId(0));
             }
-            match operation.reply() {
-                Some((Reply::Value { value, version }, _)) => {
+            if let Some((reply, _)) = operation.reply() {
+                if let Reply::Value { value, .. } = reply {
                     value_ids.insert(value, ValueId(0));
-                    version_ids.insert(version, VersionId(0));
                 }
-                Some((
-                    Reply::Stored { version } | Reply::Refused { version } | Reply::Deleted { version },
-                    _,
-                )) => {
-                    version_ids.insert(version, VersionId(0));
-                }
-                Some((Reply::Missing | Reply::NotFound | Reply::ValueDiffers, _)) | None => {}
+                version_ids.extend(reply.version().map(|version| (version, VersionId(0))));
             }
         }
         for (number, id) in value_ids.values_mut().enumerate() {
@@ -192,6 +188,7 @@ impl<'t, 'h> Key<'t, 'h> {
             }
             Call::Del { .. } => Action::Del,
             Call::Vdel { value, .. } => Action::Vdel { value: self.value_ids[value.as_slice()] },
+            Call::KeyNotify { .. } => unreachable!("{OF_NO_KEY}"),
         }
     }
 
@@ -206,6 +203,7 @@ impl<'t, 'h> Key<'t, 'h> {
             Reply::Deleted { version } => Answer::Deleted(self.version_ids[version]),
             Reply::NotFound => Answer::NotFound,
             Reply::ValueDiffers => Answer::ValueDiffers,
+            Reply::WatchChanged | Reply::NotWatched => unreachable!("{OF_NO_KEY}"),
         }
     }
 
@@ -281,7 +279,9 @@ impl<'t, 'h> Key<'t, 'h> {
         let what = words::operation(history, culprit);
         let anomaly = match &culprit.call {
             Call::Get { .. } => Anomaly::NotLinearizable,
-            Call::Set { .. } | Call::Del { .. } | Call::Vdel { .. } => Anomaly::ImpossibleReply,
+            Call::Set { .. } | Call::Del { .. } | Call::Vdel { .. } | Call::KeyNotify { .. } => {
+                Anomaly::ImpossibleReply
+            }
         };
         (anomaly, format!("{what} {answer}, which no order of the operations explains"))
     }

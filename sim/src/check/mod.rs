@@ -7,22 +7,26 @@
 //! [`CheckerName::checker`]; the words for what it finds go into [`Anomaly`]'s table.
 
 mod delivery;
+mod expiry;
 mod findings;
 pub mod linearizability;
 pub mod loss_on_restart;
 mod messages;
 mod offline_queue;
 mod register;
+mod replay;
 mod report;
 mod retained;
 mod search;
 pub mod session;
 mod shared_subscription;
 mod sightings;
+mod skew;
 mod takeover;
 mod timeline;
 mod undisturbed;
 pub mod version_order;
+mod versions;
 mod will;
 mod words;
 
@@ -62,6 +66,14 @@ names! {
         Retained = "retained",
         /// Hostile clients disturb nobody else.
         Undisturbed = "undisturbed",
+        /// Versions are above their requests' timestamps, and the same in response and notification.
+        Versions = "versions",
+        /// A value with a life is there until its end, gone a second later, and who watches the key is told.
+        Expiry = "expiry",
+        /// A request that was executed is never executed again.
+        Replay = "replay",
+        /// Requests from clocks that are too far ahead are refused with the documented errors, and no others.
+        Skew = "skew",
         /// Each key behaves as if its operations happened one at a time, each between its call and its return.
         Linearizability = "linearizability",
     }
@@ -82,6 +94,10 @@ impl CheckerName {
             Self::OfflineQueue => &offline_queue::OfflineQueue,
             Self::Retained => &retained::Retained,
             Self::Undisturbed => &undisturbed::Undisturbed,
+            Self::Versions => &versions::Versions,
+            Self::Expiry => &expiry::Expiry,
+            Self::Replay => &replay::Replay,
+            Self::Skew => &skew::Skew,
             Self::Linearizability => &linearizability::Linearizability,
         }
     }

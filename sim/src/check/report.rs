@@ -73,6 +73,22 @@ names! {
         RetainedStale = "retained-stale",
         /// A subscription got a retained message from before a restart.
         RetainedSurvived = "retained-survived",
+        /// A write got a version that is not above its request's own timestamp.
+        VersionNotAboveRequest = "version-not-above-request",
+        /// A value was seen more than a second after the end of its life.
+        ExpiredVisible = "expired-visible",
+        /// A key was gone before the end of its value's life.
+        ExpiredEarly = "expired-early",
+        /// Whoever watched a key was told of an expiry too late, or never.
+        ExpiryLate = "expiry-late",
+        /// A request that was sent again was executed again.
+        ExecutedTwice = "executed-twice",
+        /// A request from a clock that is too far ahead was executed.
+        SkewAccepted = "skew-accepted",
+        /// A request was refused for its clock, which was not too far ahead.
+        SkewRefused = "skew-refused",
+        /// A request was refused with an error that it had not earned.
+        UnexpectedError = "unexpected-error",
         /// An ordinary client lost its connection or waited too long for an answer.
         Disturbed = "disturbed",
     }

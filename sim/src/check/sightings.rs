@@ -33,7 +33,11 @@ impl<'h> Sighting<'h> {
             Reply::Stored { version } => (version, SightingKind::Stored),
             Reply::Deleted { version } => (version, SightingKind::Deleted),
             Reply::Value { version, .. } | Reply::Refused { version } => (version, SightingKind::Shown),
-            Reply::Missing | Reply::NotFound | Reply::ValueDiffers => return None,
+            Reply::Missing
+            | Reply::NotFound
+            | Reply::ValueDiffers
+            | Reply::WatchChanged
+            | Reply::NotWatched => return None,
         };
         Some(Self { operation, version, completed_ns, kind, epochs: timeline.epochs(operation) })
     }

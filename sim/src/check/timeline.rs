@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{BrokerChange, History, Operation, Outcome};
+use crate::history::{BrokerChange, Call, History, Operation, Outcome};
 
 /// A history with its restarts.
 pub(super) struct Timeline<'h> {
@@ -47,10 +47,11 @@ impl<'h> Timeline<'h> {
         Self { history, restarts }
     }
 
-    /// The operations on each key, in the order of their invocation.
+    /// The operations that read or write each key, in the order of their invocation.
     pub(super) fn keys(&self) -> BTreeMap<&'h [u8], Vec<&'h Operation>> {
         let mut keys: BTreeMap<&[u8], Vec<&Operation>> = BTreeMap::new();
-        for operation in &self.history.operations {
+        let is_of_key = |operation: &&Operation| !matches!(operation.call, Call::KeyNotify { .. });
+        for operation in self.history.operations.iter().filter(is_of_key) {
             keys.entry(operation.call.key()).or_default().push(operation);
         }
         for operations in keys.values_mut() {

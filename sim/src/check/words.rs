@@ -1,5 +1,6 @@
 //! Operations, values and times as a person reads them.
 
+use crate::history::store::Notification;
 use crate::history::{Call, History, Operation, Outcome, Reply};
 
 /// Longer values are cut in explanations; the operation's id finds the rest.
@@ -34,7 +35,9 @@ pub(super) fn operation(history: &History, operation: &Operation) -> String {
         Call::Set { value, .. } | Call::Vdel { value, .. } => {
             format!("{client}'s {verb} {key} {} ({id})", quoted(value))
         }
-        Call::Get { .. } | Call::Del { .. } => format!("{client}'s {verb} {key} ({id})"),
+        Call::Get { .. } | Call::Del { .. } | Call::KeyNotify { .. } => {
+            format!("{client}'s {verb} {key} ({id})")
+        }
     }
 }
 
@@ -48,7 +51,24 @@ pub(super) fn reply(reply: &Reply) -> String {
         Reply::Deleted { version } => format!("deleted the key with version {version}"),
         Reply::NotFound => "found no key to delete".to_owned(),
         Reply::ValueDiffers => "was refused because the key has another value".to_owned(),
+        Reply::WatchChanged => "was acknowledged".to_owned(),
+        Reply::NotWatched => "found no registration".to_owned(),
     }
+}
+
+/// What a client was told: `bob was notified at 1.200 s that store-1 was set to 'x', version …`.
+pub(super) fn notification(history: &History, notification: &Notification) -> String {
+    let change = match &notification.value {
+        Some(value) => format!("was set to {}", quoted(value)),
+        None => "was deleted".to_owned(),
+    };
+    format!(
+        "{} was notified at {} that {} {change}, version {}",
+        history.client_name(notification.client),
+        seconds(notification.at_ns),
+        notification.key.escape_ascii(),
+        notification.version
+    )
 }
 
 /// One line of a protocol of the history: when it ran, what it was, what came of it.

@@ -117,7 +117,8 @@ mod tests {
             drift_ppm: 100,
             steps: vec![step(20 * S, 3000), step(30 * S, -7000)],
         };
-        let ahead = |at_ns: u64| clock.reading_ms(at_ns) as i64 - (EPOCH_MS + at_ns / 1_000_000) as i64;
+        let ahead =
+            |at_ns: u64| i128::from(clock.reading_ms(at_ns)) - i128::from(EPOCH_MS + at_ns / 1_000_000);
         assert_eq!(ahead(0), -500);
         assert_eq!(ahead(10 * S), -499);
         assert_eq!(ahead(20 * S - 1), -498);

@@ -2,13 +2,14 @@
 //! A new one is a line in the table.
 
 use super::mqtt::{Deliver, Ended, MqttEvent, What};
-use super::{ClientIndex, History, SessionChange};
+use super::store::Request;
+use super::{Call, ClientIndex, History, SessionChange};
 use crate::scenario::Vocabulary;
 
 /// The key, its words in a report, and how often it happened.
 type Event = (&'static str, &'static str, fn(&History) -> u64);
 
-const EVENTS: [Event; 11] = [
+const EVENTS: [Event; 18] = [
     ("published", "publications that the broker acknowledged with success", |history| {
         count(history, |what| matches!(what, What::Publish(publish) if publish.accepted_ns().is_some()))
     }),
@@ -49,6 +50,32 @@ const EVENTS: [Event; 11] = [
     ("dropped", "messages that the broker counted as dropped", |history| {
         history.drops.last().map_or(0, |(_, dropped)| *dropped)
     }),
+    ("notified", "notifications that arrived", |history| history.fresh_notifications().count() as u64),
+    ("expired", "expiries that somebody was notified of", History::expiries_seen),
+    ("renewed_px", "renewals with SET NEX PX that were stored", History::renewals),
+    ("replayed", "requests that were sent again on the resumed session", |history| {
+        history.requests.values().filter(|request| request.was_replayed()).count() as u64
+    }),
+    ("replayed_without_dup", "requests that were sent again without DUP", |history| {
+        let again = |request: &&Request| request.sent.iter().skip(1).any(|sent| !sent.dup);
+        history.requests.values().filter(again).count() as u64
+    }),
+    (
+        "answered_again",
+        "requests, GETs aside, that were answered again when they were sent again",
+        |history| {
+            let again = history.requests.iter().filter(|(id, request)| {
+                let is_get = matches!(history.operation(**id).call, Call::Get { .. });
+                request.responses.len() > 1 && !is_get
+            });
+            again.count() as u64
+        },
+    ),
+    (
+        "refused_timestamps",
+        "requests that were refused for their timestamp or token from the future",
+        |history| history.refused_with("too far in the future"),
+    ),
     ("hostile", "hostile deeds", |history| count(history, |what| matches!(what, What::Hostile(_)))),
 ];
 

@@ -7,20 +7,20 @@ use rumqttc::{Packet, PubAck, PubComp, PubRec, PubRecReason, PubRel, Publish, Qo
 
 use crate::history::mqtt::EventId;
 
-/// The state of one session.
-#[derive(Debug, Default)]
-pub struct Session {
+/// The state of one session. `T` is what its owner calls a publication.
+#[derive(Debug)]
+pub struct Session<T = EventId> {
     last_id: u16,
     /// In the order of sending.
-    outgoing: VecDeque<Outgoing>,
+    outgoing: VecDeque<Outgoing<T>>,
     /// QoS 2 packet identifiers that were received and not yet released.
     incoming: BTreeSet<u16>,
 }
 
 #[derive(Debug)]
-struct Outgoing {
+struct Outgoing<T> {
     id: u16,
-    event: EventId,
+    event: T,
     publish: Publish,
     /// PUBREC came: the message is the broker's, and PUBREL is what is sent again.
     is_received: bool,
@@ -28,26 +28,32 @@ struct Outgoing {
 
 /// What a packet means to the client.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Received {
+pub enum Received<T = EventId> {
     /// A message. `known` if the client has it already, by its packet identifier.
     Message {
         /// QoS 2: the packet identifier is held, so the message is not given on.
         known: bool,
     },
     /// A publication ended with this reason code.
-    Acknowledged(EventId, u8),
+    Acknowledged(T, u8),
     /// Nothing that the client waits for.
     Nothing,
 }
 
-impl Session {
+impl<T> Default for Session<T> {
+    fn default() -> Self {
+        Self { last_id: 0, outgoing: VecDeque::new(), incoming: BTreeSet::new() }
+    }
+}
+
+impl<T: Copy> Session<T> {
     /// How many publications have no acknowledgement.
     pub fn in_flight(&self) -> usize {
         self.outgoing.len()
     }
 
     /// Prepares a publication to be sent: gives it a packet identifier, and remembers it until it is acknowledged.
-    pub fn publish(&mut self, event: EventId, mut publish: Publish) -> Packet {
+    pub fn publish(&mut self, event: T, mut publish: Publish) -> Packet {
         if publish.qos != QoS::AtMostOnce {
             publish.pkid = self.free_id();
             let (id, publish) = (publish.pkid, publish.clone());
@@ -66,13 +72,14 @@ impl Session {
         }
     }
 
-    /// The broker has the session: what is sent again, in the order of first sending [MQTT-4.4.0-1].
-    pub fn resume(&self) -> Vec<(EventId, Packet)> {
-        let again = |outgoing: &Outgoing| {
+    /// The broker has the session: what is sent again, in the order of first sending [MQTT-4.4.0-1]. With DUP, as it must
+    /// be [MQTT-3.3.1-1], or as some clients have it, without.
+    pub fn resume(&self, dup: bool) -> Vec<(T, Packet)> {
+        let again = |outgoing: &Outgoing<T>| {
             let packet = if outgoing.is_received {
                 Packet::PubRel(PubRel::new(outgoing.id, None))
             } else {
-                Packet::Publish(Publish { dup: true, ..outgoing.publish.clone() })
+                Packet::Publish(Publish { dup, ..outgoing.publish.clone() })
             };
             (outgoing.event, packet)
         };
@@ -80,13 +87,13 @@ impl Session {
     }
 
     /// The broker has no session: everything is forgotten. Returns the publications whose outcome nobody will learn.
-    pub fn forget(&mut self) -> Vec<EventId> {
+    pub fn forget(&mut self) -> Vec<T> {
         self.incoming.clear();
         self.outgoing.drain(..).map(|outgoing| outgoing.event).collect()
     }
 
     /// Takes a packet of the current connection; `answer` sends the answer to it.
-    pub fn receive(&mut self, packet: &Packet, mut answer: impl FnMut(Packet)) -> Received {
+    pub fn receive(&mut self, packet: &Packet, mut answer: impl FnMut(Packet)) -> Received<T> {
         match packet {
             Packet::Publish(publish) => match publish.qos {
                 QoS::AtMostOnce => Received::Message { known: false },
@@ -122,7 +129,7 @@ impl Session {
         }
     }
 
-    fn end(&mut self, id: u16, reason: u8) -> Received {
+    fn end(&mut self, id: u16, reason: u8) -> Received<T> {
         let place = self.outgoing.iter().position(|outgoing| outgoing.id == id);
         let ended = place.and_then(|place| self.outgoing.remove(place));
         ended.map_or(Received::Nothing, |outgoing| Received::Acknowledged(outgoing.event, reason))
@@ -152,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_qos_2_message_is_known_until_it_is_released() {
-        let mut session = Session::default();
+        let mut session = Session::<EventId>::default();
         let first = message(QoS::ExactlyOnce, 7);
         let received = Packet::PubRec(PubRec::new(7, None));
         assert_eq!(take(&mut session, &first), (Received::Message { known: false }, vec![received.clone()]));
@@ -171,7 +178,13 @@ mod tests {
             session.publish(EventId(event), Publish::new("t", qos, "m", None));
         }
         take(&mut session, &Packet::PubRec(PubRec::new(2, None)));
-        let again = session.resume();
+        assert!(
+            session
+                .resume(false)
+                .iter()
+                .all(|(_, packet)| !matches!(packet, Packet::Publish(again) if again.dup))
+        );
+        let again = session.resume(true);
         let dup = |packet: &Packet| matches!(packet, Packet::Publish(publish) if publish.dup);
         assert!(dup(&again[0].1) && again[0].0 == EventId(0));
         assert_eq!(again[1], (EventId(1), Packet::PubRel(PubRel::new(2, None))));
@@ -179,7 +192,7 @@ mod tests {
         let complete = Packet::PubComp(PubComp::new(2, None));
         assert_eq!(take(&mut session, &complete).0, Received::Acknowledged(EventId(1), 0));
         assert_eq!(session.forget(), [EventId(0), EventId(2)]);
-        assert_eq!((session.in_flight(), session.resume().len()), (0, 0));
+        assert_eq!((session.in_flight(), session.resume(true).len()), (0, 0));
     }
 
     #[test]

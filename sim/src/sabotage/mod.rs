@@ -7,11 +7,16 @@
 mod collateral;
 mod dropped_set;
 mod exchange;
+mod forgotten_replay;
 mod hasty_will;
 mod hoarded_queue;
 mod kept_contents;
+mod late_expiry;
+mod lenient_clock;
 mod lie;
 mod repeated_message;
+mod restamp;
+mod restamped_notification;
 mod second_connection;
 mod stale_get;
 mod unheard_silence;
@@ -19,11 +24,15 @@ mod unshared;
 
 pub use collateral::Collateral;
 pub use dropped_set::DropAcknowledgedSet;
+pub use forgotten_replay::ForgottenReplay;
 pub use hasty_will::HastyWill;
 pub use hoarded_queue::HoardedQueue;
 pub use kept_contents::{Afterlife, KeepContents};
+pub use late_expiry::LateExpiry;
+pub use lenient_clock::LenientClock;
 pub use lie::{Liar, Lie};
 pub use repeated_message::RepeatedMessage;
+pub use restamped_notification::RestampedNotification;
 pub use second_connection::SecondConnection;
 pub use stale_get::StaleGet;
 pub use unheard_silence::UnheardSilence;
@@ -63,6 +72,14 @@ names! {
         HoardedQueue = "hoarded-queue",
         /// Ends an innocent connection when it rejects a guilty one.
         Collateral = "collateral",
+        /// Lets values live two seconds longer than they may.
+        LateExpiry = "late-expiry",
+        /// Gives some notifications a version of their own.
+        RestampedNotification = "restamped-notification",
+        /// Executes requests that are sent again once more.
+        ForgottenReplay = "forgotten-replay",
+        /// Takes requests from any clock.
+        LenientClock = "lenient-clock",
     }
 }
 
@@ -80,6 +97,10 @@ impl Sabotage {
             Self::Unshared => Box::new(Liar::new(broker, Unshared)),
             Self::HoardedQueue => Box::new(Liar::new(broker, HoardedQueue::default())),
             Self::Collateral => Box::new(Liar::new(broker, Collateral::new(rng))),
+            Self::LateExpiry => Box::new(Liar::new(broker, LateExpiry)),
+            Self::RestampedNotification => Box::new(Liar::new(broker, RestampedNotification::new(rng))),
+            Self::ForgottenReplay => Box::new(Liar::new(broker, ForgottenReplay::default())),
+            Self::LenientClock => Box::new(Liar::new(broker, LenientClock)),
         }
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod clocks;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -227,17 +228,17 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "keys",
-        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`",
+        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = \"registre\"\nkeys",
-        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile)",
+        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store)",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = 7\nkeys",
-        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`",
+        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`",
     ),
     (
         "keys = 4",
@@ -343,12 +344,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "\"linearizability\", \"loss",
         "\"linearizable\", \"loss",
-        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, linearizability)",
+        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, linearizability)",
     ),
     (
         "checkers = [\"linearizability\", \"loss-on-restart\"]",
         "checkers = []",
-        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `linearizability`",
+        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `linearizability`",
     ),
     (
         "\"linearizability\", \"loss",
@@ -428,7 +429,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nevents = { publised = 1 }",
-        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, hostile)",
+        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, notified, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, hostile)",
     ),
     ("[run]", "[run]\nduration = \"5s\"", "5:1: this is not TOML: duplicate key"),
 ];
@@ -479,9 +480,9 @@ fn every_scenario_of_the_repository_is_valid_and_found_by_name() {
 fn an_unknown_name_gets_the_nearest_and_the_list() {
     let folder = repository();
     let message = find_in(&folder, "partitoin").unwrap_err().to_string();
-    let expected = "; did you mean `partition`? (scenarios: fast/hostile-peers, fast/keep-alive, ";
+    let expected = "; did you mean `partition`? (scenarios: fast/";
     assert!(message.starts_with("there is no scenario `partitoin` in "), "{message}");
-    assert!(message.contains(expected), "{message}");
+    assert!(message.contains(expected) && message.contains(", fast/keep-alive, "), "{message}");
     let message = find_in(Path::new("no/such/folder"), "x").unwrap_err().to_string();
     assert_eq!(message, "there is no scenario `x` in no/such/folder (scenarios: none)");
 }

@@ -43,6 +43,7 @@ pub(super) async fn execute(
             VdelOutcome::Different => Reply::ValueDiffers,
             VdelOutcome::Absent => Reply::NotFound,
         }),
+        Call::KeyNotify { .. } => unreachable!("this client registers as it observes, not by an operation"),
     }
 }
 

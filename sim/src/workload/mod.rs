@@ -6,6 +6,7 @@ mod execution;
 pub mod hostile;
 pub mod messages;
 pub mod register;
+pub mod store;
 
 use std::cell::Cell;
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::world::{Network, now_ns};
 use hostile::HostileWorkload;
 use messages::MessagesWorkload;
 use register::RegisterWorkload;
+use store::StoreWorkload;
 
 plug_ins! {
     /// `[clients.workload]`, told apart by `kind`.
@@ -31,6 +33,8 @@ plug_ins! {
         Messages(MessagesWorkload),
         /// `kind = "hostile"`
         Hostile(HostileWorkload),
+        /// `kind = "store"`
+        Store(StoreWorkload),
     }
 }
 

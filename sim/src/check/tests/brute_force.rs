@@ -169,7 +169,9 @@ fn without_expiry_and_on_one_key(call: &mut Call) {
             *px_ms = None;
             *key = b"k".to_vec();
         }
-        Call::Get { key } | Call::Del { key } | Call::Vdel { key, .. } => *key = b"k".to_vec(),
+        Call::Get { key } | Call::Del { key } | Call::Vdel { key, .. } | Call::KeyNotify { key, .. } => {
+            *key = b"k".to_vec();
+        }
     }
 }
 

@@ -210,6 +210,7 @@ fn carry_out(history: &mut History, executions: &[Execution], restarts: &[(u64, 
 
 fn execute(store: &mut Store, call: Call, version: Version, now_ns: u64) -> Reply {
     match call {
+        Call::KeyNotify { .. } => Reply::WatchChanged,
         Call::Get { key } => match store.get(&key) {
             Some((value, version, _)) => Reply::Value { value: value.clone(), version: version.clone() },
             None => Reply::Missing,

@@ -7,4 +7,5 @@ mod generated;
 mod mqtt;
 mod restarts;
 mod speed;
+mod store;
 mod story;

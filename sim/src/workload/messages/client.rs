@@ -372,7 +372,7 @@ impl<'a> Client<'a> {
         }
         self.current = Some(number);
         if session_present {
-            for (event, packet) in self.session.resume() {
+            for (event, packet) in self.session.resume(true) {
                 if matches!(packet, Packet::Publish(_)) {
                     self.amend_publish(event, |publish| publish.sent_again_ns.push(now));
                 }

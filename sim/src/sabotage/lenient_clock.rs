@@ -1,0 +1,33 @@
+//! Takes requests from any clock: a timestamp that is too far ahead it takes for its own.
+
+use mayfly_core::{Broker, Input, Now, StateMachine};
+use mayfly_wire::Hlc;
+
+use super::exchange::command;
+use super::lie::Lie;
+use super::restamp::handle_dated;
+
+/// How far ahead a timestamp may be, in ms.
+const MAX_AHEAD_MS: u64 = 60_000;
+
+/// See the module.
+#[derive(Debug)]
+pub struct LenientClock;
+
+impl Lie for LenientClock {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        let now_ms = now.wall.as_millis();
+        let request = command(input).and_then(|(connection, publish, _)| {
+            let timestamp = Hlc::parse(publish.properties.user_properties.first("__ts")?).ok()?;
+            let dated = Hlc { wall_clock_ms: now_ms, ..timestamp };
+            (timestamp.wall_clock_ms > now_ms + MAX_AHEAD_MS)
+                .then(|| (connection, publish, dated.to_string()))
+        });
+        match request {
+            Some((connection, publish, timestamp)) => {
+                handle_dated(broker, now, (connection, &publish), &timestamp);
+            }
+            None => broker.handle(now, input),
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The state store protocol as a client has it: requests to bytes, responses and notifications from bytes. A second opinion,
+//! which shares no code with the engine or its client.
+
+use rumqttc::{Publish, PublishProperties, QoS};
+
+use crate::history::store::Response;
+use crate::history::{Call, Condition, Reply, Version};
+
+/// Where requests go.
+pub(super) const REQUEST_TOPIC: &str = "statestore/v1/FA9AE35F-2F64-47CD-9BFF-08E2B32A0FE8/command/invoke";
+
+const NOTIFY_PREFIX: &str = "clients/statestore/v1/FA9AE35F-2F64-47CD-9BFF-08E2B32A0FE8/";
+
+/// What a request carries beside its command.
+#[derive(Clone, Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) client: &'a str,
+    pub(super) correlation: u64,
+    pub(super) timestamp: &'a Version,
+    pub(super) token: Option<&'a Version>,
+    pub(super) message_expiry_s: u32,
+}
+
+/// Where a client wants its responses.
+pub(super) fn response_topic(client: &str) -> String {
+    format!("clients/{client}/store/responses")
+}
+
+/// A request, without its packet identifier.
+pub(super) fn request(call: &Call, envelope: &Envelope<'_>) -> Publish {
+    let mut user_properties = vec![("__ts".to_owned(), envelope.timestamp.to_string())];
+    user_properties.extend(envelope.token.map(|token| ("__ft".to_owned(), token.to_string())));
+    let properties = PublishProperties {
+        response_topic: Some(response_topic(envelope.client)),
+        correlation_data: Some(envelope.correlation.to_be_bytes().to_vec().into()),
+        message_expiry_interval: Some(envelope.message_expiry_s),
+        user_properties,
+        ..PublishProperties::default()
+    };
+    Publish::new(REQUEST_TOPIC, QoS::AtLeastOnce, payload(call), Some(properties))
+}
+
+fn payload(call: &Call) -> Vec<u8> {
+    let life;
+    let mut items: Vec<&[u8]> = Vec::new();
+    match call {
+        Call::Get { key } => items.extend([b"GET", key.as_slice()]),
+        Call::Del { key } => items.extend([b"DEL", key.as_slice()]),
+        Call::Vdel { key, value } => items.extend([b"VDEL", key.as_slice(), value]),
+        Call::KeyNotify { key, stop } => {
+            items.extend([b"KEYNOTIFY", key.as_slice()]);
+            items.extend(stop.then_some(&b"STOP"[..]));
+        }
+        Call::Set { key, value, condition, px_ms } => {
+            items.extend([b"SET", key.as_slice(), value]);
+            items.extend(match condition {
+                Condition::None => None,
+                Condition::Nx => Some(&b"NX"[..]),
+                Condition::Nex => Some(&b"NEX"[..]),
+            });
+            if let Some(px_ms) = px_ms {
+                life = px_ms.to_string();
+                items.extend([b"PX", life.as_bytes()]);
+            }
+        }
+    }
+    let mut bytes = format!("*{}\r\n", items.len()).into_bytes();
+    for item in items {
+        bytes.extend_from_slice(format!("${}\r\n", item.len()).as_bytes());
+        bytes.extend_from_slice(item);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// The correlation of a response that is one of this client's.
+pub(super) fn correlation(publish: &Publish) -> Option<u64> {
+    let data = publish.properties.as_ref()?.correlation_data.as_ref()?;
+    Some(u64::from_be_bytes(data.as_ref().try_into().ok()?))
+}
+
+/// Reads the response to a call. An error says how it breaks the protocol.
+pub(super) fn response(call: &Call, publish: &Publish) -> Result<Response, String> {
+    let status = user_property(publish, "__stat");
+    if status != Some("200") {
+        return Err(format!("the status is {status:?}, not 200"));
+    }
+    let version = user_property(publish, "__ts").map(parse_version).transpose()?;
+    let text = publish.payload.escape_ascii().to_string();
+    let missing = || format!("{text} came without a version");
+    let reply = match (call, publish.payload.as_ref()) {
+        (_, payload) if payload.starts_with(b"-ERR ") && payload.ends_with(b"\r\n") => {
+            let error = String::from_utf8_lossy(&payload[5..payload.len() - 2]).into_owned();
+            return unversioned(version.as_ref(), &text).map(|()| Response::Error(error));
+        }
+        (Call::Set { .. }, b"+OK\r\n") => Reply::Stored { version: version.ok_or_else(missing)? },
+        (Call::Set { condition: Condition::Nx | Condition::Nex, .. }, b":-1\r\n") => {
+            Reply::Refused { version: version.ok_or_else(missing)? }
+        }
+        (Call::Del { .. } | Call::Vdel { .. }, b":1\r\n") => {
+            Reply::Deleted { version: version.ok_or_else(missing)? }
+        }
+        (Call::Get { .. }, payload) if payload != b"$-1\r\n" => {
+            let (value, rest) = blob(payload).ok_or_else(|| format!("{text} is no blob"))?;
+            if !rest.is_empty() {
+                return Err(format!("{text} goes on after the blob"));
+            }
+            Reply::Value { value: value.to_vec(), version: version.ok_or_else(missing)? }
+        }
+        (call, payload) => {
+            let reply = match (call, payload) {
+                (Call::Get { .. }, _) => Reply::Missing,
+                (Call::Del { .. } | Call::Vdel { .. }, b":0\r\n") => Reply::NotFound,
+                (Call::Vdel { .. }, b":-1\r\n") => Reply::ValueDiffers,
+                (Call::KeyNotify { .. }, b"+OK\r\n") => Reply::WatchChanged,
+                (Call::KeyNotify { stop: true, .. }, b":0\r\n") => Reply::NotWatched,
+                _ => return Err(format!("{text} is no answer to {}", call.verb())),
+            };
+            unversioned(version.as_ref(), &text)?;
+            reply
+        }
+    };
+    Ok(Response::Reply(reply))
+}
+
+fn unversioned(version: Option<&Version>, text: &str) -> Result<(), String> {
+    version.map_or(Ok(()), |version| Err(format!("{text} came with the version {version}")))
+}
+
+/// A notification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) key: Vec<u8>,
+    /// `None` for a deletion.
+    pub(super) value: Option<Vec<u8>>,
+    pub(super) version: Version,
+}
+
+/// Whether a message is a notification.
+pub(super) fn is_notification(publish: &Publish) -> bool {
+    publish.topic.starts_with(NOTIFY_PREFIX.as_bytes())
+}
+
+/// Reads a notification to `client`. An error says how it breaks the protocol.
+pub(super) fn notification(client: &str, publish: &Publish) -> Result<Change, String> {
+    let topic = String::from_utf8_lossy(&publish.topic);
+    let before = format!("{NOTIFY_PREFIX}{}/command/notify/", hex(client.as_bytes()));
+    let key = topic.strip_prefix(before.as_str()).and_then(unhex);
+    let key = key.ok_or_else(|| format!("{topic} is no topic of a notification to {client}"))?;
+    let version = user_property(publish, "__ts").ok_or("a notification came without a version")?;
+    let version = parse_version(version)?;
+    let items = array(&publish.payload);
+    let value = match items.as_deref() {
+        Some([b"NOTIFY", b"SET", b"VALUE", value]) => Some(value.to_vec()),
+        Some([b"NOTIFY", b"DELETE"]) => None,
+        _ => return Err(format!("{} is no notification", publish.payload.escape_ascii())),
+    };
+    Ok(Change { key, value, version })
+}
+
+fn user_property<'p>(publish: &'p Publish, name: &str) -> Option<&'p str> {
+    let properties = publish.properties.as_ref()?;
+    let mut named = properties.user_properties.iter().filter(|(known, _)| known == name);
+    named.next().map(|(_, value)| value.as_str())
+}
+
+fn parse_version(text: &str) -> Result<Version, String> {
+    let malformed = || format!("`{text}` is no version");
+    let parts: Vec<&str> = text.split(':').collect();
+    let [wall_clock_ms, counter, node_id] = parts.as_slice() else { return Err(malformed()) };
+    Ok(Version {
+        wall_clock_ms: wall_clock_ms.parse().map_err(|_| malformed())?,
+        counter: counter.parse().map_err(|_| malformed())?,
+        node_id: (*node_id).to_owned(),
+    })
+}
+
+/// A number's line behind `mark`, and what follows.
+fn number(mark: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let rest = bytes.strip_prefix(&[mark])?;
+    let end = rest.windows(2).position(|pair| pair == b"\r\n")?;
+    let number = std::str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
+    Some((number, &rest[end + 2..]))
+}
+
+/// A blob, and what follows.
+fn blob(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = number(b'$', bytes)?;
+    let (blob, rest) = rest.split_at_checked(length)?;
+    Some((blob, rest.strip_prefix(b"\r\n")?))
+}
+
+fn array(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let (count, mut rest) = number(b'*', bytes)?;
+    let mut items = Vec::new();
+    for _ in 0..count {
+        let (item, after) = blob(rest)?;
+        items.push(item);
+        rest = after;
+    }
+    rest.is_empty().then_some(items)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let is_upper = |byte: u8| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte);
+    if text.is_empty() || !text.len().is_multiple_of(2) || !text.bytes().all(is_upper) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version() -> Version {
+        Version { wall_clock_ms: 12, counter: 3, node_id: "StateStore".to_owned() }
+    }
+
+    fn message(topic: &str, payload: &'static [u8], user_properties: &[(&str, &str)]) -> Publish {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let properties = PublishProperties {
+            user_properties: user_properties.iter().map(owned).collect(),
+            ..PublishProperties::default()
+        };
+        Publish::new(topic, QoS::AtLeastOnce, payload, Some(properties))
+    }
+
+    const VERSIONED: &[(&str, &str)] = &[("__stat", "200"), ("__ts", "000000000000012:00003:StateStore")];
+    const PLAIN: &[(&str, &str)] = &[("__stat", "200")];
+
+    fn get() -> Call {
+        Call::Get { key: b"k".to_vec() }
+    }
+
+    fn set(condition: Condition) -> Call {
+        Call::Set { key: b"k".to_vec(), value: b"v".to_vec(), condition, px_ms: Some(1500) }
+    }
+
+    #[test]
+    fn a_request_is_written_as_the_protocol_has_it() {
+        assert_eq!(payload(&get()), b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n");
+        assert_eq!(
+            payload(&set(Condition::Nex)),
+            b"*6\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$3\r\nNEX\r\n$2\r\nPX\r\n$4\r\n1500\r\n"
+        );
+        let stop = Call::KeyNotify { key: b"k".to_vec(), stop: true };
+        assert_eq!(payload(&stop), b"*3\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n$4\r\nSTOP\r\n");
+    }
+
+    #[test]
+    fn responses_are_read_and_those_that_break_the_protocol_are_told_apart() {
+        let read = |call: &Call, payload, properties| response(call, &message("r", payload, properties));
+        let value = Reply::Value { value: b"v\r\n".to_vec(), version: version() };
+        assert_eq!(read(&get(), b"$3\r\nv\r\n\r\n", VERSIONED), Ok(Response::Reply(value)));
+        assert_eq!(read(&get(), b"$-1\r\n", PLAIN), Ok(Response::Reply(Reply::Missing)));
+        assert_eq!(
+            read(&set(Condition::Nx), b":-1\r\n", VERSIONED),
+            Ok(Response::Reply(Reply::Refused { version: version() }))
+        );
+        assert_eq!(
+            read(&get(), b"-ERR syntax error\r\n", PLAIN),
+            Ok(Response::Error("syntax error".to_owned()))
+        );
+        for (call, payload, properties) in [
+            (get(), &b"$-1\r\n"[..], VERSIONED),
+            (get(), b"$1\r\nv\r\n", PLAIN),
+            (get(), b"$1\r\nv\r\nx", VERSIONED),
+            (get(), b"$9\r\nv\r\n", VERSIONED),
+            (get(), b"$1\r\nv\r\n", &[("__ts", "1:1:s")]),
+            (get(), b"$1\r\nv\r\n", &[("__stat", "200"), ("__ts", "1:1")]),
+            (set(Condition::None), b":-1\r\n", VERSIONED),
+            (set(Condition::None), b"+OK\r\n", PLAIN),
+            (Call::Del { key: b"k".to_vec() }, b"+OK\r\n", VERSIONED),
+            (Call::KeyNotify { key: b"k".to_vec(), stop: false }, b":0\r\n", PLAIN),
+        ] {
+            assert!(read(&call, payload, properties).is_err(), "{call:?} {}", payload.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn notifications_are_read_by_the_client_that_they_are_for() {
+        let topic = format!("{NOTIFY_PREFIX}6A6F/command/notify/6B2F");
+        let set =
+            message(&topic, b"*4\r\n$6\r\nNOTIFY\r\n$3\r\nSET\r\n$5\r\nVALUE\r\n$1\r\nv\r\n", VERSIONED);
+        let change = Change { key: b"k/".to_vec(), value: Some(b"v".to_vec()), version: version() };
+        assert!(is_notification(&set));
+        assert_eq!(notification("jo", &set), Ok(change.clone()));
+        assert!(notification("joe", &set).is_err());
+        let gone = message(&topic, b"*2\r\n$6\r\nNOTIFY\r\n$6\r\nDELETE\r\n", VERSIONED);
+        assert_eq!(notification("jo", &gone), Ok(Change { value: None, ..change }));
+        let bad = message(&topic, b"*2\r\n$6\r\nNOTIFY\r\n$3\r\nDEL\r\n", VERSIONED);
+        assert!(notification("jo", &bad).is_err());
+        let lower =
+            message(&topic.replace("6B2F", "6b2f"), b"*2\r\n$6\r\nNOTIFY\r\n$6\r\nDELETE\r\n", VERSIONED);
+        assert!(notification("jo", &lower).is_err());
+        assert!(
+            notification("jo", &message(&topic, b"*2\r\n$6\r\nNOTIFY\r\n$6\r\nDELETE\r\n", PLAIN)).is_err()
+        );
+    }
+}
