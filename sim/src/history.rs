@@ -8,8 +8,11 @@
 
 pub mod clocks;
 pub mod events;
+pub mod lock;
 pub mod mqtt;
+pub mod scan;
 pub mod store;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::history::clocks::{ClockOf, Step};
+use crate::history::lock::HoldEnd;
 use crate::history::mqtt::{EventId, MqttEvent, What};
 use crate::history::store::{Notification, Request, Response, Sent, Watch};
 use crate::history::{
@@ -206,6 +207,12 @@ impl Recorder {
             self.unknown(id, UnknownReason::ConnectionLost, at_ns);
         }
         self.end_watches(at_ns, |watch| watch.client == client);
+        let mut records = self.lock();
+        for event in records.history.mqtt.iter_mut().filter(|event| event.client == client) {
+            if let What::Hold(hold) = &mut event.what {
+                hold.end.get_or_insert((at_ns, HoldEnd::Crashed));
+            }
+        }
     }
 
     /// A client does or sees something in MQTT.
@@ -216,6 +223,11 @@ impl Recorder {
         records.history.mqtt.push(MqttEvent { client, at_ns, what });
         records.trace_client(at_ns, EventKind::Mqtt, client, &text);
         id
+    }
+
+    /// The number that the next event in MQTT gets: all that was recorded before is below it.
+    pub fn next_event(&self) -> EventId {
+        EventId(self.lock().history.mqtt.len())
     }
 
     /// A client learns more of what it did or saw.

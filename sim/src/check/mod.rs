@@ -8,15 +8,18 @@
 
 mod delivery;
 mod expiry;
+mod fencing;
 mod findings;
 pub mod linearizability;
 pub mod loss_on_restart;
 mod messages;
+mod notifications;
 mod offline_queue;
 mod register;
 mod replay;
 mod report;
 mod retained;
+mod scan;
 mod search;
 pub mod session;
 mod shared_subscription;
@@ -50,6 +53,12 @@ names! {
         LossOnRestart = "loss-on-restart",
         /// A session outlives its connection, and only a restart of the broker ends it early.
         Session = "session",
+        /// A lock has one holder at a time, and no write is accepted under a lower fencing token than one before.
+        Fencing = "fencing",
+        /// A watcher is told of every change, in order and once, and of its own before its write's response.
+        Notifications = "notifications",
+        /// A scan returns each key that is there all the while, and none that is not.
+        Scan = "scan",
         /// Every acknowledged message reaches every subscriber, once at QoS 2, in order.
         Delivery = "delivery",
         /// A client identifier has one connection: the newer takes over, the older is told 0x8E.
@@ -86,6 +95,9 @@ impl CheckerName {
             Self::VersionOrder => &version_order::VersionOrder,
             Self::LossOnRestart => &loss_on_restart::LossOnRestart,
             Self::Session => &session::Session,
+            Self::Fencing => &fencing::Fencing,
+            Self::Notifications => &notifications::Notifications,
+            Self::Scan => &scan::Scan,
             Self::Delivery => &delivery::Delivery,
             Self::Takeover => &takeover::Takeover,
             Self::Will => &will::Will,

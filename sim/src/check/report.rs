@@ -31,6 +31,42 @@ names! {
         SessionSurvived = "session-survived",
         /// The broker lost a session that had not expired, without a restart.
         SessionLost = "session-lost",
+        /// Two clients held one lock at the same time.
+        TwoHolders = "two-holders",
+        /// A later holder of a lock got a token that is not above those before.
+        TokenRegression = "token-regression",
+        /// A request was accepted under a lower fencing token than one that was accepted before on the same key.
+        LowerTokenAccepted = "lower-token-accepted",
+        /// A request without a fencing token was accepted on a key that has one.
+        UnfencedWriteAccepted = "unfenced-write-accepted",
+        /// A request of a lock's holder was accepted after a write of a later holder.
+        WriteAfterTakeover = "write-after-takeover",
+        /// A request was refused for its fencing token, although there was no higher one.
+        RefusedWithoutCause = "refused-without-cause",
+        /// A watcher was not told of a change.
+        MissedNotification = "missed-notification",
+        /// A watcher was told of a change twice on one connection.
+        RepeatedNotification = "repeated-notification",
+        /// A watcher was told of a change after a later one.
+        NotificationOutOfOrder = "notification-out-of-order",
+        /// A watcher was told of its own change after its write's response.
+        LateNotification = "late-notification",
+        /// A client was told of a change of a key that it was not registered for.
+        UnwantedNotification = "unwanted-notification",
+        /// A watcher was told of a change that nobody made.
+        PhantomNotification = "phantom-notification",
+        /// The broker forgot a registration while its connection lasted.
+        LostRegistration = "lost-registration",
+        /// A scan did not return a key that was there all the while.
+        MissingKey = "missing-key",
+        /// A scan returned a key that was not there, or does not match.
+        GhostKey = "ghost-key",
+        /// A page of a scan was larger than it may be.
+        PageTooLarge = "page-too-large",
+        /// The token of a scan was refused without a restart.
+        TokenRefused = "token-refused",
+        /// The tokens of a scan went round in a circle.
+        EndlessScan = "endless-scan",
         /// An acknowledged message never reached a subscriber.
         LostMessage = "lost-message",
         /// A message arrived twice where once is the promise.

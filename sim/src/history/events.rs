@@ -1,15 +1,19 @@
 //! What `[expect.events]` can demand: what must have happened beside the operations of the state store, and how it is counted.
 //! A new one is a line in the table.
 
+use std::collections::BTreeMap;
+
+use super::lock::Hold;
 use super::mqtt::{Deliver, Ended, MqttEvent, What};
 use super::store::Request;
-use super::{Call, ClientIndex, History, SessionChange};
+use super::watch::{Notified, Watch};
+use super::{Call, ClientIndex, History, Operation, Outcome, SessionChange};
 use crate::scenario::Vocabulary;
 
 /// The key, its words in a report, and how often it happened.
 type Event = (&'static str, &'static str, fn(&History) -> u64);
 
-const EVENTS: [Event; 18] = [
+const EVENTS: [Event; 31] = [
     ("published", "publications that the broker acknowledged with success", |history| {
         count(history, |what| matches!(what, What::Publish(publish) if publish.accepted_ns().is_some()))
     }),
@@ -50,7 +54,6 @@ const EVENTS: [Event; 18] = [
     ("dropped", "messages that the broker counted as dropped", |history| {
         history.drops.last().map_or(0, |(_, dropped)| *dropped)
     }),
-    ("notified", "notifications that arrived", |history| history.fresh_notifications().count() as u64),
     ("expired", "expiries that somebody was notified of", History::expiries_seen),
     ("renewed_px", "renewals with SET NEX PX that were stored", History::renewals),
     ("replayed", "requests that were sent again on the resumed session", |history| {
@@ -76,11 +79,77 @@ const EVENTS: [Event; 18] = [
         "requests that were refused for their timestamp or token from the future",
         |history| history.refused_with("too far in the future"),
     ),
+    ("locked", "locks that were acquired", |history| holds(history).count() as u64),
+    ("renewed", "locks that were held for longer than their lease", |history| {
+        let is_renewed =
+            |hold: &(&MqttEvent, &Hold)| hold.1.end_ns().saturating_sub(hold.0.at_ns) > hold.1.lease_ns;
+        holds(history).filter(is_renewed).count() as u64
+    }),
+    ("lock_takeovers", "locks that were lost and went to another client", lock_takeovers),
+    (
+        "stalled",
+        "times that a lock's holder stood still between a look at its lock and the write",
+        |history| holds(history).map(|(_, hold)| u64::from(hold.stalls)).sum(),
+    ),
+    ("fenced_off", "requests that were refused for their fencing token", |history| {
+        let refused = |operation: &&Operation| match &operation.outcome {
+            Outcome::Failed { error, .. } => error.contains("fencing token"),
+            _ => false,
+        };
+        history.operations.iter().filter(refused).count() as u64
+    }),
+    ("registered", "registrations for notifications", |history| {
+        count(history, |what| matches!(what, What::Watch(Watch { stop: false, answer: Some(_), .. })))
+    }),
+    ("stopped", "registrations that were stopped", |history| {
+        let was_registered = |watch: &Watch| watch.answer.is_some_and(|answer| answer.was_registered);
+        count(history, |what| matches!(what, What::Watch(watch) if watch.stop && was_registered(watch)))
+    }),
+    ("notified", "notifications of changes", |history| {
+        let told = count(history, |what| matches!(what, What::Notified(Notified { dup: false, .. })));
+        told + history.fresh_notifications().count() as u64
+    }),
+    ("notified_deletion", "notifications of deletions", |history| {
+        count(history, |what| matches!(what, What::Notified(Notified { dup: false, value: None, .. })))
+    }),
+    ("notified_again", "notifications with DUP", |history| {
+        count(history, |what| matches!(what, What::Notified(Notified { dup: true, .. })))
+    }),
+    ("scans", "scans that came to their end", |history| {
+        history.pages().filter(|(_, page)| page.is_last() && !page.is_forged()).count() as u64
+    }),
+    ("pages", "pages of scans", |history| {
+        history.pages().filter(|(_, page)| page.keys().is_some()).count() as u64
+    }),
+    ("refused_tokens", "tokens of scans that the store no longer took", |history| {
+        history.pages().filter(|(_, page)| page.was_refused() && !page.is_forged()).count() as u64
+    }),
+    ("forged_tokens", "forged tokens of scans that were answered", |history| {
+        history.pages().filter(|(_, page)| page.answer.is_some() && page.is_forged()).count() as u64
+    }),
     ("hostile", "hostile deeds", |history| count(history, |what| matches!(what, What::Hostile(_)))),
 ];
 
 fn count(history: &History, is: impl Fn(&What) -> bool) -> u64 {
     history.mqtt.iter().filter(|event| is(&event.what)).count() as u64
+}
+
+fn holds(history: &History) -> impl Iterator<Item = (&MqttEvent, &Hold)> {
+    history.mqtt.iter().filter_map(|event| match &event.what {
+        What::Hold(hold) => Some((event, hold)),
+        _ => None,
+    })
+}
+
+fn lock_takeovers(history: &History) -> u64 {
+    let mut last: BTreeMap<&str, (ClientIndex, &Hold)> = BTreeMap::new();
+    let mut takeovers = 0;
+    for (event, hold) in holds(history) {
+        if let Some((client, before)) = last.insert(&hold.key, (event.client, hold)) {
+            takeovers += u64::from(before.was_lost() && client != event.client);
+        }
+    }
+    takeovers
 }
 
 fn is_taken(deliver: &Deliver) -> bool {

@@ -4,6 +4,9 @@
 //! deliveries that a receiver drops because it has them already, and what still arrives on a connection that was taken
 //! over. Reason codes are the numbers on the wire.
 
+use super::lock::Hold;
+use super::scan::Page;
+use super::watch::{Answered, Notified, Watch};
 use super::{ClientIndex, History, OperationId};
 
 /// Which event: an index into [`History::mqtt`].
@@ -34,6 +37,16 @@ pub enum What {
     Deliver(Deliver),
     /// It misbehaved on purpose.
     Hostile(Hostile),
+    /// It held a lock.
+    Hold(Hold),
+    /// It registered for notifications of a key, or stopped that.
+    Watch(Watch),
+    /// A notification arrived.
+    Notified(Notified),
+    /// The response to an operation of the state store arrived.
+    Answered(Answered),
+    /// It asked for a page of a scan.
+    Page(Page),
 }
 
 /// A connect, from its attempt to the end of the connection.
@@ -212,6 +225,12 @@ impl MqttEvent {
             What::Publish(publish) => format!("PUBLISH QoS {}", publish.qos),
             What::Deliver(deliver) => format!("DELIVERY QoS {}", deliver.qos),
             What::Hostile(_) => "HOSTILE".to_owned(),
+            What::Hold(_) => "LOCK".to_owned(),
+            What::Watch(Watch { stop: false, .. }) => "KEYNOTIFY".to_owned(),
+            What::Watch(Watch { stop: true, .. }) => "KEYNOTIFY STOP".to_owned(),
+            What::Notified(_) => "NOTIFY".to_owned(),
+            What::Answered(_) => "RESPONSE".to_owned(),
+            What::Page(_) => "SCAN".to_owned(),
         }
     }
 }

@@ -6,7 +6,8 @@
 use mayfly_reports::Observation;
 
 use crate::fault::FaultKind;
-use crate::history::mqtt::What;
+use crate::history::lock::{Hold, HoldEnd};
+use crate::history::mqtt::{MqttEvent, What};
 use crate::history::{ClientIndex, History, Operation, Outcome, SessionChange, SessionEvent, UnknownReason};
 use crate::nemesis::FaultRecord;
 
@@ -69,6 +70,7 @@ impl<'a> Span<'a> {
         let mut seen = self.lost_operations();
         seen.extend(fault.sightings(self));
         seen.extend(self.lost_connections());
+        seen.extend(self.lost_locks());
         seen.extend(self.vain_attempts());
         seen.retain(|(at_ns, client, _)| self.is_target(*client) && !self.is_anothers(*at_ns, *client));
         seen.sort();
@@ -136,6 +138,18 @@ impl<'a> Span<'a> {
         let losses = self.history.sessions.iter().filter(|event| event.change == SessionChange::Lost);
         let in_reach = losses.filter(|event| self.is_in_reach(event.at_ns));
         in_reach.map(|event| (event.at_ns, event.client, "lost its connection".to_owned())).collect()
+    }
+
+    /// Locks that their holders lost, unless the holder itself was killed.
+    fn lost_locks(&self) -> Vec<Sighting> {
+        let lost = |event: &'a MqttEvent| match &event.what {
+            What::Hold(Hold { key, end: Some((at_ns, HoldEnd::Lost(why))), .. }) => {
+                Some((*at_ns, event.client, format!("lost {key}: {why}")))
+            }
+            _ => None,
+        };
+        let lost = self.history.mqtt.iter().filter_map(lost);
+        lost.filter(|(at_ns, ..)| self.is_in_reach(*at_ns)).collect()
     }
 
     /// Attempts to connect in the fault's time that came to nothing before it was over.

@@ -143,6 +143,7 @@ fn is_refusal(reason: PubRecReason) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::history::mqtt::EventId;
 
     fn message(qos: QoS, id: u16) -> Packet {
         let mut publish = Publish::new("t", qos, "m", None);
@@ -151,7 +152,7 @@ mod tests {
     }
 
     /// What a packet means, and what is answered.
-    fn take(session: &mut Session, packet: &Packet) -> (Received, Vec<Packet>) {
+    fn take(session: &mut Session<EventId>, packet: &Packet) -> (Received<EventId>, Vec<Packet>) {
         let mut answers = Vec::new();
         let received = session.receive(packet, |answer| answers.push(answer));
         (received, answers)

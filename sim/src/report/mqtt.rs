@@ -4,11 +4,17 @@
 use mayfly_reports::{Operation, Outcome};
 
 use crate::history::History;
+use crate::history::lock::{Hold, HoldEnd};
 use crate::history::mqtt::{Connect, Deliver, Ended, EventId, MqttEvent, Publish, PublishOutcome, What};
+use crate::history::scan::{Answered, Page, Token};
+use crate::history::watch::{Notified, Watch};
 
-/// Every event, numbered behind the operations of the state store.
+/// Every event, numbered behind the operations of the state store, but for their responses: the operations themselves show
+/// them.
 pub(super) fn rows(history: &History) -> impl Iterator<Item = Operation> {
-    (0..history.mqtt.len()).map(|index| row(history, EventId(index)))
+    let events = history.mqtt.iter().enumerate();
+    let shown = events.filter(|(_, event)| !matches!(event.what, What::Answered(_)));
+    shown.map(|(index, _)| row(history, EventId(index)))
 }
 
 /// One event.
@@ -53,6 +59,17 @@ fn shown(event: &MqttEvent) -> Shown {
         },
         What::Publish(publish) => shown_publish(event.at_ns, publish),
         What::Deliver(deliver) => shown_delivery(event.at_ns, deliver),
+        What::Hold(hold) => shown_hold(hold),
+        What::Watch(watch) => shown_watch(watch),
+        What::Notified(notified) => shown_notification(event.at_ns, notified),
+        What::Page(page) => shown_page(page),
+        What::Answered(answered) => Shown {
+            key: answered.operation.to_string(),
+            argument: None,
+            condition: Vec::new(),
+            completed_ns: Some(event.at_ns),
+            outcome: ok("received".to_owned()),
+        },
         What::Hostile(hostile) => Shown {
             key: hostile.deed.to_owned(),
             argument: None,
@@ -118,6 +135,71 @@ fn shown_publish(at_ns: u64, publish: &Publish) -> Shown {
     };
     let (key, argument) = (publish.topic.clone(), Some(publish.payload.clone()));
     Shown { key, argument, condition, completed_ns, outcome }
+}
+
+fn shown_hold(hold: &Hold) -> Shown {
+    let mut condition = vec![format!("token {}", hold.token)];
+    condition.extend((hold.stalls > 0).then(|| format!("stood still {} times", hold.stalls)));
+    Shown {
+        key: hold.key.clone(),
+        argument: None,
+        condition,
+        completed_ns: hold.end.as_ref().map(|(at_ns, _)| *at_ns),
+        outcome: match &hold.end {
+            Some((_, HoldEnd::Released)) => ok("released".to_owned()),
+            Some((_, HoldEnd::Lost(why))) => ok(format!("lost: {why}")),
+            Some((_, HoldEnd::Crashed)) => ok("lost: the client was killed".to_owned()),
+            None => unknown("held until the run ended"),
+        },
+    }
+}
+
+fn shown_watch(watch: &Watch) -> Shown {
+    Shown {
+        key: watch.key.clone(),
+        argument: None,
+        condition: watch.sent_again.then(|| "sent again".to_owned()).into_iter().collect(),
+        completed_ns: watch.answer.map(|answer| answer.at_ns),
+        outcome: match watch.answer {
+            Some(answer) if watch.stop && !answer.was_registered => ok("was not registered".to_owned()),
+            Some(_) if watch.stop => ok("registered no more".to_owned()),
+            Some(_) => ok("registered".to_owned()),
+            None => unknown("no response came"),
+        },
+    }
+}
+
+fn shown_notification(at_ns: u64, notified: &Notified) -> Shown {
+    let mut condition = vec![format!("version {}", notified.version)];
+    condition.extend(notified.dup.then(|| "DUP".to_owned()));
+    let value = notified.value.as_deref().map(|value| String::from_utf8_lossy(value).into_owned());
+    Shown {
+        key: notified.key.clone(),
+        outcome: ok(if value.is_some() { "set" } else { "deleted" }.to_owned()),
+        argument: value,
+        condition,
+        completed_ns: Some(at_ns),
+    }
+}
+
+fn shown_page(page: &Page) -> Shown {
+    let token = match &page.token {
+        None => "first page".to_owned(),
+        Some(Token { is_forged: true, .. }) => "forged token".to_owned(),
+        Some(Token { is_forged: false, .. }) => "next page".to_owned(),
+    };
+    Shown {
+        key: format!("{}*", page.prefix),
+        argument: None,
+        condition: vec![token, format!("scan {}", page.scan)],
+        completed_ns: page.answer.as_ref().map(|answer| answer.at_ns),
+        outcome: match page.answer.as_ref().map(|answer| &answer.what) {
+            Some(Answered::Keys { keys, next: Some(_), .. }) => ok(format!("{} keys, and more", keys.len())),
+            Some(Answered::Keys { keys, next: None, .. }) => ok(format!("{} keys, the last", keys.len())),
+            Some(Answered::Refused(text)) => Outcome::Failed { error: text.clone() },
+            None => unknown("no response came"),
+        },
+    }
 }
 
 fn shown_delivery(at_ns: u64, deliver: &Deliver) -> Shown {

@@ -11,6 +11,11 @@ pub trait Lie: 'static {
         broker.handle(now, input);
     }
 
+    /// The next output, the broker's or another.
+    fn utter<'o>(&'o mut self, broker: &'o mut Broker) -> Option<Output<'o>> {
+        broker.poll_output().map(|output| self.tell(output))
+    }
+
     /// Lets an output pass, or something else.
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         output
@@ -37,7 +42,7 @@ impl<L: Lie> StateMachine for Liar<L> {
     }
 
     fn poll_output(&mut self) -> Option<Output<'_>> {
-        self.broker.poll_output().map(|output| self.lie.tell(output))
+        self.lie.utter(&mut self.broker)
     }
 
     fn pressure(&self) -> Pressure {

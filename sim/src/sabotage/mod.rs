@@ -5,11 +5,16 @@
 //! in [`Sabotage::wrap`].
 
 mod collateral;
+mod deaf_stop;
+mod double_grant;
 mod dropped_set;
 mod exchange;
+mod false_notification;
+mod false_page;
 mod forgotten_replay;
 mod hasty_will;
 mod hoarded_queue;
+mod ignored_token;
 mod kept_contents;
 mod late_expiry;
 mod lenient_clock;
@@ -23,10 +28,15 @@ mod unheard_silence;
 mod unshared;
 
 pub use collateral::Collateral;
+pub use deaf_stop::DeafStop;
+pub use double_grant::DoubleGrant;
 pub use dropped_set::DropAcknowledgedSet;
+pub use false_notification::{FalseNotification, Fate};
+pub use false_page::{FalsePage, Flaw};
 pub use forgotten_replay::ForgottenReplay;
 pub use hasty_will::HastyWill;
 pub use hoarded_queue::HoardedQueue;
+pub use ignored_token::IgnoredToken;
 pub use kept_contents::{Afterlife, KeepContents};
 pub use late_expiry::LateExpiry;
 pub use lenient_clock::LenientClock;
@@ -80,6 +90,24 @@ names! {
         ForgottenReplay = "forgotten-replay",
         /// Takes requests from any clock.
         LenientClock = "lenient-clock",
+        /// Does not compare fencing tokens.
+        IgnoredToken = "ignored-token",
+        /// Grants some locks that another holds.
+        DoubleGrant = "double-grant",
+        /// Loses some notifications.
+        DroppedNotification = "dropped-notification",
+        /// Sends some notifications twice.
+        RepeatedNotification = "repeated-notification",
+        /// Sends some notifications after the next one.
+        SwappedNotifications = "swapped-notifications",
+        /// Sends some notifications after the response that they should precede.
+        LateNotification = "late-notification",
+        /// Goes on notifying after STOP.
+        DeafStop = "deaf-stop",
+        /// Leaves a key out of some pages of scans.
+        SkippedKey = "skipped-key",
+        /// Puts a key that was deleted into some pages of scans.
+        GhostKey = "ghost-key",
     }
 }
 
@@ -101,6 +129,21 @@ impl Sabotage {
             Self::RestampedNotification => Box::new(Liar::new(broker, RestampedNotification::new(rng))),
             Self::ForgottenReplay => Box::new(Liar::new(broker, ForgottenReplay::default())),
             Self::LenientClock => Box::new(Liar::new(broker, LenientClock)),
+            Self::IgnoredToken => Box::new(Liar::new(broker, IgnoredToken::default())),
+            Self::DoubleGrant => Box::new(Liar::new(broker, DoubleGrant::new(rng))),
+            Self::DroppedNotification => {
+                Box::new(Liar::new(broker, FalseNotification::new(Fate::Dropped, rng)))
+            }
+            Self::RepeatedNotification => {
+                Box::new(Liar::new(broker, FalseNotification::new(Fate::Repeated, rng)))
+            }
+            Self::SwappedNotifications => {
+                Box::new(Liar::new(broker, FalseNotification::new(Fate::Swapped, rng)))
+            }
+            Self::LateNotification => Box::new(Liar::new(broker, FalseNotification::new(Fate::Late, rng))),
+            Self::DeafStop => Box::new(Liar::new(broker, DeafStop)),
+            Self::SkippedKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Lacks, rng))),
+            Self::GhostKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Haunted, rng))),
         }
     }
 

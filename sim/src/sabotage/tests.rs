@@ -14,7 +14,10 @@ use mayfly_wire::{
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Afterlife, DropAcknowledgedSet, KeepContents, Liar, StaleGet};
+use super::{
+    Afterlife, DeafStop, DoubleGrant, DropAcknowledgedSet, FalseNotification, FalsePage, Fate, Flaw,
+    IgnoredToken, KeepContents, Liar, StaleGet,
+};
 use crate::history::clocks::EPOCH_MS;
 use crate::world::Machine;
 
@@ -81,12 +84,27 @@ impl<M: Machine> Bench<M> {
 
     /// Makes a request; returns the response's payload and version.
     fn ask(&mut self, command: &[&str]) -> (String, Option<String>) {
+        self.ask_under(None, command)
+    }
+
+    /// Makes a request that carries a fencing token, or none.
+    fn ask_under(&mut self, token: Option<&str>, command: &[&str]) -> (String, Option<String>) {
+        let mut responses = self.deliveries(token, command);
+        responses.retain(|(is_notification, ..)| !is_notification);
+        let response = responses.pop().unwrap_or_else(|| panic!("no response to {command:?}"));
+        assert!(responses.is_empty(), "two responses to {command:?}");
+        (response.1, response.2)
+    }
+
+    /// Makes a request; returns all that is delivered then: whether it is a notification, its payload and its version.
+    fn deliveries(&mut self, token: Option<&str>, command: &[&str]) -> Vec<(bool, String, Option<String>)> {
         self.passed += 1;
         let items: Vec<&[u8]> = command.iter().map(|item| item.as_bytes()).collect();
         let (mut payload, correlation_data) = (Vec::new(), self.passed.to_be_bytes());
         resp3::encode_array(&items, &mut payload);
         let timestamp = format!("{}:00000:alice", EPOCH_MS + self.passed);
-        let user_properties = [("__ts", timestamp.as_str()), ("__protVer", "1.0")];
+        let mut user_properties = vec![("__ts", timestamp.as_str()), ("__protVer", "1.0")];
+        user_properties.extend(token.map(|token| ("__ft", token)));
         let properties = PublishProperties {
             response_topic: Some(TopicName::parse(RESPONSES).unwrap()),
             correlation_data: Some(&correlation_data),
@@ -104,17 +122,21 @@ impl<M: Machine> Bench<M> {
         };
         let (connection, now) = (self.connection, self.now());
         self.machine.handle(now, &Input::Packet { connection, packet: Packet::Publish(publish) });
-        let mut response = None;
+        let mut deliveries = Vec::new();
         while let Some(output) = self.machine.poll_output() {
             if let Action::Deliver(delivery) = output.action {
                 let properties = delivery.properties().unwrap();
-                assert_eq!(properties.correlation_data, Some(&correlation_data[..]));
-                assert_eq!(properties.user_properties.first("__stat"), Some("200"));
+                let is_notification = delivery.topic != RESPONSES;
+                if !is_notification {
+                    assert_eq!(properties.correlation_data, Some(&correlation_data[..]));
+                    assert_eq!(properties.user_properties.first("__stat"), Some("200"));
+                }
                 let version = properties.user_properties.first("__ts").map(str::to_owned);
-                response = Some((String::from_utf8_lossy(delivery.payload).into_owned(), version));
+                let payload = String::from_utf8_lossy(delivery.payload).into_owned();
+                deliveries.push((is_notification, payload, version));
             }
         }
-        response.unwrap_or_else(|| panic!("no response to {command:?}"))
+        deliveries
     }
 }
 
@@ -181,4 +203,90 @@ fn kept_contents_are_there_in_the_next_life_and_the_sessions_are_not() {
     let (mut second, session_present) = life(1, false);
     assert!(!session_present, "sessions are forgotten, so that the keys alone give it away");
     assert_eq!(second.ask(&["GET", "k"]), ("$1\r\nv\r\n".to_owned(), set.1));
+}
+
+#[test]
+fn an_ignored_token_passes_where_it_is_too_low_and_a_missing_one_does_not() {
+    fn lower<M: Machine>(machine: M) -> String {
+        let (mut bench, _) = Bench::new(machine, 0, true);
+        assert_eq!(bench.ask_under(Some("2:0:n"), &["SET", "k", "v"]).0, "+OK\r\n");
+        let unfenced = bench.ask(&["SET", "k", "w"]).0;
+        assert!(unfenced.contains("a fencing token is required"), "{unfenced}");
+        bench.ask_under(Some("1:0:n"), &["SET", "k", "w"]).0
+    }
+    assert!(lower(broker()).contains("lower version"));
+    assert_eq!(lower(Liar::new(broker(), IgnoredToken::default())), "+OK\r\n");
+}
+
+#[test]
+fn a_double_grant_gives_some_of_the_locks_that_are_held() {
+    let (mut bench, _) = Bench::new(Liar::new(broker(), DoubleGrant::new(rng())), 0, true);
+    let mut granted = 0;
+    for number in 0..400 {
+        let holder = format!("holder-{number}");
+        granted += u32::from(bench.ask(&["SET", "lock", &holder, "NEX", "PX", "60000"]).0 == "+OK\r\n");
+    }
+    assert!((50..200).contains(&granted), "{granted} of 400");
+    // What is no lock keeps its condition.
+    assert!((0..100).all(|_| bench.ask(&["SET", "lock", "x", "NX"]).0 == ":-1\r\n"));
+}
+
+/// What is delivered for each of 400 writes of a watcher: `N` for its notification, `O` for one of another write, `R` for
+/// the response.
+fn told(fate: Fate) -> Vec<String> {
+    let (mut bench, _) = Bench::new(Liar::new(broker(), FalseNotification::new(fate, rng())), 0, true);
+    assert_eq!(bench.ask(&["KEYNOTIFY", "k"]).0, "+OK\r\n");
+    let write = |number: u32| {
+        let deliveries = bench.deliveries(None, &["SET", "k", &number.to_string()]);
+        let response = deliveries.iter().find(|(is_notification, ..)| !is_notification).unwrap().clone();
+        let letter = |(is_notification, _, version): (bool, String, Option<String>)| match is_notification {
+            true if version == response.2 => 'N',
+            true => 'O',
+            false => 'R',
+        };
+        deliveries.into_iter().map(letter).collect()
+    };
+    (0..400).map(write).collect()
+}
+
+#[test]
+fn notifications_are_dropped_repeated_swapped_and_late() {
+    for (fate, lies) in [
+        (Fate::Dropped, &["R"][..]),
+        (Fate::Repeated, &["NNR"][..]),
+        (Fate::Swapped, &["R", "NOR"][..]),
+        (Fate::Late, &["RN"][..]),
+    ] {
+        let told = told(fate);
+        let honest = told.iter().filter(|told| *told == "NR").count();
+        let false_ones = told.iter().filter(|told| lies.contains(&told.as_str())).count();
+        assert_eq!(honest + false_ones, 400, "{fate:?}: {told:?}");
+        assert!((8..80).contains(&false_ones), "{fate:?}: {false_ones}");
+    }
+}
+
+#[test]
+fn a_deaf_stop_is_answered_and_changes_nothing() {
+    let (mut bench, _) = Bench::new(Liar::new(broker(), DeafStop), 0, true);
+    bench.ask(&["KEYNOTIFY", "k"]);
+    assert_eq!(bench.ask(&["KEYNOTIFY", "k", "STOP"]).0, "+OK\r\n");
+    assert_eq!(bench.deliveries(None, &["SET", "k", "v"]).len(), 2);
+}
+
+#[test]
+fn false_pages_lack_a_key_or_are_haunted() {
+    let pages = |flaw| {
+        let (mut bench, _) = Bench::new(Liar::new(broker(), FalsePage::new(flaw, rng())), 0, true);
+        for key in ["a", "b", "c"] {
+            bench.ask(&["SET", key, "v"]);
+        }
+        bench.ask(&["DEL", "b"]);
+        let pages: Vec<_> = (0..200).map(|_| bench.ask(&["SCAN", "*"]).0).collect();
+        let honest = pages.iter().filter(|page| *page == "*1\r\n*2\r\n$1\r\na\r\n$1\r\nc\r\n").count();
+        assert!((150..199).contains(&honest), "{honest} of 200");
+        pages
+    };
+    assert!(pages(Flaw::Lacks).iter().any(|page| page == "*1\r\n*1\r\n$1\r\na\r\n"));
+    let haunted = "*1\r\n*3\r\n$1\r\na\r\n$1\r\nc\r\n$1\r\nb\r\n";
+    assert!(pages(Flaw::Haunted).iter().any(|page| page == haunted));
 }

@@ -1,12 +1,18 @@
 //! What the clients do. Each workload is a module: its keys in `[clients.workload]` and its deeds. A client host runs the
 //! one of its group. A new one is a module and a line in [`WorkloadKind`]'s table.
 
+mod clock;
 mod connection;
 mod execution;
 pub mod hostile;
+pub mod lock;
 pub mod messages;
+mod protocol;
 pub mod register;
+mod requester;
+pub mod scan;
 pub mod store;
+pub mod watch;
 
 use std::cell::Cell;
 use std::fmt;
@@ -19,10 +25,15 @@ use crate::recorder::Recorder;
 use crate::scenario::model::ClientGroup;
 use crate::scenario::{Checked, Place};
 use crate::world::{Network, now_ns};
+pub(crate) use protocol::page;
+
 use hostile::HostileWorkload;
+use lock::LockWorkload;
 use messages::MessagesWorkload;
 use register::RegisterWorkload;
+use scan::ScanWorkload;
 use store::StoreWorkload;
+use watch::WatchWorkload;
 
 plug_ins! {
     /// `[clients.workload]`, told apart by `kind`.
@@ -35,6 +46,12 @@ plug_ins! {
         Hostile(HostileWorkload),
         /// `kind = "store"`
         Store(StoreWorkload),
+        /// `kind = "lock"`
+        Lock(LockWorkload),
+        /// `kind = "watch"`
+        Watch(WatchWorkload),
+        /// `kind = "scan"`
+        Scan(ScanWorkload),
     }
 }
 

@@ -7,9 +7,7 @@
 
 mod choices;
 mod client;
-mod clock;
 mod parameters;
-mod protocol;
 
 pub use parameters::{Mix, StoreWorkload};
 

@@ -1,5 +1,7 @@
-//! The connections between clients and broker: making them, accepting them, and killing those that cross a partition.
+//! The connections between clients and broker: making them, accepting them, killing those that cross a partition, and
+//! freezing those of a client that stands still.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -12,6 +14,9 @@ use crate::recorder::Recorder;
 
 /// The broker's host name.
 pub const BROKER: &str = "broker";
+
+/// What the client's end of a connection is called in the trace.
+const CLIENT: &str = "client";
 
 /// The broker's port, MQTT's registered one.
 const PORT: u16 = 1883;
@@ -28,12 +33,16 @@ struct Live {
     /// Counts connections, so that the trace tells them apart.
     opened: u64,
     ends: Vec<End>,
+    /// The clients that stand still.
+    frozen: BTreeSet<String>,
 }
 
 /// One end of a connection; gone when its stream was dropped.
 #[derive(Debug)]
 struct End {
     client: String,
+    /// It is the client's end, and not the broker's.
+    is_clients: bool,
     switch: Weak<KillSwitch>,
 }
 
@@ -46,7 +55,7 @@ impl Network {
     /// Connects from a client's host to the broker.
     pub async fn connect(&self, client: &str) -> io::Result<SimStream> {
         let stream = TcpStream::connect((BROKER, PORT)).await?;
-        Ok(self.wrap(stream, client, "client"))
+        Ok(self.wrap(stream, client, CLIENT))
     }
 
     /// Listens on the broker's host.
@@ -69,11 +78,32 @@ impl Network {
         switches.len()
     }
 
+    /// Makes a client stand still, as far as others can tell: nothing goes out of its process or comes in, and what is
+    /// sent to it waits. Or sets it going again.
+    pub fn freeze(&self, client: &str, frozen: bool) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        if frozen {
+            live.frozen.insert(client.to_owned());
+        } else {
+            live.frozen.remove(client);
+        }
+        let ends = live.ends.iter().filter(|end| end.is_clients && end.client == client);
+        let switches: Vec<_> = ends.filter_map(|end| end.switch.upgrade()).collect();
+        drop(live);
+        for switch in switches {
+            switch.freeze(frozen);
+        }
+    }
+
     fn wrap(&self, stream: TcpStream, client: &str, end: &str) -> SimStream {
         let switch = Arc::new(KillSwitch::default());
         let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         live.ends.retain(|end| end.switch.strong_count() > 0);
-        live.ends.push(End { client: client.to_owned(), switch: Arc::downgrade(&switch) });
+        let is_clients = end == CLIENT;
+        if is_clients && live.frozen.contains(client) {
+            switch.freeze(true);
+        }
+        live.ends.push(End { client: client.to_owned(), is_clients, switch: Arc::downgrade(&switch) });
         live.opened += 1;
         let label = format!("{client} {end} {}", live.opened);
         drop(live);
@@ -185,6 +215,50 @@ mod tests {
         let reset = io::ErrorKind::ConnectionReset;
         assert_eq!(met, [("alice".to_owned(), reset), ("broker for alice".to_owned(), reset)]);
         assert_eq!(run(false).0, []);
+    }
+
+    #[test]
+    fn a_client_that_stands_still_neither_reads_nor_writes_and_misses_nothing() {
+        let network = Network::new(Recorder::new(History::default(), Trace::new("", 0)));
+        let mut sim = turmoil::Builder::new().rng_seed(1).build();
+        let host_network = network.clone();
+        // The broker counts up, once in 100 ms, and says what it heard last.
+        sim.host(BROKER, move || {
+            let network = host_network.clone();
+            async move {
+                let mut stream = network.listen().await?.accept().await?.stream;
+                for count in 0_u8.. {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    stream.write_all(&[count]).await?;
+                }
+                Ok(())
+            }
+        });
+        let seen = Rc::new(RefCell::new(Vec::new()));
+        let (host_network, host_seen) = (network.clone(), Rc::clone(&seen));
+        sim.host("alice", move || {
+            let (network, seen) = (host_network.clone(), Rc::clone(&host_seen));
+            async move {
+                let mut stream = network.connect("alice").await?;
+                loop {
+                    let count = stream.read_u8().await?;
+                    seen.borrow_mut().push(count);
+                }
+            }
+        });
+        let mut count_at = |ms| {
+            while sim.elapsed() < Duration::from_millis(ms) {
+                sim.step().unwrap();
+            }
+            seen.borrow().len()
+        };
+        let before = count_at(1000);
+        assert!(before > 5);
+        network.freeze("alice", true);
+        assert_eq!(count_at(2000), before);
+        network.freeze("alice", false);
+        assert!(count_at(2100) >= before + 10, "what waited was read at once");
+        assert!(seen.borrow().iter().copied().eq(0..seen.borrow().len() as u8), "{seen:?}");
     }
 
     #[test]

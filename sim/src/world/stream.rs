@@ -1,7 +1,8 @@
 //! A simulated TCP stream whose bytes are recorded, and which can be killed from outside.
 //!
 //! turmoil's streams know no reset: after a long outage both ends of a connection would hang for ever. Killing a
-//! stream makes it fail as a real one does when its retransmissions are given up.
+//! stream makes it fail as a real one does when its retransmissions are given up. It can also be frozen for a while, as if
+//! the process that holds it stood still.
 
 use std::io;
 use std::pin::Pin;
@@ -26,13 +27,14 @@ pub struct SimStream {
     recorder: Recorder,
 }
 
-/// Kills one end of a connection.
+/// Kills one end of a connection, or freezes it.
 #[derive(Debug, Default)]
 pub struct KillSwitch(Mutex<Switch>);
 
 #[derive(Debug, Default)]
 struct Switch {
     killed: bool,
+    frozen: bool,
     /// The tasks that wait for the stream: one may read and another write.
     waiting: Vec<Waker>,
 }
@@ -48,13 +50,23 @@ impl KillSwitch {
         waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether the stream is dead; if not, `cx` is woken when it is killed.
-    fn poll_killed(&self, cx: &Context<'_>) -> bool {
+    /// Freezes the stream, so that nothing is read from it or written to it, or sets it going again.
+    pub fn freeze(&self, frozen: bool) {
+        let waiting = {
+            let mut switch = self.lock();
+            switch.frozen = frozen;
+            std::mem::take(&mut switch.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether the stream is dead, and if not, whether it is frozen; `cx` is woken when that changes.
+    fn poll(&self, cx: &Context<'_>) -> (bool, bool) {
         let mut switch = self.lock();
         if !switch.killed && !switch.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
             switch.waiting.push(cx.waker().clone());
         }
-        switch.killed
+        (switch.killed, switch.frozen)
     }
 
     fn lock(&self) -> MutexGuard<'_, Switch> {
@@ -72,15 +84,18 @@ impl SimStream {
         self.recorder.trace(now_ns(), kind, &self.label, content);
     }
 
-    /// The stream, unless it is dead.
-    fn poll_alive(&mut self, cx: &Context<'_>) -> io::Result<Pin<&mut TcpStream>> {
-        if self.switch.poll_killed(cx) && self.inner.take().is_some() {
+    /// The stream, unless it is dead, once it is not frozen.
+    fn poll_alive(&mut self, cx: &Context<'_>) -> Poll<io::Result<Pin<&mut TcpStream>>> {
+        let (killed, frozen) = self.switch.poll(cx);
+        if killed && self.inner.take().is_some() {
             self.record(EventKind::StreamEnd, b"killed");
         }
         match &mut self.inner {
-            Some(inner) => Ok(Pin::new(inner)),
+            Some(_) if frozen => Poll::Pending,
+            Some(inner) => Poll::Ready(Ok(Pin::new(inner))),
             None => {
-                Err(io::Error::new(io::ErrorKind::ConnectionReset, "connection timed out in a partition"))
+                let reset = io::ErrorKind::ConnectionReset;
+                Poll::Ready(Err(io::Error::new(reset, "connection timed out in a partition")))
             }
         }
     }
@@ -93,7 +108,7 @@ impl AsyncRead for SimStream {
         read: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = read.filled().len();
-        let result = ready!(self.poll_alive(cx)?.poll_read(cx, read));
+        let result = ready!(ready!(self.poll_alive(cx))?.poll_read(cx, read));
         match &result {
             Ok(()) => self.record(EventKind::Read, &read.filled()[before..]),
             Err(error) => self.record(EventKind::StreamEnd, error.kind().to_string().as_bytes()),
@@ -104,16 +119,16 @@ impl AsyncRead for SimStream {
 
 impl AsyncWrite for SimStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(self.poll_alive(cx)?.poll_write(cx, bytes))?;
+        let written = ready!(ready!(self.poll_alive(cx))?.poll_write(cx, bytes))?;
         self.record(EventKind::Write, &bytes[..written]);
         Poll::Ready(Ok(written))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_alive(cx)?.poll_flush(cx)
+        ready!(self.poll_alive(cx))?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_alive(cx)?.poll_shutdown(cx)
+        ready!(self.poll_alive(cx))?.poll_shutdown(cx)
     }
 }

@@ -3,9 +3,12 @@
 
 mod anomalies;
 mod brute_force;
+mod fencing;
 mod generated;
 mod mqtt;
+mod notifications;
 mod restarts;
+mod scan;
 mod speed;
 mod store;
 mod story;

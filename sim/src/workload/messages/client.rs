@@ -44,7 +44,7 @@ pub(super) struct Client<'a> {
     open: BTreeMap<u32, Link>,
     /// The connection that packets are sent on.
     current: Option<u32>,
-    session: Session,
+    session: Session<EventId>,
     has_connected: bool,
     published: u64,
     publish_ns: u64,

@@ -11,12 +11,12 @@ use rumqttc::{
 
 use super::StoreWorkload;
 use super::choices::{Choices, Chosen};
-use super::clock::HybridClock;
-use super::protocol::{self, Envelope};
 use crate::history::store::{Notification, Response};
 use crate::history::{Call, OperationId, Reply, UnknownReason, Version};
 use crate::mqtt::{Arrival, Links, Received, Session};
 use crate::workload::Life;
+use crate::workload::clock::HybridClock;
+use crate::workload::protocol::{self, Envelope};
 use crate::world::{HostClock, RandomStream, nanos, now_ns};
 
 /// How long a client waits for its CONNACK.

@@ -3,6 +3,7 @@
 
 use rumqttc::{Publish, PublishProperties, QoS};
 
+use crate::history::scan::Answered;
 use crate::history::store::Response;
 use crate::history::{Call, Condition, Reply, Version};
 
@@ -26,8 +27,19 @@ pub(super) fn response_topic(client: &str) -> String {
     format!("clients/{client}/store/responses")
 }
 
-/// A request, without its packet identifier.
+/// A call's request, without its packet identifier.
 pub(super) fn request(call: &Call, envelope: &Envelope<'_>) -> Publish {
+    carry(payload(call), envelope)
+}
+
+/// A SCAN's request, without its packet identifier.
+pub(super) fn scan(pattern: &str, token: Option<&[u8]>, envelope: &Envelope<'_>) -> Publish {
+    let mut items: Vec<&[u8]> = vec![b"SCAN", pattern.as_bytes()];
+    items.extend(token);
+    carry(blobs(&items), envelope)
+}
+
+fn carry(payload: Vec<u8>, envelope: &Envelope<'_>) -> Publish {
     let mut user_properties = vec![("__ts".to_owned(), envelope.timestamp.to_string())];
     user_properties.extend(envelope.token.map(|token| ("__ft".to_owned(), token.to_string())));
     let properties = PublishProperties {
@@ -37,7 +49,7 @@ pub(super) fn request(call: &Call, envelope: &Envelope<'_>) -> Publish {
         user_properties,
         ..PublishProperties::default()
     };
-    Publish::new(REQUEST_TOPIC, QoS::AtLeastOnce, payload(call), Some(properties))
+    Publish::new(REQUEST_TOPIC, QoS::AtLeastOnce, payload, Some(properties))
 }
 
 fn payload(call: &Call) -> Vec<u8> {
@@ -64,6 +76,11 @@ fn payload(call: &Call) -> Vec<u8> {
             }
         }
     }
+    blobs(&items)
+}
+
+/// An array of blobs.
+fn blobs(items: &[&[u8]]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", items.len()).into_bytes();
     for item in items {
         bytes.extend_from_slice(format!("${}\r\n", item.len()).as_bytes());
@@ -121,6 +138,38 @@ pub(super) fn response(call: &Call, publish: &Publish) -> Result<Response, Strin
         }
     };
     Ok(Response::Reply(reply))
+}
+
+/// Reads the response to a SCAN. An error says how it breaks the protocol.
+pub(super) fn scanned(publish: &Publish) -> Result<Answered, String> {
+    let (payload, text) = (publish.payload.as_ref(), publish.payload.escape_ascii().to_string());
+    let status = user_property(publish, "__stat");
+    if status != Some("200") {
+        return Err(format!("the status is {status:?}, not 200"));
+    }
+    if user_property(publish, "__ts").is_some() {
+        return Err(format!("{text} came with a version"));
+    }
+    if let Some(error) = payload.strip_prefix(b"-ERR ").and_then(|error| error.strip_suffix(b"\r\n")) {
+        return Ok(Answered::Refused(String::from_utf8_lossy(error).into_owned()));
+    }
+    let (keys, next) = page(payload).ok_or_else(|| format!("{text} is no page"))?;
+    Ok(Answered::Keys { keys, next, bytes: payload.len() })
+}
+
+/// The keys of a page.
+type Keys = Vec<Vec<u8>>;
+
+/// A page of a SCAN: its keys, and the token for the next, if there is one.
+pub(crate) fn page(payload: &[u8]) -> Option<(Keys, Option<Vec<u8>>)> {
+    let (parts, rest) = number(b'*', payload)?;
+    let (keys, rest) = items(rest)?;
+    let (next, rest) = match parts {
+        1 => (None, rest),
+        2 => blob(rest).map(|(token, rest)| (Some(token.to_vec()), rest))?,
+        _ => return None,
+    };
+    rest.is_empty().then(|| (keys.into_iter().map(<[u8]>::to_vec).collect(), next))
 }
 
 fn unversioned(version: Option<&Version>, text: &str) -> Result<(), String> {
@@ -190,7 +239,13 @@ fn blob(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((blob, rest.strip_prefix(b"\r\n")?))
 }
 
+/// An array of blobs and nothing else.
 fn array(bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    items(bytes).filter(|(_, rest)| rest.is_empty()).map(|(items, _)| items)
+}
+
+/// An array of blobs, and what follows.
+fn items(bytes: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
     let (count, mut rest) = number(b'*', bytes)?;
     let mut items = Vec::new();
     for _ in 0..count {
@@ -198,7 +253,7 @@ fn array(bytes: &[u8]) -> Option<Vec<&[u8]>> {
         items.push(item);
         rest = after;
     }
-    rest.is_empty().then_some(items)
+    Some((items, rest))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -281,6 +336,24 @@ mod tests {
         ] {
             assert!(read(&call, payload, properties).is_err(), "{call:?} {}", payload.escape_ascii());
         }
+    }
+
+    #[test]
+    fn pages_are_read_and_what_is_none_is_told_apart() {
+        let keys = |keys: &[&str]| keys.iter().map(|key| key.as_bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(page(b"*1\r\n*0\r\n"), Some((keys(&[]), None)));
+        let more = page(b"*2\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n$2\r\n\r\n\r\n");
+        assert_eq!(more, Some((keys(&["a", "b"]), Some(b"\r\n".to_vec()))));
+        for none in ["", "*1\r\n", "*1\r\n*1\r\n", "*2\r\n*0\r\n", "*3\r\n*0\r\n", "*1\r\n*0\r\nx", "+OK\r\n"]
+        {
+            assert_eq!(page(none.as_bytes()), None, "{none:?}");
+        }
+        let read = |payload, properties| scanned(&message("r", payload, properties));
+        let refused = Answered::Refused("unknown token".to_owned());
+        assert_eq!(read(b"-ERR unknown token\r\n", PLAIN), Ok(refused));
+        assert!(matches!(read(b"*1\r\n*0\r\n", PLAIN), Ok(Answered::Keys { bytes: 8, .. })));
+        assert!(read(b"*1\r\n*0\r\n", VERSIONED).is_err());
+        assert!(read(b"+OK\r\n", PLAIN).is_err());
     }
 
     #[test]

@@ -1,0 +1,87 @@
+//! What happened on one connection that has to do with notifications, in the order in which its client sent and got it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::history::mqtt::{Connect, EventId, What};
+use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
+use crate::history::{ClientIndex, History};
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Channel<'h> {
+    pub(super) client: ClientIndex,
+    pub(super) id: EventId,
+    pub(super) connect: &'h Connect,
+    /// Keys of which a registration, or its end, was sent again on it: nobody knows whether it took effect here.
+    pub(super) uncertain: BTreeSet<&'h str>,
+    pub(super) items: Vec<(EventId, Item<'h>)>,
+}
+
+/// See [`Channel`].
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Item<'h> {
+    /// KEYNOTIFY was sent.
+    Asked(&'h Watch),
+    /// Its response arrived. It was sent on this connection and no other.
+    Settled { watch: &'h Watch, asked_ns: u64, answer: WatchAnswer },
+    /// A notification arrived.
+    Notified(&'h Notified),
+    /// The response to an operation arrived.
+    Answered(&'h Answered),
+}
+
+/// Every connection on which something was registered or told, in the order in which they were tried.
+pub(super) fn channels(history: &History) -> Vec<Channel<'_>> {
+    // What arrived before a position comes before it: responses to KEYNOTIFY have no event of their own.
+    let mut items: BTreeMap<EventId, Vec<(EventId, bool, EventId, Item<'_>)>> = BTreeMap::new();
+    for (index, event) in history.mqtt.iter().enumerate() {
+        let id = EventId(index);
+        let mut add = |connection: EventId, position: EventId, is_event: bool, item| {
+            items.entry(connection).or_default().push((position, is_event, id, item));
+        };
+        match &event.what {
+            What::Watch(watch) => {
+                add(watch.connection, id, true, Item::Asked(watch));
+                if let Some(answer) = watch.answer
+                    && answer.connection == watch.connection
+                    && !watch.sent_again
+                {
+                    let settled = Item::Settled { watch, asked_ns: event.at_ns, answer };
+                    add(watch.connection, answer.position, false, settled);
+                }
+            }
+            What::Notified(notified) => add(notified.connection, id, true, Item::Notified(notified)),
+            What::Answered(answered) => add(answered.connection, id, true, Item::Answered(answered)),
+            _ => {}
+        }
+    }
+    let mut channels = Vec::new();
+    for (connection, mut items) in items {
+        let event = history.mqtt_event(connection);
+        let What::Connect(connect) = &event.what else { continue };
+        items.sort_by_key(|(position, is_event, id, _)| (*position, *is_event, *id));
+        channels.push(Channel {
+            client: event.client,
+            id: connection,
+            connect,
+            uncertain: uncertain(history, event.client, connection),
+            items: items.into_iter().map(|(_, _, id, item)| (id, item)).collect(),
+        });
+    }
+    channels
+}
+
+/// The keys whose registration was sent again on a connection, or may have been.
+fn uncertain(history: &History, client: ClientIndex, connection: EventId) -> BTreeSet<&str> {
+    let of_client = history.mqtt[..connection.0].iter().filter(|event| event.client == client);
+    let watches = of_client.filter_map(|event| match &event.what {
+        What::Watch(watch) => Some(watch),
+        _ => None,
+    });
+    let carried = watches.filter(|watch| {
+        watch.sent_again
+            && watch.connection < connection
+            && watch.answer.is_none_or(|answer| answer.connection >= connection)
+    });
+    carried.map(|watch| watch.key.as_str()).collect()
+}

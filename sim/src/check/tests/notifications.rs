@@ -1,0 +1,305 @@
+//! What a watcher is owed, on hand-made histories: each breach and its nearest innocent neighbour.
+
+use super::story::{ALICE, BOB, Story, at, del, deleted, get, ms, set, set_px, stored, value};
+use crate::check::{Anomaly, CheckerName, Verdict};
+use crate::history::mqtt::{ConnAck, Connect, EventId, MqttEvent, What};
+use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
+use crate::history::{Call, ClientIndex, OperationId, Reply, Version};
+
+/// Alice watches `k`, times in milliseconds. Bob writes without watching.
+struct Watching {
+    story: Story,
+    connection: EventId,
+}
+
+impl Watching {
+    /// Alice connects at 1 and is registered since 10.
+    fn new() -> Self {
+        let mut watching = Self { story: Story::new(), connection: EventId(0) };
+        watching.connect(1, false);
+        watching.registers(5, 10);
+        watching
+    }
+
+    fn event(&mut self, at: u64, what: What) -> EventId {
+        self.story.history.mqtt.push(MqttEvent { client: ALICE, at_ns: ms(at), what });
+        EventId(self.story.history.mqtt.len() - 1)
+    }
+
+    fn connect(&mut self, at: u64, session_present: bool) {
+        let answer = Some(ConnAck { at_ns: ms(at + 1), reason: 0, session_present });
+        let (clean_start, session_expiry_s) = (!session_present, 3600);
+        let client_id = "alice".to_owned();
+        let connect = Connect { client_id, clean_start, session_expiry_s, will: None, answer, end: None };
+        self.connection = self.event(at, What::Connect(connect));
+    }
+
+    fn asks(&mut self, at: u64, stop: bool) -> EventId {
+        let connection = self.connection;
+        let watch = Watch { connection, key: "k".to_owned(), stop, sent_again: false, answer: None };
+        self.event(at, What::Watch(watch))
+    }
+
+    fn told_so(&mut self, asked: EventId, at: u64, was_registered: bool) {
+        let position = EventId(self.story.history.mqtt.len());
+        let answer = WatchAnswer { at_ns: ms(at), connection: self.connection, position, was_registered };
+        let What::Watch(watch) = &mut self.story.history.mqtt[asked.0].what else { panic!("a watch") };
+        watch.answer = Some(answer);
+        watch.sent_again = watch.connection != self.connection;
+    }
+
+    fn registers(&mut self, at: u64, answered: u64) {
+        let asked = self.asks(at, false);
+        self.told_so(asked, answered, true);
+    }
+
+    fn stops(&mut self, at: u64, answered: u64, was_registered: bool) {
+        let asked = self.asks(at, true);
+        self.told_so(asked, answered, was_registered);
+    }
+
+    fn is_told(&mut self, at_ms: u64, version: u64, value: Option<&str>) -> &mut Self {
+        self.is_told_with(at_ms, version, value, false)
+    }
+
+    fn is_told_with(&mut self, at_ms: u64, version: u64, value: Option<&str>, dup: bool) -> &mut Self {
+        let value = value.map(|value| value.as_bytes().to_vec());
+        let (connection, key, version) = (self.connection, "k".to_owned(), at(version));
+        self.event(at_ms, What::Notified(Notified { connection, key, value, version, dup }));
+        self
+    }
+
+    fn did(&mut self, client: ClientIndex, from: u64, to: u64, call: Call, reply: Reply) -> OperationId {
+        let id = self.story.history.invoke(client, call, ms(from));
+        self.story.history.complete(id, reply, ms(to));
+        id
+    }
+
+    /// Alice's operation, with the place of its response.
+    fn does(&mut self, from: u64, to: u64, call: Call, reply: Reply) -> &mut Self {
+        let asked_at = EventId(self.story.history.mqtt.len());
+        let operation = self.did(ALICE, from, to, call, reply);
+        let (connection, asked_on, sent_again) = (self.connection, self.connection, false);
+        self.event(to, What::Answered(Answered { connection, operation, asked_on, asked_at, sent_again }));
+        self
+    }
+
+    /// Bob sets values, at each time the version of that time.
+    fn bob_sets(&mut self, times: &[u64]) -> &mut Self {
+        for &time in times {
+            self.did(BOB, time, time + 1, set(&format!("b-{time}")), stored(time));
+        }
+        self
+    }
+
+    fn is_told_of(&mut self, times: &[u64]) -> &mut Self {
+        for &time in times {
+            self.is_told(time + 2, time, Some(&format!("b-{time}")));
+        }
+        self
+    }
+
+    fn found(&self) -> Option<Anomaly> {
+        self.story.first(CheckerName::Notifications)
+    }
+}
+
+#[test]
+fn who_is_told_of_everything_in_order_is_served_well() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30, 40]).is_told_of(&[20, 30, 40]);
+    watching.does(50, 53, get(), value("b-40", 40));
+    assert_eq!(watching.found(), None);
+}
+
+#[test]
+fn a_gap_between_two_notifications_is_a_change_that_was_missed() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30, 40]).is_told_of(&[20, 40]);
+    assert_eq!(watching.found(), Some(Anomaly::MissedNotification));
+    let report = watching.story.check(CheckerName::Notifications);
+    assert!(report.counter_examples[0].headline.contains("b-30"), "{report:?}");
+    // Before the first and after the last nothing is certain, unless time tells.
+    let mut watching = Watching::new();
+    watching.did(BOB, 8, 12, set("b-8"), stored(8));
+    watching.bob_sets(&[20, 25, 30]).is_told_of(&[20, 25]);
+    assert_eq!(watching.found(), None);
+}
+
+#[test]
+fn what_was_known_before_an_answered_request_had_to_be_told_before_the_answer() {
+    // The answer to a request on another key says that the broker was done with all before.
+    let other = || Call::Get { key: b"other".to_vec() };
+    let after = |asked| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 30]).is_told_of(&[20]);
+        watching.does(asked, asked + 3, other(), Reply::Missing);
+        watching.found()
+    };
+    assert_eq!(after(31), None, "nobody knew of the change when it was asked");
+    assert_eq!(after(32), Some(Anomaly::MissedNotification));
+    // Once it has asked for the end, nothing more is certain.
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20]).is_told_of(&[20]);
+    watching.stops(25, 28, true);
+    watching.bob_sets(&[30]);
+    watching.does(40, 43, other(), Reply::Missing);
+    assert!(matches!(watching.story.check(CheckerName::Notifications).verdict, Verdict::Undecided { .. }));
+}
+
+#[test]
+fn the_same_change_twice_and_changes_out_of_order_are_told_apart() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30, 40]).is_told_of(&[20, 30, 20, 40]);
+    assert_eq!(watching.found(), Some(Anomaly::RepeatedNotification));
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30, 40]).is_told_of(&[20, 40, 30]);
+    assert_eq!(watching.found(), Some(Anomaly::NotificationOutOfOrder));
+}
+
+#[test]
+fn dup_belongs_to_the_connection_before() {
+    let again = |session_present, dup| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+        watching.connect(100, session_present);
+        watching.is_told_with(102, 30, Some("b-30"), dup);
+        watching.registers(105, 110);
+        watching.bob_sets(&[120]).is_told_of(&[120]);
+        watching.found()
+    };
+    assert_eq!(again(true, true), None);
+    assert_eq!(again(false, true), Some(Anomaly::WrongDup));
+    assert_eq!(again(true, false), Some(Anomaly::UnwantedNotification));
+}
+
+#[test]
+fn an_own_write_is_told_before_its_response() {
+    let mut watching = Watching::new();
+    watching.is_told(22, 20, Some("a-1")).does(20, 22, set("a-1"), stored(20));
+    watching.bob_sets(&[30]).is_told_of(&[30]);
+    assert_eq!(watching.found(), None);
+    let mut watching = Watching::new();
+    watching.does(20, 22, set("a-1"), stored(20)).is_told(22, 20, Some("a-1"));
+    assert_eq!(watching.found(), Some(Anomaly::LateNotification));
+    let mut watching = Watching::new();
+    watching.does(20, 22, set("a-1"), stored(20));
+    assert_eq!(watching.found(), Some(Anomaly::MissedNotification));
+}
+
+#[test]
+fn nothing_is_told_after_stop_was_answered() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+    let asked = watching.asks(40, true);
+    // Until the answer it may still be told.
+    watching.bob_sets(&[41]).is_told_of(&[41]);
+    watching.told_so(asked, 45, true);
+    assert_eq!(watching.found(), None);
+    watching.bob_sets(&[50]).is_told_of(&[50]);
+    assert_eq!(watching.found(), Some(Anomaly::UnwantedNotification));
+}
+
+#[test]
+fn a_stop_that_follows_before_the_answer_ends_it_at_once() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+    watching.stops(40, 45, true);
+    let (registered, stopped) = (watching.asks(50, false), watching.asks(51, true));
+    watching.told_so(registered, 55, true);
+    watching.told_so(stopped, 55, true);
+    watching.bob_sets(&[60]);
+    watching.does(70, 75, set("a-1"), stored(71));
+    assert_eq!(watching.found(), None);
+    watching.registers(80, 85);
+    watching.bob_sets(&[90, 100]).is_told_of(&[100]);
+    assert_eq!(watching.found(), Some(Anomaly::MissedNotification));
+}
+
+#[test]
+fn a_registration_stays_until_it_is_stopped() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+    watching.stops(40, 45, false);
+    assert_eq!(watching.found(), Some(Anomaly::LostRegistration));
+}
+
+#[test]
+fn what_was_registered_before_a_connection_is_not_registered_on_it() {
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+    watching.connect(100, true);
+    watching.bob_sets(&[120]).is_told_of(&[120]);
+    assert_eq!(watching.found(), Some(Anomaly::UnwantedNotification));
+    // Unless the KEYNOTIFY was on its way, and was sent again.
+    let mut watching = Watching::new();
+    watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+    let asked = watching.asks(40, false);
+    watching.connect(100, true);
+    watching.told_so(asked, 110, true);
+    watching.bob_sets(&[120]).is_told_of(&[120]);
+    assert_eq!(watching.found(), None);
+}
+
+#[test]
+fn a_get_shows_what_was_told_last() {
+    let after = |shown: Reply| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+        watching.does(40, 43, get(), shown);
+        watching.found()
+    };
+    assert_eq!(after(value("b-30", 30)), None);
+    assert_eq!(after(value("b-20", 20)), Some(Anomaly::StaleRead));
+    assert_eq!(after(Reply::Missing), Some(Anomaly::MissedNotification));
+    assert_eq!(after(value("b-35", 35)), Some(Anomaly::MissedNotification));
+}
+
+#[test]
+fn a_notification_tells_of_what_somebody_did() {
+    let told = |value: Option<&str>, version| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 40]);
+        watching.did(BOB, 30, 31, set_px("b-30", 5), stored(30));
+        watching.did(BOB, 50, 51, del(), deleted(50));
+        watching.is_told_of(&[20]);
+        watching.is_told(60, version, value);
+        watching.story.check(CheckerName::Notifications)
+    };
+    let is_phantom = |value, version| {
+        let report = told(value, version);
+        report.counter_examples.iter().any(|example| example.anomaly == Anomaly::PhantomNotification)
+    };
+    assert!(!is_phantom(Some("b-40"), 40));
+    assert!(is_phantom(Some("b-40"), 41), "its writer was given 40");
+    assert!(is_phantom(Some("b-99"), 99));
+    assert!(!is_phantom(None, 50));
+    assert!(!is_phantom(None, 36), "an expiry has a version that nobody else is told");
+}
+
+#[test]
+fn an_expiry_that_another_was_told_of_is_a_change_as_any_other() {
+    let mut watching = Watching::new();
+    watching.did(BOB, 20, 21, set_px("b-20", 10), stored(20));
+    watching.bob_sets(&[40]).is_told_of(&[20, 40]);
+    assert_eq!(watching.found(), None);
+    let (connection, key, version): (_, _, Version) = (EventId(0), "k".to_owned(), at(31));
+    let mut other = watching.story.history.mqtt[0].clone();
+    other.client = BOB;
+    watching.story.history.mqtt.push(other);
+    let bobs = EventId(watching.story.history.mqtt.len() - 1);
+    let watch =
+        |answer| Watch { connection: bobs, key: "k".to_owned(), stop: false, sent_again: false, answer };
+    let answer =
+        WatchAnswer { at_ns: ms(6), connection: bobs, position: EventId(bobs.0 + 2), was_registered: true };
+    let what = What::Watch(watch(Some(answer)));
+    watching.story.history.mqtt.push(MqttEvent { client: BOB, at_ns: ms(5), what });
+    let notified = Notified { connection: bobs, key, value: None, version, dup: false };
+    assert_ne!(notified.connection, connection);
+    watching.story.history.mqtt.push(MqttEvent {
+        client: BOB,
+        at_ns: ms(33),
+        what: What::Notified(notified),
+    });
+    assert_eq!(watching.found(), Some(Anomaly::MissedNotification));
+}

@@ -1,0 +1,110 @@
+//! Pages of SCAN that lack a key, or have one that was deleted.
+
+use std::collections::BTreeSet;
+
+use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
+use mayfly_wire::Delivery;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::exchange::{Pending, command};
+use super::lie::Lie;
+use crate::workload;
+
+/// One page in so many is false.
+const ONE_IN: u32 = 10;
+
+/// What is wrong with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It lacks a key.
+    Lacks,
+    /// It has a key that was deleted.
+    Haunted,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct FalsePage {
+    flaw: Flaw,
+    rng: ChaCha8Rng,
+    /// SCAN requests that wait for their page.
+    pending: Pending<()>,
+    /// Keys that somebody asked to delete, and nobody to set since.
+    deleted: BTreeSet<Vec<u8>>,
+    payload: Vec<u8>,
+}
+
+impl FalsePage {
+    /// A lie about the pages that `rng` picks.
+    pub fn new(flaw: Flaw, rng: ChaCha8Rng) -> Self {
+        Self { flaw, rng, pending: Pending::default(), deleted: BTreeSet::new(), payload: Vec::new() }
+    }
+
+    /// Spoils a page; whether it could.
+    fn spoil(&mut self, keys: &mut Vec<Vec<u8>>) -> bool {
+        if !self.rng.random_ratio(1, ONE_IN) {
+            return false;
+        }
+        match self.flaw {
+            Flaw::Lacks if keys.is_empty() => false,
+            Flaw::Lacks => {
+                keys.remove(self.rng.random_range(0..keys.len()));
+                true
+            }
+            Flaw::Haunted if self.deleted.is_empty() => false,
+            Flaw::Haunted => {
+                let place = self.rng.random_range(0..self.deleted.len());
+                keys.extend(self.deleted.iter().nth(place).cloned());
+                true
+            }
+        }
+    }
+}
+
+impl Lie for FalsePage {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        if let Some((connection, publish, arguments)) = command(input) {
+            match arguments.as_slice() {
+                [b"SCAN", ..] => self.pending.insert(connection, &publish, ()),
+                [b"DEL", key] => {
+                    self.deleted.insert(key.to_vec());
+                }
+                [b"SET", key, ..] => {
+                    self.deleted.remove(*key);
+                }
+                _ => {}
+            }
+        }
+        broker.handle(now, input);
+    }
+
+    fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
+        let connection = output.connection;
+        let Action::Deliver(delivery) = output.action else { return output };
+        let is_page = self.pending.take(connection, &delivery).is_some();
+        let delivery = match workload::page(delivery.payload) {
+            Some((mut keys, token)) if is_page => {
+                if self.spoil(&mut keys) {
+                    self.payload = encoded(&keys, token.as_deref());
+                    Delivery { payload: &self.payload, ..delivery }
+                } else {
+                    delivery
+                }
+            }
+            _ => delivery,
+        };
+        Output { connection, action: Action::Deliver(delivery) }
+    }
+}
+
+/// A page as the store writes it.
+fn encoded(keys: &[Vec<u8>], token: Option<&[u8]>) -> Vec<u8> {
+    let mut payload = format!("*{}\r\n*{}\r\n", 1 + usize::from(token.is_some()), keys.len()).into_bytes();
+    for blob in keys.iter().map(Vec::as_slice).chain(token) {
+        payload.extend(format!("${}\r\n", blob.len()).into_bytes());
+        payload.extend_from_slice(blob);
+        payload.extend_from_slice(b"\r\n");
+    }
+    payload
+}

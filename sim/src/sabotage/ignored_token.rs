@@ -1,0 +1,55 @@
+//! Does not compare fencing tokens: a lower one passes as if it were the highest that the key has seen.
+
+use std::collections::BTreeMap;
+
+use mayfly_core::{Broker, Input, Now, StateMachine};
+use mayfly_wire::{Hlc, Packet, Publish, PublishProperties, UserProperties};
+
+use super::exchange::command;
+use super::lie::Lie;
+
+const FENCING_TOKEN: &str = "__ft";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct IgnoredToken {
+    /// By key.
+    highest: BTreeMap<Vec<u8>, String>,
+}
+
+impl IgnoredToken {
+    /// The token to put in the place of the request's, if that is lower than another before.
+    fn raised(&mut self, key: &[u8], token: &str) -> Option<String> {
+        let highest = self.highest.entry(key.to_vec()).or_insert_with(|| token.to_owned());
+        match (Hlc::parse(token), Hlc::parse(highest)) {
+            (Ok(asked), Ok(known)) if asked < known => Some(highest.clone()),
+            _ => {
+                token.clone_into(highest);
+                None
+            }
+        }
+    }
+}
+
+impl Lie for IgnoredToken {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        let Some((connection, publish, arguments)) = command(input) else { return broker.handle(now, input) };
+        let user_properties: Vec<_> = publish.properties.user_properties.iter().collect();
+        let token = user_properties.iter().find(|(name, _)| *name == FENCING_TOKEN);
+        let raised = match (arguments.as_slice(), token) {
+            ([b"SET" | b"DEL" | b"VDEL", key, ..], Some((_, token))) => self.raised(key, token),
+            _ => None,
+        };
+        let Some(raised) = raised else { return broker.handle(now, input) };
+        let replace = |(name, value): (_, _)| {
+            if name == FENCING_TOKEN { (name, raised.as_str()) } else { (name, value) }
+        };
+        let user_properties: Vec<(&str, &str)> = user_properties.into_iter().map(replace).collect();
+        let properties = PublishProperties {
+            user_properties: UserProperties::from_pairs(&user_properties),
+            ..publish.properties
+        };
+        let packet = Packet::Publish(Publish { properties, ..publish });
+        broker.handle(now, &Input::Packet { connection, packet });
+    }
+}
