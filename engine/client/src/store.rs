@@ -57,6 +57,29 @@ impl StateStore {
     ///
     /// The bounds on the connector are the MQTT client's own: a stream that carries something which is not `Send` and
     /// `Sync`, such as a simulator's switch, has to share it by `Arc`.
+    ///
+    /// Any stream will do: here each connection goes through a pipe in memory, whose other end is carried to the broker.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use mayfly_client::{Options, SetOptions, StateStore};
+    /// use tokio::io::{copy_bidirectional, duplex};
+    /// use tokio::net::TcpStream;
+    ///
+    /// let broker = mayfly::embedded::Broker::start()?;
+    /// let address = broker.address();
+    /// let (store, driver) = StateStore::new(&Options::default(), move || async move {
+    ///     let (near, mut far) = duplex(64 * 1024);
+    ///     let mut socket = TcpStream::connect(address).await?;
+    ///     tokio::spawn(async move { copy_bidirectional(&mut far, &mut socket).await });
+    ///     Ok(near)
+    /// })?;
+    /// tokio::spawn(driver.run());
+    /// store.set(b"someKey", b"someValue", &SetOptions::default()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<C, F, S>(options: &Options, connector: C) -> Result<(StateStore, Driver), OptionsError>
     where
         C: Fn() -> F + Send + Sync + 'static,
