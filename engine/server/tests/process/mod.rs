@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// What takes longer does not come.
@@ -19,7 +20,12 @@ pub(crate) fn mayfly(arguments: &[&str]) -> Command {
 }
 
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    mayfly(arguments).output().unwrap()
+    output_of(&mut mayfly(arguments))
+}
+
+/// Runs it to its end.
+pub(crate) fn output_of(command: &mut Command) -> Output {
+    finish(command.spawn().unwrap())
 }
 
 /// Runs it to its end with these bytes on standard input.
@@ -27,7 +33,41 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     // One that does not read to the end says why.
     let _ = child.stdin.take().unwrap().write_all(input);
-    child.wait_with_output().unwrap()
+    finish(child)
+}
+
+/// What it writes up to its end, for which nobody waits for ever.
+fn finish(mut child: Child) -> Output {
+    let [stdout, stderr] = [
+        child.stdout.take().map(|stream| collect(Box::new(stream))),
+        child.stderr.take().map(|stream| collect(Box::new(stream))),
+    ];
+    let status = exit_status(&mut child).unwrap_or_else(|| {
+        let _ = child.kill();
+        panic!("the process still runs after {PATIENCE:?}");
+    });
+    let [stdout, stderr] =
+        [stdout, stderr].map(|bytes| bytes.map_or_else(Vec::new, |bytes| bytes.join().unwrap()));
+    Output { status, stdout, stderr }
+}
+
+fn collect(mut stream: Box<dyn Read + Send>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+fn exit_status(child: &mut Child) -> Option<ExitStatus> {
+    let begin = Instant::now();
+    while begin.elapsed() < PATIENCE {
+        if let Some(status) = child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    None
 }
 
 pub(crate) fn stderr(output: &Output) -> &str {
@@ -71,14 +111,9 @@ impl Process {
 
     /// Waits for its end.
     pub(crate) fn exit_status(&mut self) -> ExitStatus {
-        let begin = Instant::now();
-        while begin.elapsed() < PATIENCE {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        panic!("the process still runs after {PATIENCE:?}; standard error: {}", self.stderr.so_far());
+        exit_status(&mut self.child).unwrap_or_else(|| {
+            panic!("the process still runs after {PATIENCE:?}; standard error: {}", self.stderr.so_far())
+        })
     }
 
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
@@ -196,6 +231,6 @@ impl Server {
     }
 
     pub(crate) fn store(&self, arguments: &[&str]) -> Output {
-        self.store_command(arguments).output().unwrap()
+        output_of(&mut self.store_command(arguments))
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::all;
 use crate::certificates::Directory;
-use crate::process::{PATIENCE, Server, mayfly, run, run_with_input, stderr};
+use crate::process::{PATIENCE, Server, mayfly, output_of, run, run_with_input, stderr};
 
 /// Where nobody listens: port 1 of the loopback interface.
 const NOBODY: [&str; 5] = ["store", "-h", "127.0.0.1", "-p", "1"];
@@ -49,7 +49,7 @@ impl Secured {
     }
 
     fn store(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+        output_of(&mut self.command(arguments))
     }
 }
 
@@ -93,10 +93,10 @@ fn a_password_comes_from_a_file_from_the_environment_or_as_an_option() {
     assert_eq!(all(&with(&["--pw", "wonderland"])), absent);
     let mut command = secured.command(&["--cafile", &ca, "get", "a"]);
     command.envs([("MAYFLY_USERNAME", "alice"), ("MAYFLY_PASSWORD", "wonderland")]);
-    assert_eq!(all(&command.output().unwrap()), absent);
+    assert_eq!(all(&output_of(&mut command)), absent);
     // What is said in the command line goes before the environment.
     let mut command = secured.command(&[&user[..], &["-P", "wonderland", "get", "a"]].concat());
-    assert_eq!(all(&command.env("MAYFLY_PASSWORD", "Wonderland").output().unwrap()), absent);
+    assert_eq!(all(&output_of(command.env("MAYFLY_PASSWORD", "Wonderland"))), absent);
 
     let wrong = with(&["-P", "Wonderland"]);
     assert_eq!(wrong.status.code(), Some(2));
@@ -125,7 +125,7 @@ fn a_certificate_of_the_broker_that_is_not_trusted_or_for_another_name_is_refuse
     let unknown = "its certificate is signed by nobody who is trusted here; name its authority with --cafile";
     let get = |host: &str, options: &[&str]| {
         let port = secured.server.address.port().to_string();
-        store_at(host, &port, &[options, &cert, &["get", "a"]].concat()).output().unwrap()
+        output_of(&mut store_at(host, &port, &[options, &cert, &["get", "a"]].concat()))
     };
     for (host, options, complaint) in [
         ("127.0.0.1", ["--cafile", &ca].as_slice(), name),
@@ -146,7 +146,7 @@ fn tls_where_there_is_none_and_none_where_it_is_wanted_is_said() {
     let secured = Secured::start("mixed-up");
     let ca = secured.path("ca.pem");
     let begin = Instant::now();
-    let output = store_at("localhost", &secured.plain, &["--cafile", &ca, "get", "a"]).output().unwrap();
+    let output = output_of(&mut store_at("localhost", &secured.plain, &["--cafile", &ca, "get", "a"]));
     assert_eq!(output.status.code(), Some(2));
     assert!(
         stderr(&output).starts_with(&format!("mayfly: cannot connect to localhost:{}: ", secured.plain)),
@@ -166,7 +166,7 @@ fn tls_where_there_is_none_and_none_where_it_is_wanted_is_said() {
         // Until the client has read it.
         let _ = stream.read_to_end(&mut Vec::new());
     });
-    let output = store_at("localhost", &port, &["--cafile", &ca, "get", "a"]).output().unwrap();
+    let output = output_of(&mut store_at("localhost", &port, &["--cafile", &ca, "get", "a"]));
     assert!(stderr(&output).contains("what listens there does not speak TLS"), "{output:?}");
     server.join().unwrap();
 }
@@ -245,6 +245,6 @@ fn the_environment_says_where_the_broker_is() {
     let server = Server::start();
     let mut command = mayfly(&["store", "get", "a"]);
     command.env("MAYFLY_HOST", "127.0.0.1").env("MAYFLY_PORT", server.address.port().to_string());
-    assert_eq!(all(&command.output().unwrap()), (1, "", "there is no key a\n"));
-    assert_eq!(command.args(["-p", "1"]).output().unwrap().status.code(), Some(2));
+    assert_eq!(all(&output_of(&mut command)), (1, "", "there is no key a\n"));
+    assert_eq!(output_of(command.args(["-p", "1"])).status.code(), Some(2));
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::all;
-use crate::process::{Process, Server};
+use crate::process::{Process, Server, output_of};
 
 fn lock(server: &Server, options: &[&str], command: &[&str]) -> Command {
     server.store_command(&[&["lock", "k"], options, &["--"], command].concat())
@@ -23,15 +23,15 @@ fn the_exit_code_is_the_command_s() {
         (&["sh", "-c", "kill -TERM $$"], 143),
         (&["sh", "-c", "kill -KILL $$"], 137),
     ] {
-        assert_eq!(all(&lock(&server, &[], command).output().unwrap()), (code, "", ""), "{command:?}");
+        assert_eq!(all(&output_of(&mut lock(&server, &[], command))), (code, "", ""), "{command:?}");
         assert_eq!(server.store(&["get", "k"]).status.code(), Some(1), "it was given back");
     }
-    let missing = lock(&server, &[], &["/none"]).output().unwrap();
+    let missing = output_of(&mut lock(&server, &[], &["/none"]));
     assert_eq!(
         all(&missing),
         (127, "", "mayfly: cannot run /none: No such file or directory (os error 2)\n")
     );
-    let denied = lock(&server, &[], &["/etc/passwd"]).output().unwrap();
+    let denied = output_of(&mut lock(&server, &[], &["/etc/passwd"]));
     assert_eq!(all(&denied), (126, "", "mayfly: cannot run /etc/passwd: Permission denied (os error 13)\n"));
     assert_eq!(server.store(&["get", "k"]).status.code(), Some(1), "it was given back");
 }
@@ -65,7 +65,7 @@ fn signals_are_passed_on_and_the_lock_is_held_until_the_command_ends() {
 fn where_the_lock_is_lost_the_command_and_its_children_are_ended() {
     let server = Server::start();
     let script = "sleep 600 & echo $!; wait";
-    let mut holder = Process::spawn(&mut lock(&server, &["--lease", "900ms"], &["sh", "-c", script]));
+    let mut holder = Process::spawn(&mut lock(&server, &["--lease", "3"], &["sh", "-c", script]));
     let child = holder.stdout.next();
     assert!(is_running(&child));
     server.store(&["set", "k", "other"]);
@@ -88,28 +88,28 @@ fn where_the_lock_is_lost_the_command_and_its_children_are_ended() {
 #[test]
 fn a_command_that_does_not_listen_is_killed() {
     let server = Server::start();
-    let options = ["--lease", "900ms", "--kill-after", "300ms"];
+    let options = ["--lease", "3", "--kill-after", "300ms"];
     let script = "trap '' TERM; echo ready; while :; do sleep 0.05; done";
     let mut holder = Process::spawn(&mut lock(&server, &options, &["sh", "-c", script]));
     assert_eq!(holder.stdout.next(), "ready");
     let begin = Instant::now();
     server.store(&["set", "k", "other"]);
     assert_eq!(holder.exit_code(), Some(2));
-    assert!(begin.elapsed() >= Duration::from_millis(300) && begin.elapsed() < Duration::from_secs(8));
+    assert!(begin.elapsed() >= Duration::from_millis(300), "{:?}", begin.elapsed());
     assert_eq!(holder.stdout.rest(), "", "its output has ended");
 }
 
 #[test]
 fn a_broker_that_is_gone_means_that_the_lease_runs_out() {
     let server = Server::start();
-    let options = ["--lease", "900ms", "--timeout", "1"];
+    let options = ["--lease", "2", "--timeout", "1"];
     let script = "trap 'echo told; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
     let mut holder = Process::spawn(&mut lock(&server, &options, &["sh", "-c", script]));
     assert_eq!(holder.stdout.next(), "ready");
     server.process.signal("KILL");
     let begin = Instant::now();
     assert_eq!(holder.stdout.next(), "told");
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
     assert_eq!(holder.exit_code(), Some(2));
 }
 

@@ -1,11 +1,11 @@
 //! `lock`: who holds it, and who comes next.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{Process, Server, mayfly, stderr, stdout};
+use crate::process::{Process, Server, output_of, run, stderr, stdout};
 use crate::raw;
 use crate::{all, is_version};
 
@@ -15,10 +15,6 @@ fn under_lock(server: &Server, options: &[&str], script: &str) -> Command {
     let store = [env!("CARGO_BIN_EXE_mayfly"), "store", "-h", &host, "-p", &port];
     let command = ["--", "sh", "-c", script, "sh"];
     server.store_command(&[&["lock"], options, &command, &store].concat())
-}
-
-fn outcome(command: &mut Command) -> Output {
-    command.output().unwrap()
 }
 
 /// A process that holds the lock `k`, and its fencing token.
@@ -49,10 +45,10 @@ fn processes_that_compete_exclude_each_other() {
 #[test]
 fn a_killed_holder_is_succeeded_when_its_lease_is_over_and_its_writes_are_refused() {
     let server = Server::start();
-    let (mut holder, old) = holding(&server, &["--lease", "1"]);
+    let (mut holder, old) = holding(&server, &["--lease", "3"]);
     let mut next = Process::spawn(&mut under_lock(&server, &["k"], "echo \"$MAYFLY_FENCING_TOKEN\""));
     // It is renewed as long as its holder lives.
-    assert_eq!(next.stdout.next_within(Duration::from_millis(2_500)), None);
+    assert_eq!(next.stdout.next_within(Duration::from_secs(4)), None);
     let begin = Instant::now();
     holder.signal("KILL");
     holder.exit_status();
@@ -80,15 +76,18 @@ fn who_does_not_wait_or_not_so_long_has_the_exit_code_of_his_choice() {
         [["--no-wait"].as_slice(), &["--nonblock"], &["--wait", "0.3"], &["-w", "300ms"], &["-w", "0"]]
     {
         let begin = Instant::now();
-        assert_eq!(all(&outcome(&mut under_lock(&server, &[&["k"], options].concat(), "echo never"))), held);
+        assert_eq!(
+            all(&output_of(&mut under_lock(&server, &[&["k"], options].concat(), "echo never"))),
+            held
+        );
         assert!(begin.elapsed() < Duration::from_secs(5), "{options:?}");
     }
-    let code = outcome(&mut under_lock(&server, &["k", "--no-wait", "-E", "75"], "echo never"));
+    let code = output_of(&mut under_lock(&server, &["k", "--no-wait", "-E", "75"], "echo never"));
     assert_eq!(all(&code), (75, "", held.2));
     holder.signal("TERM");
     assert_eq!(holder.exit_code(), Some(0));
-    assert_eq!(all(&outcome(&mut under_lock(&server, &["k", "--no-wait"], "echo now"))), (0, "now\n", ""));
-    assert_eq!(all(&outcome(&mut under_lock(&server, &["k", "-w", "30"], "echo now"))), (0, "now\n", ""));
+    assert_eq!(all(&output_of(&mut under_lock(&server, &["k", "--no-wait"], "echo now"))), (0, "now\n", ""));
+    assert_eq!(all(&output_of(&mut under_lock(&server, &["k", "-w", "30"], "echo now"))), (0, "now\n", ""));
 }
 
 #[test]
@@ -113,7 +112,7 @@ fn without_a_command_it_is_held_until_a_signal_and_given_back() {
 #[test]
 fn json_tells_the_life_of_a_lock() {
     let server = Server::start();
-    let mut holder = Process::spawn(&mut server.store_command(&["lock", "k", "--json", "--lease", "900ms"]));
+    let mut holder = Process::spawn(&mut server.store_command(&["lock", "k", "--json", "--lease", "3"]));
     let object = |line: String| serde_json::from_str::<Value>(&line).unwrap();
     let locked = object(holder.stdout.next());
     assert_eq!((&locked["event"], &locked["key"]), (&"locked".into(), &"k".into()));
@@ -175,13 +174,11 @@ fn a_restarted_broker_has_lost_the_lock_and_the_holder_says_so() {
     let lost = "mayfly: the lock k was lost: the broker lost the session, and the lease perhaps with it";
     assert_eq!(holder.stderr.with("was lost"), lost);
     assert_eq!(holder.exit_code(), Some(2));
-    assert_eq!(all(&outcome(&mut under_lock(&server, &["k"], "echo mine"))), (0, "mine\n", ""));
+    assert_eq!(all(&output_of(&mut under_lock(&server, &["k"], "echo mine"))), (0, "mine\n", ""));
 }
 
 #[test]
 fn what_is_no_duration_is_refused() {
-    let lock =
-        |options: &[&str]| mayfly(&[&["store", "lock", "k"], options].concat()).stdin(Stdio::null()).output();
     for (options, complaint) in [
         (["--lease", "0"].as_slice(), "expected more than zero"),
         (&["--lease", "-1"], "unexpected argument '-1'"),
@@ -190,7 +187,7 @@ fn what_is_no_duration_is_refused() {
         (&["-E", "256"], "256 is not in 0..=255"),
         (&["sh"], "unexpected argument 'sh'"),
     ] {
-        let output = lock(options).unwrap();
+        let output = run(&[&["store", "lock", "k"], options].concat());
         assert_eq!(output.status.code(), Some(2), "{options:?}");
         assert!(stderr(&output).contains(complaint), "{options:?}: {}", stderr(&output));
     }
