@@ -1,5 +1,7 @@
 //! `watch`.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::process::{Process, Server};
@@ -21,8 +23,10 @@ fn a_line_comes_for_each_change_until_interrupted() {
         assert!(set.starts_with("set ") && set.ends_with(":StateStore two\\nlines"), "{set}");
         let deleted = watch.stdout.next();
         assert!(deleted.starts_with("deleted ") && deleted.ends_with(":StateStore"), "{deleted}");
+        let begin = Instant::now();
         watch.signal(signal);
         assert_eq!(watch.end(), (String::new(), Some(0)));
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
         assert_eq!(watch.stdout.rest(), "");
     }
 }
