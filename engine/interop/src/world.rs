@@ -27,7 +27,7 @@ const BROKER: &str = "broker";
 const PORT: u16 = 1883;
 
 /// Longer than any run.
-const DURATION: Duration = Duration::from_mins(30);
+const DURATION: Duration = Duration::from_mins(10);
 
 /// How long a broker that is restarted is down.
 const DOWN: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use mayfly_interop::client::{Client, TIMEOUT, is_after};
 use mayfly_interop::server::Server;
 use tokio::time::{Instant, sleep};
 
-use crate::shorthand::{refusal, set_fenced, value};
+use crate::shorthand::{notification, refusal, set_fenced, value};
 
 const LONG: Duration = Duration::from_mins(5);
 const SHORT: Duration = Duration::from_secs(2);
@@ -91,10 +91,10 @@ async fn whoever_observes_a_lease_sees_it_change_hands() {
     let (hers, his) = (alice.lease(b"lease"), bob.lease(b"lease"));
     let mut observation = his.observe(TIMEOUT).await.unwrap();
     let token = hers.acquire(LONG, TIMEOUT, None).await.unwrap();
-    let (seen, _) = observation.recv_notification().await.unwrap();
+    let seen = notification(&mut observation).await;
     assert_eq!((seen.operation, seen.version), (Operation::Set(b"alice".to_vec()), token));
     hers.release(TIMEOUT).await.unwrap();
-    let (seen, _) = observation.recv_notification().await.unwrap();
+    let seen = notification(&mut observation).await;
     assert_eq!(seen.operation, Operation::Del);
     assert!(his.unobserve(TIMEOUT).await.unwrap());
 }

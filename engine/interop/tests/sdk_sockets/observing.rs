@@ -4,7 +4,7 @@ use azure_iot_operations_services::state_store::{Operation, SetCondition};
 use mayfly_interop::client::Client;
 use mayfly_interop::server::Server;
 
-use crate::shorthand::{del, expect, expect_silence, observe, set, set_if, unobserve, vdel};
+use crate::shorthand::{del, expect, expect_end, expect_silence, observe, set, set_if, unobserve, vdel};
 
 fn set_to(value: &[u8]) -> Operation {
     Operation::Set(value.to_vec())
@@ -56,7 +56,7 @@ async fn after_unobserve_nothing_is_told_until_observe() {
     assert!(!unobserve(&alice, b"key").await, "it was not observed any more");
     let stored = set(&bob, b"key", b"1").await;
     expect(&mut bobs, b"key", set_to(b"1"), &stored).await;
-    assert!(first.recv_notification().await.is_none(), "it has ended");
+    expect_end(&mut first).await;
     let mut second = observe(&alice, b"key").await;
     expect_silence(&mut second).await;
     let stored = set(&bob, b"key", b"2").await;

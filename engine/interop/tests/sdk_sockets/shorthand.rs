@@ -99,6 +99,12 @@ pub(crate) async fn expect(
     assert_eq!((notification.operation, &notification.version), (operation, version));
 }
 
+/// The observation is over: no further notification will come.
+pub(crate) async fn expect_end(observation: &mut KeyObservation) {
+    let end = timeout(TIMEOUT, observation.recv_notification()).await.expect("it does not end");
+    assert!(end.is_none(), "it goes on");
+}
+
 /// No notification comes.
 pub(crate) async fn expect_silence(observation: &mut KeyObservation) {
     let notification = timeout(SILENCE, observation.recv_notification()).await;
