@@ -1,8 +1,9 @@
-//! A reference model of MQTT 5 and 3.1.1, and differential runs: the same random programs of many clients against the
+//! Reference models of MQTT 5 and 3.1.1 and of the state store, and differential runs: the same random programs of many clients against the
 //! model and against the engine.
 //!
 //! # Layout
 //! - [`specification`]: the model. It shares no code with the engine and depends on nothing.
+//! - [`state_store`]: the model of the state store, likewise.
 //! - [`differential`]: random programs, the engine in memory with a clock that is moved by hand, the comparison,
 //!   shrinking, reports. Behind the feature `differential`.
 //!
@@ -41,3 +42,4 @@
 #[cfg(feature = "differential")]
 pub mod differential;
 pub mod specification;
+pub mod state_store;

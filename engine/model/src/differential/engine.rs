@@ -2,11 +2,9 @@
 //!
 //! Clients take everything that is written to them at once, so all that follows from an input is seen before the next.
 
-use std::time::Duration;
-
 use mayfly_core::{
     Broker, BrokerConfig, CloseCause, Connection, ConnectionConfig, ConnectionId, Input, Limits, Monotonic,
-    Now, StateMachine, WallClock,
+    Now, StateMachine, Statistics, WallClock,
 };
 use mayfly_wire::split_frame;
 
@@ -53,19 +51,30 @@ impl Engine {
 
     /// When the engine wants to be called next.
     pub(super) fn next_deadline(&self) -> Option<Time> {
+        // Up, so that the deadline has passed.
+        Some(Time(self.next_deadline_nanos()?.div_ceil(1_000_000)))
+    }
+
+    /// The same, in nanoseconds.
+    pub(super) fn next_deadline_nanos(&self) -> Option<u64> {
         let peers = self.peers.iter().filter(|peer| !peer.is_gone);
         let deadlines = peers.filter_map(|peer| peer.connection.next_deadline());
-        let next = deadlines.chain(self.broker.next_deadline()).min()?;
-        // Up, so that the deadline has passed.
-        Some(Time(next.as_nanos().div_ceil(1_000_000)))
+        deadlines.chain(self.broker.next_deadline()).min().map(Monotonic::as_nanos)
     }
 
     /// Moves the clock to `to` and serves what is due.
     pub(super) fn advance(&mut self, to: Time) {
-        self.now = Now {
-            monotonic: Monotonic::ZERO.after(Duration::from_millis(to.0)),
-            wall: WallClock::from_millis(START_MS + to.0),
-        };
+        self.set_clocks(to.0 * 1_000_000, START_MS + to.0);
+        self.tick();
+    }
+
+    /// Sets both clocks: nanoseconds since the beginning, and what the wall clock shows in milliseconds. Serves nothing.
+    pub(super) fn set_clocks(&mut self, nanos: u64, wall_ms: u64) {
+        self.now = Now { monotonic: Monotonic::from_nanos(nanos), wall: WallClock::from_millis(wall_ms) };
+    }
+
+    /// Serves what is due.
+    pub(super) fn tick(&mut self) {
         for number in 0..self.peers.len() {
             let peer = &mut self.peers[number];
             if peer.is_gone {
@@ -111,6 +120,16 @@ impl Engine {
     pub(super) fn lose(&mut self, number: ConnectionNumber) {
         self.peers[number].is_gone = true;
         self.handle(&Input::Closed { connection: connection_id(number), cause: CloseCause::NetworkLost });
+    }
+
+    /// Other limits hold from now on.
+    pub(super) fn limit(&mut self, limits: Limits) {
+        self.handle(&Input::Limits(limits));
+    }
+
+    /// What the broker counts.
+    pub(super) fn statistics(&self) -> Statistics {
+        self.broker.statistics()
     }
 
     /// What was seen since the last look, in the order in which each connection saw it.

@@ -8,6 +8,7 @@
 //! - [`run`]: one program against both.
 //! - [`shrink`]: the smallest program that still differs.
 //! - [`campaign`]: many programs, and the report of the first that differs.
+//! - [`state_store`]: the same for the state store.
 //!
 //! A run is a function of its program, so a seed repeats it.
 
@@ -19,5 +20,6 @@ mod panics;
 pub mod program;
 pub mod run;
 pub mod shrink;
+pub mod state_store;
 mod trace;
 mod wire;

@@ -5,7 +5,7 @@ use super::program::{Deed, Operation, Program, Settings};
 use crate::specification::{Connect, Subscription, Version, Will};
 
 /// At most so many programs are tried, so that a failure is reported in bounded time.
-const MAX_TRIALS: usize = 20_000;
+pub(super) const MAX_TRIALS: usize = 20_000;
 
 /// Shrinks `program`, for which `differs` is true, and returns one for which it still is.
 pub fn shrink(program: &Program, mut differs: impl FnMut(&Program) -> bool) -> Program {
@@ -17,7 +17,10 @@ pub fn shrink(program: &Program, mut differs: impl FnMut(&Program) -> bool) -> P
     let mut best = program.clone();
     loop {
         let before = best.clone();
-        remove_operations(&mut best, &mut still_differs);
+        let settings = best.settings;
+        remove_runs(&mut best.operations, |operations| {
+            still_differs(&Program { settings, operations: operations.to_vec() })
+        });
         simplify(&mut best, &mut still_differs);
         if best == before {
             return best;
@@ -25,15 +28,14 @@ pub fn shrink(program: &Program, mut differs: impl FnMut(&Program) -> bool) -> P
     }
 }
 
-/// Takes out runs of operations, long ones first.
-fn remove_operations(best: &mut Program, differs: &mut impl FnMut(&Program) -> bool) {
-    let mut len = best.operations.len().div_ceil(2);
+/// Takes out runs of operations without which it still differs, long ones first.
+pub(super) fn remove_runs<T: Clone>(best: &mut Vec<T>, mut differs: impl FnMut(&[T]) -> bool) {
+    let mut len = best.len().div_ceil(2);
     while len > 0 {
         let mut start = 0;
-        while start < best.operations.len() {
+        while start < best.len() {
             let mut candidate = best.clone();
-            let end = (start + len).min(candidate.operations.len());
-            candidate.operations.drain(start..end);
+            candidate.drain(start..(start + len).min(best.len()));
             if differs(&candidate) {
                 *best = candidate;
             } else {
