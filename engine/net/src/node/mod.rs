@@ -157,15 +157,18 @@ impl<M: StateMachine + 'static, C: Clock> Node<M, C> {
                 None => moved.await,
                 Some(deadline) => {
                     let wait = deadline.since(self.clock.now().monotonic);
-                    tokio::select! {
-                        biased;
-                        () = tokio::time::sleep(wait) => {
-                            self.handle(&Input::Tick);
-                            // The broker serves only so much at once; what is left must not hold up the packets.
-                            tokio::task::yield_now().await;
+                    if !wait.is_zero() {
+                        // Not for what is due at once: a sleep of no length takes up to a millisecond, and a crowd of
+                        // deadlines many of them.
+                        tokio::select! {
+                            biased;
+                            () = tokio::time::sleep(wait) => {}
+                            () = moved => continue,
                         }
-                        () = moved => {}
                     }
+                    self.handle(&Input::Tick);
+                    // The broker serves only so much at once; what is left must not hold up the packets.
+                    tokio::task::yield_now().await;
                 }
             }
         }

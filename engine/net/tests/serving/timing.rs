@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use mayfly_core::{ConnectionConfig, REQUEST_TOPIC};
+use mayfly_core::{
+    ConnectionConfig, ConnectionId, Input, Monotonic, Now, Output, Pressure, REQUEST_TOPIC, StateMachine,
+};
 use mayfly_wire::{
     Packet, PacketId, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, TopicName,
     UserProperties, resp3,
@@ -10,7 +12,7 @@ use mayfly_wire::{
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::harness::{Client, EVER, Server, connect, local, message};
+use crate::harness::{Client, EVER, Server, connect, local, local_within, message};
 
 /// Within the granularity of tokio's timers.
 fn assert_about(elapsed: Duration, expected_ms: u64) {
@@ -144,6 +146,49 @@ async fn a_crowd_of_expiries_is_served_whole() {
         assert_eq!(server.node.inspect(|broker| broker.statistics().keys), 1000);
         sleep(Duration::from_millis(1100)).await;
         assert_eq!(server.node.inspect(|broker| broker.statistics().keys), 0);
+    })
+    .await;
+}
+
+/// A machine with so many deadlines that are due already, of which each tick serves one.
+struct Crowded {
+    left: u32,
+}
+
+impl StateMachine for Crowded {
+    fn handle(&mut self, _: Now, input: &Input<'_>) {
+        self.left -= u32::from(matches!(input, Input::Tick));
+    }
+
+    fn poll_output(&mut self) -> Option<Output<'_>> {
+        None
+    }
+
+    fn pressure(&self) -> Pressure {
+        Pressure::None
+    }
+
+    fn connection_of(&self, _: &str) -> Option<ConnectionId> {
+        None
+    }
+
+    fn next_deadline(&self) -> Option<Monotonic> {
+        (self.left > 0).then_some(Monotonic::ZERO)
+    }
+}
+
+/// In real time: paused time has no sleeps of a part of a millisecond.
+#[tokio::test]
+async fn deadlines_that_are_due_do_not_wait_for_each_other() {
+    const DUE: u32 = 2000;
+    local_within(Duration::from_secs(30), async {
+        let started = Instant::now();
+        let server = Server::of(Crowded { left: DUE }, ConnectionConfig::default());
+        while server.node.inspect(|machine| machine.left) > 0 {
+            tokio::task::yield_now().await;
+        }
+        let elapsed = started.elapsed();
+        assert!(elapsed < Duration::from_millis(500), "{DUE} took {elapsed:?}");
     })
     .await;
 }
