@@ -15,7 +15,7 @@ test *arguments:
 bench scenario *arguments:
     cargo run --release --package mayfly-bench --bin mayfly-bench -- {{scenario}} {{arguments}}
 
-# Put a load on the server as a process of its own: just load idle, storm or slow-reader
+# Put a load on the server as a process of its own: just load idle, storm, slow-reader or keys
 load *arguments:
     cargo load {{arguments}}
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use mayfly_bench::load::LoadError;
 use mayfly_bench::load::idle::Idle;
+use mayfly_bench::load::keys::Keys;
 use mayfly_bench::load::report::Report;
 use mayfly_bench::load::server::Program;
 use mayfly_bench::load::slow_reader::SlowReader;
@@ -33,6 +34,13 @@ enum Load {
         /// Connections
         #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
         connections: usize,
+    },
+    /// Keys of 16 bytes with values of 64 in the state store: memory for each beside these, at most 200 bytes; and what Redis
+    /// takes for the same, where it is installed
+    Keys {
+        /// Keys
+        #[arg(long, default_value_t = 1_000_000, value_parser = at_least_one)]
+        keys: usize,
     },
     /// Clients that connect at once, while connected clients exchange messages
     Storm {
@@ -102,6 +110,7 @@ impl Load {
     fn run(self, program: &Program) -> Result<Report, LoadError> {
         match self {
             Self::Idle { connections } => Idle { connections }.run(program),
+            Self::Keys { keys } => Keys { keys }.run(program),
             Self::Storm {
                 clients,
                 at_once,

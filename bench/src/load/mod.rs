@@ -4,15 +4,18 @@
 //! Every load has bounds, and fails where one is broken. It judges neither content nor order: tests and simulation do.
 //!
 //! # Layout
-//! - [`idle`], [`storm`], [`slow_reader`]: the loads
+//! - [`idle`], [`storm`], [`slow_reader`], [`keys`]: the loads
 //! - [`server`]: the process under load, its memory and its metrics
+//! - [`redis`]: `redis-server` as a process, to compare with
 //! - [`peer`]: a client on a blocking socket; [`probe`]: clients that exchange messages at a steady rate meanwhile
 //! - [`comparison`]: what a load does to their latency; [`report`]: what a load prints
 
 pub mod comparison;
 pub mod idle;
+pub mod keys;
 pub mod peer;
 pub mod probe;
+pub mod redis;
 pub mod report;
 pub mod server;
 pub mod slow_reader;

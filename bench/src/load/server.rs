@@ -96,20 +96,12 @@ impl Server {
     /// Its memory that is in RAM, in bytes, without what the kernel holds for it.
     pub fn resident(&self) -> Result<u64, LoadError> {
         // `status` has it too, but of many threads' counts only nearly.
-        self.proc_field("smaps_rollup", "Rss:")
+        memory_of(self.process.id(), "smaps_rollup", "Rss:")
     }
 
     /// The most memory that was ever in RAM, in bytes.
     pub fn peak_resident(&self) -> Result<u64, LoadError> {
-        self.proc_field("status", "VmHWM:")
-    }
-
-    fn proc_field(&self, file: &str, field: &str) -> Result<u64, LoadError> {
-        let path = format!("/proc/{}/{file}", self.process.id());
-        let text = fs::read_to_string(&path).map_err(during("cannot read the server's memory"))?;
-        kibibytes(&text, field)
-            .map(|count| count * 1024)
-            .ok_or_else(|| LoadError::Server(format!("{path} has no {field}")))
+        memory_of(self.process.id(), "status", "VmHWM:")
     }
 
     /// One of its metrics, without the prefix `mayfly_`, with its labels.
@@ -158,6 +150,15 @@ fn addresses(output: &mut impl BufRead) -> Option<(SocketAddr, SocketAddr)> {
             return Some((listens?, rest.split('/').next()?.parse().ok()?));
         }
     }
+}
+
+/// Bytes that a file of `/proc` tells of a process.
+pub(super) fn memory_of(process: u32, file: &str, field: &str) -> Result<u64, LoadError> {
+    let path = format!("/proc/{process}/{file}");
+    let text = fs::read_to_string(&path).map_err(during("cannot read a server's memory"))?;
+    kibibytes(&text, field)
+        .map(|count| count * 1024)
+        .ok_or_else(|| LoadError::Server(format!("{path} has no {field}")))
 }
 
 /// A count of kibibytes in a file of `/proc`.
