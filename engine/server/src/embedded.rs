@@ -1,4 +1,6 @@
 //! A broker on a thread of its own in this process, for tests and examples.
+//!
+//! `examples/thermostat` is an application that is tested with it.
 
 use std::future::pending;
 use std::io;
@@ -39,17 +41,21 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker on a free port of the loopback interface, for anybody.
     pub fn start() -> Result<Self, StartError> {
-        Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
+        Self::start_with(Config::default())
     }
 
-    /// Starts a broker at an address, for anybody; port 0 takes a free one.
+    /// Starts a broker at an address, for anybody; port 0 takes a free one. At the address of one that was dropped it is
+    /// that one restarted, with nothing left.
     pub fn start_at(address: SocketAddr) -> Result<Self, StartError> {
         let listeners = vec![Listener::on(&address.to_string())];
         Self::start_with(Config { listeners, ..Config::default() })
     }
 
-    /// Starts a broker as a configuration says, which must have a listener.
-    pub fn start_with(config: Config) -> Result<Self, StartError> {
+    /// Starts a broker as a configuration says. One without a listener gets one as [`start`](Self::start) has it.
+    pub fn start_with(mut config: Config) -> Result<Self, StartError> {
+        if config.listeners.is_empty() {
+            config.listeners.push(Listener::on(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).to_string()));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let (reload, reloads) = unbounded_channel();
