@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use mayfly_wire::Packet;
+
 use crate::harness::World;
 use crate::harness::store::Request;
 
@@ -144,6 +146,41 @@ fn the_wall_clock_does_not_expire_keys() {
     assert_eq!(world.reply(client, &[b"GET", b"k"]), "$1\r\nv\r\n", "not early");
     world.advance(Duration::from_millis(1));
     assert_eq!(world.broker.statistics().keys, 0, "and not late");
+}
+
+/// More keys than one input serves end at one moment; the key that is asked for is none of the first.
+#[test]
+fn a_key_whose_time_is_over_is_gone_even_behind_a_crowd() {
+    const KEYS: usize = 1500;
+    let last = (KEYS - 1).to_be_bytes();
+    for (command, reply) in [
+        (&[&b"GET"[..], &last][..], "$-1\r\n"),
+        (&[b"SET", &last, b"w", b"NX"], "+OK\r\n"),
+        (&[b"DEL", &last], ":0\r\n"),
+        (&[b"VDEL", &last, b"v"], ":0\r\n"),
+    ] {
+        let mut world = World::new();
+        let client = world.store_client("a");
+        world.command(client, &[b"KEYNOTIFY", &last]);
+        for key in 0..KEYS {
+            world.send_request(client, &Request::new(&[b"SET", &key.to_be_bytes(), b"v", b"PX", b"1000"]));
+            for packet in world.received(client) {
+                if let Packet::Publish(message) = packet {
+                    world.ack(client, message.packet_id);
+                }
+            }
+        }
+        world.sleep(Duration::from_secs(1));
+        world.send_request(client, &Request::new(command).correlation(b"later"));
+        assert!(world.is_due(), "some keys are still to be served");
+        let mut payloads = world.received(client).into_iter().filter_map(|packet| match packet {
+            Packet::Publish(message) => Some(String::from_utf8_lossy(message.payload).into_owned()),
+            _ => None,
+        });
+        let told = payloads.next().expect("the end of the key is told first");
+        assert_eq!(told, "*2\r\n$6\r\nNOTIFY\r\n$6\r\nDELETE\r\n", "{command:?}");
+        assert_eq!(payloads.next_back().as_deref(), Some(reply), "{command:?}");
+    }
 }
 
 #[test]
