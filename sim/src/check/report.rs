@@ -1,5 +1,7 @@
 //! What a checker says: its verdict, and for a violation what happened, in words.
 
+use std::collections::BTreeSet;
+
 use super::CheckerName;
 use crate::history::OperationId;
 use crate::plug_in::names;
@@ -145,7 +147,7 @@ pub struct CheckReport {
     pub counter_examples: Vec<CounterExample>,
 }
 
-/// Counter-examples kept in a report; the summary counts all of them.
+/// Counter-examples kept in a report, unless there are more anomalies; the summary counts all of them.
 pub const MAX_COUNTER_EXAMPLES: usize = 10;
 
 /// Whether the history keeps the promise.
@@ -178,14 +180,49 @@ pub struct CounterExample {
 }
 
 impl CheckReport {
-    /// A report without notes that keeps the first counter-examples.
+    /// A report without notes that keeps the first counter-examples, and the first of each anomaly in any case.
     pub(super) fn new(
         checker: CheckerName,
         verdict: Verdict,
         summary: String,
         mut counter_examples: Vec<CounterExample>,
     ) -> Self {
-        counter_examples.truncate(MAX_COUNTER_EXAMPLES);
+        let mut anomalies = BTreeSet::new();
+        let is_first: Vec<bool> =
+            counter_examples.iter().map(|example| anomalies.insert(example.anomaly)).collect();
+        let mut others = MAX_COUNTER_EXAMPLES.saturating_sub(anomalies.len());
+        let mut is_first = is_first.into_iter();
+        counter_examples.retain(|_| {
+            let is_first = is_first.next().unwrap_or_default();
+            let stays = is_first || others > 0;
+            others -= usize::from(stays && !is_first);
+            stays
+        });
         Self { checker, verdict, summary, notes: Vec::new(), counter_examples }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_counter_examples_stay_and_the_first_of_each_anomaly() {
+        let example = |anomaly, at_ns| CounterExample {
+            anomaly,
+            headline: String::new(),
+            explanation: Vec::new(),
+            operations: Vec::new(),
+            at_ns,
+        };
+        let mut found: Vec<_> = (0..20).map(|at_ns| example(Anomaly::StaleRead, at_ns)).collect();
+        found.extend([example(Anomaly::LostWrite, 20), example(Anomaly::LostWrite, 21)]);
+        let report =
+            CheckReport::new(CheckerName::VersionOrder, Verdict::Violated, String::new(), found.clone());
+        let times: Vec<_> = report.counter_examples.iter().map(|example| example.at_ns).collect();
+        assert_eq!(times, [0, 1, 2, 3, 4, 5, 6, 7, 8, 20]);
+        found.truncate(3);
+        let report = CheckReport::new(CheckerName::VersionOrder, Verdict::Violated, String::new(), found);
+        assert_eq!(report.counter_examples.len(), 3);
     }
 }
