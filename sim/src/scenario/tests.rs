@@ -228,17 +228,17 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "keys",
-        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`",
+        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = \"registre\"\nkeys",
-        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store)",
+        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store, lock, watch, scan)",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = 7\nkeys",
-        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`",
+        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`",
     ),
     (
         "keys = 4",
@@ -344,12 +344,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "\"linearizability\", \"loss",
         "\"linearizable\", \"loss",
-        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, linearizability)",
+        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, fencing, notifications, scan, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, linearizability)",
     ),
     (
         "checkers = [\"linearizability\", \"loss-on-restart\"]",
         "checkers = []",
-        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `linearizability`",
+        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `fencing`, `notifications`, `scan`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `linearizability`",
     ),
     (
         "\"linearizability\", \"loss",
@@ -429,7 +429,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nevents = { publised = 1 }",
-        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, notified, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, hostile)",
+        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, locked, renewed, lock_takeovers, stalled, fenced_off, registered, stopped, notified, notified_deletion, notified_again, scans, pages, refused_tokens, forged_tokens, hostile)",
     ),
     ("[run]", "[run]\nduration = \"5s\"", "5:1: this is not TOML: duplicate key"),
 ];
