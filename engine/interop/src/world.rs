@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -73,22 +74,27 @@ impl World {
     }
 
     /// Runs until each client's part has ended.
-    pub fn run(mut self) {
-        while !self.step() {
+    pub fn run(self) {
+        // Where a part fails its hosts are left alone: the SDK's destructors want a runtime, and a panic in one of them would
+        // end the process and with it the other tests.
+        let mut sim = ManuallyDrop::new(self.sim);
+        while !step(&mut sim) {
             if self.restart.take() {
-                self.sim.crash(BROKER);
-                let up = self.sim.elapsed() + DOWN;
-                while self.sim.elapsed() < up {
-                    self.step();
+                sim.crash(BROKER);
+                let up = sim.elapsed() + DOWN;
+                while sim.elapsed() < up {
+                    step(&mut sim);
                 }
-                self.sim.bounce(BROKER);
+                sim.bounce(BROKER);
             }
         }
+        drop(ManuallyDrop::into_inner(sim));
     }
+}
 
-    fn step(&mut self) -> bool {
-        self.sim.step().expect("no host fails")
-    }
+/// Runs each host for one tick; says whether all parts have ended.
+fn step(sim: &mut turmoil::Sim<'_>) -> bool {
+    sim.step().expect("no host fails")
 }
 
 impl Default for World {
