@@ -34,9 +34,9 @@ impl Workload for LockWorkload {
     fn invokes(&self, operation: &str) -> bool {
         match operation {
             "set" => self.mix.set + self.mix.unfenced > 0,
+            "del" => self.mix.del + self.mix.unfenced > 0,
             // Whoever waits looks.
             "get" => true,
-            "del" => self.mix.del > 0,
             _ => false,
         }
     }
@@ -144,7 +144,7 @@ impl<'a> Contender<'a> {
         }
         if is_lost {
             // Decided on before the loss, and sent after it.
-            let call = self.write(number);
+            let call = self.draw_fenced(number);
             self.carry_out(call, Some(&token)).await;
         } else {
             end(&life, event, HoldEnd::Released);
@@ -167,7 +167,7 @@ impl<'a> Contender<'a> {
                 && self.rng.random_ratio(1, stall.one_in)
             {
                 self.stand_still(stall.duration, event).await;
-                let call = self.write(number);
+                let call = self.draw_fenced(number);
                 self.carry_out(call, Some(&token)).await;
                 continue;
             }
@@ -195,18 +195,26 @@ impl<'a> Contender<'a> {
 
     /// A request of the mix, and whether it carries the fencing token.
     fn draw_call(&mut self, number: u32) -> (Call, bool) {
-        let LockMix { set, get, del, unfenced } = self.workload.mix;
+        let LockMix { set, get, del, .. } = self.workload.mix;
         let drawn = self.rng.random_range(0..self.workload.mix.total());
-        let [set, get, del] = [set, set + get, set + get + del].map(u64::from);
-        if drawn < set {
-            (self.write(number), true)
-        } else if drawn < get {
+        if drawn < u64::from(set + del) {
+            (self.draw_fenced(number), true)
+        } else if drawn < u64::from(set + del + get) {
             (Call::Get { key: self.key(number) }, false)
-        } else if drawn < del {
-            (Call::Del { key: self.key(number) }, true)
-        } else {
-            debug_assert!(unfenced > 0, "the sum of the weights bounds what is drawn");
+        } else if self.rng.random() {
             (self.write(number), false)
+        } else {
+            (Call::Del { key: self.key(number) }, false)
+        }
+    }
+
+    /// A SET or DEL of the mix, to be sent with the fencing token.
+    fn draw_fenced(&mut self, number: u32) -> Call {
+        let LockMix { set, del, .. } = self.workload.mix;
+        if self.rng.random_range(0..set + del) < set {
+            self.write(number)
+        } else {
+            Call::Del { key: self.key(number) }
         }
     }
 

@@ -89,7 +89,7 @@ impl<'a> Watcher<'a> {
             written: 0,
             operate_ns: now_ns(),
             leave_ns: None,
-            wanted: vec![(true, None); workload.keys as usize],
+            wanted: vec![(false, None); workload.keys as usize],
         }
     }
 
@@ -201,12 +201,7 @@ impl<'a> Watcher<'a> {
             self.give_up(ticket, UnknownReason::ConnectionLost);
         }
         for index in 0..self.wanted.len() {
-            if self.wanted[index].1.is_none() {
-                self.wanted[index].1 = self.next_change();
-            }
-            if self.wanted[index].0 {
-                self.watch(index, false);
-            }
+            self.wanted[index] = (false, Some(now_ns() + self.draw_ns(self.workload.settle)));
         }
         if let Some(churn) = &self.workload.churn {
             let connected = churn.connected;

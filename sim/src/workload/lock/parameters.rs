@@ -37,7 +37,7 @@ pub struct LockWorkload {
     /// How often a holder chooses each request. Default `{ set = 80, get = 10, del = 5, unfenced = 5 }`.
     #[serde(default = "LockMix::balanced")]
     pub mix: LockMix,
-    /// Whether holders stand still at times. Default never.
+    /// Whether holders stand still at times, before a SET or DEL. Default never.
     #[serde(default)]
     pub stall: Option<Stall>,
 }
@@ -54,7 +54,7 @@ pub struct Stall {
     pub duration: DurationRange,
 }
 
-/// Weights of a holder's requests; a key left out weighs 0, and the sum is above 0.
+/// Weights of a holder's requests; a key left out weighs 0, and `set` and `del` do not both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LockMix {
@@ -64,7 +64,7 @@ pub struct LockMix {
     pub get: u32,
     /// DEL with the lock's fencing token.
     pub del: u32,
-    /// SET without a fencing token, which the store accepts only while the key has none.
+    /// SET or DEL without a fencing token, which the store accepts only while the key has none.
     pub unfenced: u32,
 }
 
@@ -108,8 +108,9 @@ impl LockWorkload {
         place.duration_range("pause", self.pause)?;
         place.duration_range("idle", self.idle)?;
         place.duration_range("look", self.look)?;
-        place.require(self.mix.total() > 0, "mix", || {
-            "every weight in `mix` is 0, so there is nothing to do; give one a weight, such as `set = 1`"
+        place.require(self.mix.set + self.mix.del > 0, "mix", || {
+            "neither `set` nor `del` has a weight in `mix`, so a holder has no use for its token; give one a \
+             weight, such as `set = 1`"
                 .to_owned()
         })?;
         if let Some(stall) = self.stall {

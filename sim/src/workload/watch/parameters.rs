@@ -27,6 +27,9 @@ pub struct WatchWorkload {
     /// Operations that a client has open at once, 1 to 16. Default 4.
     #[serde(default = "WatchWorkload::default_in_flight")]
     pub in_flight: u32,
+    /// How long a client is connected until it registers for each key. Default `{ min = "0ms", max = "0ms" }`.
+    #[serde(default)]
+    pub settle: DurationRange,
     /// How long a client watches a key until it stops, and how long until it does so again. Default: it never stops.
     #[serde(default)]
     pub stop: Option<DurationRange>,
@@ -98,6 +101,7 @@ impl WatchWorkload {
         place.require_some_time("life.min", self.life.min)?;
         place.duration_range("pause", self.pause)?;
         place.require_within("in_flight", self.in_flight, 1..=16)?;
+        place.duration_range("settle", self.settle)?;
         if let Some(stop) = self.stop {
             place.duration_range("stop", stop)?;
             place.require_some_time("stop.min", stop.min)?;
