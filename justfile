@@ -35,10 +35,11 @@ interop *arguments:
 ci:
     .ci/run
 
-# More seeds than CI runs: some five minutes
+# More seeds than CI runs: some twenty minutes
 slow:
     cargo sim fast --seeds 200
-    cargo sim slow --seeds 200
+    cargo sim slow/mixed-faults --seeds 200
+    cargo sim slow/churn --seeds 10 --no-report
     cargo sim regression --seeds 100
     cargo sim negative --seeds 100
 

@@ -42,8 +42,11 @@ pub struct RunReport {
     pub verdict: Verdict,
     /// Brokers and clients, in the order in which their lanes are drawn.
     pub hosts: Vec<Host>,
-    /// Every operation of the workload, by invocation.
+    /// The operations of the workload, by invocation.
     pub operations: Vec<Operation>,
+    /// How many more there were, of a run too long to show each; 0 where `operations` is complete.
+    #[serde(default)]
+    pub operations_left_out: u64,
     /// Every fault of the scenario, those that never fired included, by planned time.
     pub faults: Vec<Fault>,
     /// What happened to the clients' sessions, by time.

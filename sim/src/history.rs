@@ -51,10 +51,23 @@ pub struct History {
     pub drops: Vec<(u64, u64)>,
     /// The most that the broker was seen to hold at a time.
     pub peaks: Peaks,
+    /// The quotas of the store from each of these times on, in order of time.
+    pub quotas: Vec<Quota>,
     /// What the world is like.
     pub world: WorldRecord,
     /// What the hosts' wall clocks showed.
     pub clocks: Clocks,
+}
+
+/// What the store may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// From when on.
+    pub at_ns: u64,
+    /// Keys.
+    pub max_keys: u64,
+    /// What all keys may occupy, in bytes.
+    pub max_bytes: u64,
 }
 
 /// The greatest sizes of the broker, sampled over the run.
@@ -475,6 +488,7 @@ impl Sizes {
         match word {
             "connections" => history.peaks.connections,
             "messages" => history.peaks.messages,
+            "keys" => history.key_counts.iter().map(|count| count.keys).max().unwrap_or(0),
             _ => 0,
         }
     }
@@ -484,7 +498,7 @@ impl Vocabulary for Sizes {
     const NAME: &'static str = "SizeCeiling";
 
     fn words() -> &'static [&'static str] {
-        &["connections", "messages"]
+        &["connections", "messages", "keys"]
     }
 }
 

@@ -11,7 +11,7 @@ use crate::history::lock::HoldEnd;
 use crate::history::mqtt::{EventId, MqttEvent, What};
 use crate::history::store::{Notification, Request, Response, Sent, Watch};
 use crate::history::{
-    BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Reply,
+    BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Quota, Reply,
     SessionChange, SessionEvent, UnknownReason, Version,
 };
 use crate::trace::{EventKind, Trace};
@@ -322,6 +322,13 @@ impl Recorder {
         if records.session_counts.last().is_none_or(|&(_, last)| last != sessions) {
             records.session_counts.push((at_ns, sessions));
         }
+    }
+
+    /// From now on the store may hold so much.
+    pub fn quota(&self, quota: Quota) {
+        let mut records = self.lock();
+        records.trace.record(quota.at_ns, EventKind::Broker, "broker", format!("{quota:?}").as_bytes());
+        records.history.quotas.push(quota);
     }
 
     /// The broker was seen to hold so much.

@@ -1,5 +1,6 @@
 //! From a run's records to its report.
 
+mod excerpt;
 mod mqtt;
 
 use std::ffi::OsStr;
@@ -51,6 +52,10 @@ impl Finished<'_> {
         let verdict = judge::verdict(scenario, &judged, &checks, &expectations);
         let operations = history.operations.iter().map(|operation| operation_row(history, operation));
         let operations: Vec<_> = operations.chain(mqtt::rows(history)).collect();
+        let summary = summary::by_kind(&operations);
+        let shown = checks.iter().flat_map(|check| &check.counter_examples);
+        let needed = shown.flat_map(|example| &example.operations).map(|id| id.0).collect();
+        let (operations, operations_left_out) = excerpt::of(operations, &needed);
         let faults = scenario.faults.iter().zip(&self.faults).zip(judged);
         RunReport {
             format_version: FORMAT_VERSION,
@@ -83,8 +88,9 @@ impl Finished<'_> {
                 .map(|&(at_ns, value)| Sample { at_ns, value })
                 .collect(),
             marks: marks(history),
-            summary: summary::by_kind(&operations),
+            summary,
             operations,
+            operations_left_out,
             checkers: checks.iter().map(|check| checker_row(history, check)).collect(),
             expectations,
         }

@@ -18,7 +18,7 @@ pub(super) fn section(report: &RunReport) -> String {
     let lanes_label = format!(
         "Timeline of {} by {} over {}, with {}. Arrow keys move, plus and minus zoom, 0 shows the whole run, N and P \
          step through operations.",
-        wording::counted(report.operations.len(), "operation"),
+        operations(report),
         wording::counted(clients, "client"),
         wording::instant(report.simulated_duration_ns),
         wording::counted(report.faults.len(), "fault"),
@@ -47,7 +47,7 @@ pub(super) fn section(report: &RunReport) -> String {
          facts.</p></noscript>\n\
          <div id=\"controls\" class=\"controls\" hidden></div>\n{LEGEND}\
          <div id=\"chart\">\n\
-         <figure><figcaption>Operations by client</figcaption>\
+         <figure><figcaption>Operations by client{excerpt}</figcaption>\
          <canvas id=\"lanes\" tabindex=\"0\" role=\"img\" aria-label=\"{label}\"></canvas></figure>\n\
          <div id=\"selected\" class=\"selected\" role=\"status\" aria-live=\"polite\"></div>\n\
          {latency}{keys}{sessions}\
@@ -55,6 +55,28 @@ pub(super) fn section(report: &RunReport) -> String {
          <details id=\"in-view\" hidden><summary>Operations in view, as a table</summary>\
          <div id=\"in-view-table\"></div></details>\n</section>\n",
         label = Escaped(&lanes_label),
+        excerpt = excerpt(report),
+    )
+}
+
+/// How many operations are drawn, and of how many where those are not all.
+fn operations(report: &RunReport) -> String {
+    let shown = wording::counted(report.operations.len(), "operation");
+    match report.operations_left_out {
+        0 => shown,
+        left_out => format!("{shown}, of {}", wording::count(report.operations.len() as u64 + left_out)),
+    }
+}
+
+/// Says so where not every operation is drawn.
+fn excerpt(report: &RunReport) -> String {
+    if report.operations_left_out == 0 {
+        return String::new();
+    }
+    format!(
+        " <span class=\"note\">{}: those that a checker names, those without an answer, and the rest evenly over the run. \
+         The counts are of all.</span>",
+        operations(report)
     )
 }
 

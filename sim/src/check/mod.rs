@@ -15,6 +15,7 @@ pub mod loss_on_restart;
 mod messages;
 mod notifications;
 mod offline_queue;
+mod quota;
 mod register;
 mod replay;
 mod report;
@@ -83,6 +84,8 @@ names! {
         Replay = "replay",
         /// Requests from clocks that are too far ahead are refused with the documented errors, and no others.
         Skew = "skew",
+        /// A quota refuses a write where there is no room, and only there, and the count of keys is right.
+        Quota = "quota",
         /// Each key behaves as if its operations happened one at a time, each between its call and its return.
         Linearizability = "linearizability",
     }
@@ -110,6 +113,7 @@ impl CheckerName {
             Self::Expiry => &expiry::Expiry,
             Self::Replay => &replay::Replay,
             Self::Skew => &skew::Skew,
+            Self::Quota => &quota::QuotaChecker,
             Self::Linearizability => &linearizability::Linearizability,
         }
     }

@@ -127,6 +127,12 @@ names! {
         SkewRefused = "skew-refused",
         /// A request was refused with an error that it had not earned.
         UnexpectedError = "unexpected-error",
+        /// A write was accepted that goes beyond a quota.
+        QuotaOverrun = "quota-overrun",
+        /// A write was refused for a quota although there was room.
+        RefusedWithRoom = "refused-with-room",
+        /// The broker held another number of keys than were set and are neither deleted nor expired.
+        KeysMiscounted = "keys-miscounted",
         /// An ordinary client lost its connection or waited too long for an answer.
         Disturbed = "disturbed",
     }

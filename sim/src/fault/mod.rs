@@ -8,6 +8,7 @@ mod clock_step;
 mod crash;
 mod half_open;
 mod partition;
+mod quota_pressure;
 mod reset;
 mod restart;
 
@@ -20,6 +21,7 @@ pub use clock_step::ClockStep;
 pub use crash::{Crash, CrashExpect};
 pub use half_open::HalfOpen;
 pub use partition::{Partition, PartitionExpect, PartitionMode};
+pub use quota_pressure::{QuotaPressure, QuotaPressureExpect};
 pub use reset::{Reset, ResetExpect};
 pub use restart::{Restart, RestartExpect};
 
@@ -45,11 +47,13 @@ plug_ins! {
         HalfOpen(HalfOpen),
         /// `kind = "clock-step"`
         ClockStep(ClockStep),
+        /// `kind = "quota-pressure"`
+        QuotaPressure(QuotaPressure),
     }
 }
 
 /// What `[expect.faults]` can demand: the key, and the words of a report. Each fault counts under one of them.
-pub const FLOORS: [(&str, &str); 7] = [
+pub const FLOORS: [(&str, &str); 8] = [
     ("partition_delay", "partition (delay)"),
     ("partition_disconnect", "partition (disconnect)"),
     ("restart", "restart"),
@@ -57,6 +61,7 @@ pub const FLOORS: [(&str, &str); 7] = [
     ("reset", "reset"),
     ("half_open", "half-open"),
     ("clock_step", "clock step"),
+    ("quota_pressure", "quota pressure"),
 ];
 
 /// The keys of `[expect.faults]`.

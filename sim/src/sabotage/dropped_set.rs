@@ -1,12 +1,12 @@
 //! Acknowledges some SETs and stores nothing: a write that was lost after its acknowledgement.
 
 use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
-use mayfly_wire::resp3::{self, Reply};
-use mayfly_wire::{Hlc, Packet, Publish};
+use mayfly_wire::resp3::Reply;
+use mayfly_wire::{Hlc, Publish};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::exchange::{Forgery, Pending, command};
+use super::exchange::{Forgery, Pending, command, get_instead};
 use super::lie::Lie;
 
 /// One SET in so many is lost.
@@ -53,18 +53,14 @@ impl Lie for DropAcknowledgedSet {
         let Some((connection, publish, key)) = lost else { return broker.handle(now, input) };
         let version = self.claimed_version(now, &publish);
         self.pending.insert(connection, &publish, version);
-        // The engine executes a GET instead, so that all around the lie is as it should be.
-        let mut payload = Vec::new();
-        resp3::encode_array(&[b"GET", key], &mut payload);
-        let packet = Packet::Publish(Publish { payload: &payload, ..publish });
-        broker.handle(now, &Input::Packet { connection, packet });
+        get_instead(broker, now, (connection, publish), key);
     }
 
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
         let action = match self.pending.take(connection, &delivery) {
-            Some(version) => self.forgery.forge(delivery, &Reply::Ok, &version),
+            Some(version) => self.forgery.forge(delivery, &Reply::Ok, Some(&version)),
             None => delivery,
         };
         Output { connection, action: Action::Deliver(action) }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_core::{ConnectionId, Input, REQUEST_TOPIC};
+use mayfly_core::{Broker, ConnectionId, Input, Now, REQUEST_TOPIC, StateMachine};
 use mayfly_wire::resp3::{self, Reply};
 use mayfly_wire::{Delivery, Packet, Publish, PublishProperties, UserProperties};
 
@@ -47,6 +47,19 @@ pub(super) fn command<'a>(input: &Input<'a>) -> Option<(ConnectionId, Publish<'a
     Some((*connection, *publish, array.as_slice().to_vec()))
 }
 
+/// Has the engine execute a GET of the key in a request's place, so that all around a lie is as it should be.
+pub(super) fn get_instead(
+    broker: &mut Broker,
+    now: Now,
+    (connection, publish): (ConnectionId, Publish<'_>),
+    key: &[u8],
+) {
+    let mut payload = Vec::new();
+    resp3::encode_array(&[b"GET", key], &mut payload);
+    let packet = Packet::Publish(Publish { payload: &payload, ..publish });
+    broker.handle(now, &Input::Packet { connection, packet });
+}
+
 /// A response's version.
 pub(super) fn version_of(delivery: &Delivery<'_>) -> Option<String> {
     delivery.properties().ok()?.user_properties.first("__ts").map(str::to_owned)
@@ -60,20 +73,21 @@ pub(super) struct Forgery {
 }
 
 impl Forgery {
-    /// Puts another reply and version into a response; topic, correlation data and the rest stay.
+    /// Puts another reply and another version, or none, into a response; topic, correlation data and the rest stay.
     pub(super) fn forge<'a>(
         &'a mut self,
         genuine: Delivery<'a>,
         reply: &Reply<'_>,
-        version: &str,
+        version: Option<&str>,
     ) -> Delivery<'a> {
         self.properties.clear();
         self.payload.clear();
         reply.encode(&mut self.payload);
-        let user_properties = [("__stat", "200"), ("__ts", version)];
+        let user_properties = [("__stat", "200"), ("__ts", version.unwrap_or_default())];
+        let user_properties = &user_properties[..if version.is_some() { 2 } else { 1 }];
         let properties = PublishProperties {
             correlation_data: genuine.properties().ok().and_then(|properties| properties.correlation_data),
-            user_properties: UserProperties::from_pairs(&user_properties),
+            user_properties: UserProperties::from_pairs(user_properties),
             ..PublishProperties::default()
         };
         properties.encode_forwarded(&mut self.properties);

@@ -11,6 +11,7 @@ mod dropped_set;
 mod exchange;
 mod false_notification;
 mod false_page;
+mod false_quota;
 mod forgotten_replay;
 mod hasty_will;
 mod hoarded_queue;
@@ -24,7 +25,9 @@ mod restamp;
 mod restamped_notification;
 mod second_connection;
 mod stale_get;
+mod undeleted;
 mod unheard_silence;
+mod unmetered;
 mod unshared;
 
 pub use collateral::Collateral;
@@ -33,6 +36,7 @@ pub use double_grant::DoubleGrant;
 pub use dropped_set::DropAcknowledgedSet;
 pub use false_notification::{FalseNotification, Fate};
 pub use false_page::{FalsePage, Flaw};
+pub use false_quota::FalseQuota;
 pub use forgotten_replay::ForgottenReplay;
 pub use hasty_will::HastyWill;
 pub use hoarded_queue::HoardedQueue;
@@ -45,7 +49,9 @@ pub use repeated_message::RepeatedMessage;
 pub use restamped_notification::RestampedNotification;
 pub use second_connection::SecondConnection;
 pub use stale_get::StaleGet;
+pub use undeleted::Undeleted;
 pub use unheard_silence::UnheardSilence;
+pub use unmetered::Unmetered;
 pub use unshared::Unshared;
 
 use std::rc::Rc;
@@ -108,6 +114,12 @@ names! {
         SkippedKey = "skipped-key",
         /// Puts a key that was deleted into some pages of scans.
         GhostKey = "ghost-key",
+        /// Never hears that its quotas are lowered.
+        Unmetered = "unmetered",
+        /// Refuses some SETs for a quota that is not reached.
+        FalseQuota = "false-quota",
+        /// Acknowledges some DELs and keeps the keys.
+        Undeleted = "undeleted",
     }
 }
 
@@ -144,6 +156,9 @@ impl Sabotage {
             Self::DeafStop => Box::new(Liar::new(broker, DeafStop)),
             Self::SkippedKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Lacks, rng))),
             Self::GhostKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Haunted, rng))),
+            Self::Unmetered => Box::new(Liar::new(broker, Unmetered)),
+            Self::FalseQuota => Box::new(Liar::new(broker, FalseQuota::new(rng))),
+            Self::Undeleted => Box::new(Liar::new(broker, Undeleted::new(rng))),
         }
     }
 

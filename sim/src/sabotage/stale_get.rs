@@ -74,7 +74,7 @@ impl Lie for StaleGet {
                 let previous = self.written.get(&key).and_then(|past| past.previous.as_ref());
                 match previous {
                     Some((value, version)) if self.rng.random_ratio(1, ONE_IN) => {
-                        self.forgery.forge(delivery, &Reply::Blob(value), version)
+                        self.forgery.forge(delivery, &Reply::Blob(value), Some(version))
                     }
                     _ => delivery,
                 }

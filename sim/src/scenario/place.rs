@@ -5,7 +5,7 @@ use std::time::Duration;
 use mayfly_settings::duration::written;
 use mayfly_settings::{Document, Invalid, did_you_mean};
 
-use super::model::{DurationRange, Scenario};
+use super::model::{DurationRange, Scenario, SizeRange};
 
 /// The result of a check: the first error, with its place.
 pub type Checked = Result<(), Invalid>;
@@ -60,6 +60,20 @@ impl Place<'_> {
                 written(range.min),
                 written(range.max)
             )
+        })
+    }
+
+    /// Demands that a range of bytes is not the wrong way round, and lies within another.
+    pub fn size_range(&self, key: &str, range: SizeRange, within: std::ops::RangeInclusive<u32>) -> Checked {
+        self.require(within.contains(&range.min) && within.contains(&range.max), key, || {
+            let (least, most) = (within.start(), within.end());
+            format!(
+                "`{key}` is from {} to {}, but must be within {least} to {most} bytes",
+                range.min, range.max
+            )
+        })?;
+        self.require(range.min <= range.max, key, || {
+            format!("`min` ({}) is greater than `max` ({}); exchange them", range.min, range.max)
         })
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
 mod clocks;
+mod quota;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -228,17 +229,17 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "keys",
-        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`",
+        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`, `churn`",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = \"registre\"\nkeys",
-        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store, lock, watch, scan)",
+        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store, lock, watch, scan, churn)",
     ),
     (
         "kind = \"register\"\nkeys",
         "kind = 7\nkeys",
-        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`",
+        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`, `churn`",
     ),
     (
         "keys = 4",
@@ -285,12 +286,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"partition\"",
         "kind = \"partitoin\"",
-        "27:8: `partitoin` is not a valid `kind` in [[faults]]; did you mean `partition`? (valid: partition, restart, crash, reset, half-open, clock-step)",
+        "27:8: `partitoin` is not a valid `kind` in [[faults]]; did you mean `partition`? (valid: partition, restart, crash, reset, half-open, clock-step, quota-pressure)",
     ),
     (
         "kind = \"partition\"\n",
         "",
-        "26:1: the key `kind` is missing in [[faults]]; it is one of `partition`, `restart`, `crash`, `reset`, `half-open`, `clock-step`",
+        "26:1: the key `kind` is missing in [[faults]]; it is one of `partition`, `restart`, `crash`, `reset`, `half-open`, `clock-step`, `quota-pressure`",
     ),
     (
         "mode = \"delay\"",
@@ -344,12 +345,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "\"linearizability\", \"loss",
         "\"linearizable\", \"loss",
-        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, fencing, notifications, scan, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, linearizability)",
+        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, fencing, notifications, scan, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, quota, linearizability)",
     ),
     (
         "checkers = [\"linearizability\", \"loss-on-restart\"]",
         "checkers = []",
-        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `fencing`, `notifications`, `scan`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `linearizability`",
+        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `fencing`, `notifications`, `scan`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `quota`, `linearizability`",
     ),
     (
         "\"linearizability\", \"loss",
@@ -364,12 +365,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nfaults = { partition = 1 }",
-        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open, clock_step)",
+        "39:12: unknown key `partition` in [expect.faults] (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open, clock_step, quota_pressure)",
     ),
     (
         "[expect]",
         "[expect]\nfaults = { restarts = 1 }",
-        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open, clock_step)",
+        "39:12: unknown key `restarts` in [expect.faults]; did you mean `restart`? (valid keys: partition_delay, partition_disconnect, restart, crash, reset, half_open, clock_step, quota_pressure)",
     ),
     (
         "[expect]",

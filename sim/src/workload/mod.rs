@@ -1,6 +1,7 @@
 //! What the clients do. Each workload is a module: its keys in `[clients.workload]` and its deeds. A client host runs the
 //! one of its group. A new one is a module and a line in [`WorkloadKind`]'s table.
 
+pub mod churn;
 mod clock;
 mod connection;
 mod execution;
@@ -27,6 +28,7 @@ use crate::scenario::{Checked, Place};
 use crate::world::{Network, now_ns};
 pub(crate) use protocol::page;
 
+use churn::ChurnWorkload;
 use hostile::HostileWorkload;
 use lock::LockWorkload;
 use messages::MessagesWorkload;
@@ -52,6 +54,8 @@ plug_ins! {
         Watch(WatchWorkload),
         /// `kind = "scan"`
         Scan(ScanWorkload),
+        /// `kind = "churn"`
+        Churn(ChurnWorkload),
     }
 }
 

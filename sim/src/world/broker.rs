@@ -67,7 +67,10 @@ pub(super) struct Counts {
 /// The broker's process through all its lives.
 pub(super) struct BrokerHost {
     sabotage: Option<Sabotage>,
-    limits: Limits,
+    /// The scenario's bounds.
+    configured: Limits,
+    /// Those that hold now.
+    limits: Cell<Limits>,
     seed: u64,
     network: Network,
     recorder: Recorder,
@@ -84,7 +87,8 @@ impl BrokerHost {
     pub(super) fn new(config: &model::Broker, seed: u64, network: Network, recorder: Recorder) -> Rc<Self> {
         Rc::new(Self {
             sabotage: config.sabotage,
-            limits: config.limits,
+            configured: config.limits,
+            limits: Cell::new(config.limits),
             seed,
             network,
             recorder,
@@ -119,6 +123,21 @@ impl BrokerHost {
         *self.node.borrow_mut() = None;
     }
 
+    /// Changes the bounds of the broker to what `change` makes of the scenario's, in this life and in those to come.
+    pub(super) fn change_limits(&self, change: impl FnOnce(&mut Limits)) {
+        let mut limits = self.configured;
+        change(&mut limits);
+        self.limits.set(limits);
+        if let Some(node) = self.node.borrow().as_ref() {
+            node.handle(&Input::Limits(limits));
+        }
+    }
+
+    /// The bounds of the broker.
+    pub(super) fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
     /// The broker's keys and sessions, none while it is down, and the messages that it dropped in all its lives.
     pub(super) fn counts(&self) -> Counts {
         let statistics =
@@ -134,7 +153,7 @@ impl BrokerHost {
     }
 
     fn machine(&self, hash_seed: u64) -> Box<dyn Machine> {
-        let broker = Broker::new(BrokerConfig { limits: self.limits, hash_seed });
+        let broker = Broker::new(BrokerConfig { limits: self.limits.get(), hash_seed });
         let rng = RandomStream::Sabotage.rng(self.seed);
         match self.sabotage {
             None => Box::new(broker),

@@ -11,6 +11,7 @@ mod stream;
 use std::rc::Rc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use mayfly_core::Limits;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -21,7 +22,7 @@ pub use stream::SimStream;
 
 use crate::fault::Targets;
 use crate::history::clocks::{ClockOf, EPOCH_MS};
-use crate::history::{BrokerChange, ClientIndex};
+use crate::history::{BrokerChange, ClientIndex, Quota};
 use crate::recorder::Recorder;
 use crate::scenario::Scenario;
 use crate::workload;
@@ -103,7 +104,9 @@ impl<'a> World<'a> {
             let host = workload::ClientHost::new(settings, network.clone(), recorder.clone());
             sim.host(client.name, move || Rc::clone(&host).run());
         }
-        Self { sim, recorder: recorder.clone(), network, broker, next_sample: Duration::ZERO }
+        let world = Self { sim, recorder: recorder.clone(), network, broker, next_sample: Duration::ZERO };
+        world.note_quota();
+        world
     }
 
     /// Simulated time since the run began.
@@ -183,6 +186,21 @@ impl<'a> World<'a> {
     /// Sets the wall clock of a host.
     pub fn step_clock(&self, whose: ClockOf, host: &str, by_ms: i64) {
         self.recorder.clock_stepped(whose, host, by_ms, self.elapsed_ns());
+    }
+
+    /// Changes the broker's bounds to what `change` makes of the scenario's.
+    pub fn change_limits(&self, change: impl FnOnce(&mut Limits)) {
+        self.broker.change_limits(change);
+        self.note_quota();
+    }
+
+    fn note_quota(&self) {
+        let Limits { max_keys, max_store_bytes, .. } = self.broker.limits();
+        self.recorder.quota(Quota {
+            at_ns: self.elapsed_ns(),
+            max_keys: u64::from(max_keys),
+            max_bytes: max_store_bytes,
+        });
     }
 
     fn elapsed_ns(&self) -> u64 {

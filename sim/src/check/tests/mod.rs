@@ -7,6 +7,7 @@ mod fencing;
 mod generated;
 mod mqtt;
 mod notifications;
+mod quota;
 mod restarts;
 mod scan;
 mod speed;

@@ -72,13 +72,7 @@ impl RegisterWorkload {
     /// Checks what the types cannot say.
     pub(super) fn check(&self, place: &Place<'_>) -> Checked {
         place.require_within("keys", self.keys, 1..=10_000)?;
-        let size = self.value_size;
-        place.require(size.min >= 1 && size.max <= 65_000, "value_size", || {
-            format!("`value_size` is from {} to {}, but must be within 1 to 65000 bytes", size.min, size.max)
-        })?;
-        place.require(size.min <= size.max, "value_size", || {
-            format!("`min` ({}) is greater than `max` ({}); exchange them", size.min, size.max)
-        })?;
+        place.size_range("value_size", self.value_size, 1..=65_000)?;
         place.require(self.mix.total() > 0, "mix", || {
             "every weight in `mix` is 0, so there is nothing to do; give one a weight, such as `get = 1`"
                 .to_owned()

@@ -1,0 +1,50 @@
+//! Refuses some SETs for a quota that is not reached, as a broker does whose account of the store only ever grows.
+
+use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
+use mayfly_wire::resp3::Reply;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+use super::exchange::{Forgery, Pending, command, get_instead};
+use super::lie::Lie;
+
+/// One SET in so many is refused.
+const ONE_IN: u32 = 50;
+
+/// Some writes are refused.
+#[derive(Debug)]
+pub struct FalseQuota {
+    rng: ChaCha8Rng,
+    pending: Pending<()>,
+    forgery: Forgery,
+}
+
+impl FalseQuota {
+    /// A lie that `rng` picks the moments of.
+    pub fn new(rng: ChaCha8Rng) -> Self {
+        Self { rng, pending: Pending::default(), forgery: Forgery::default() }
+    }
+}
+
+impl Lie for FalseQuota {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        let refused =
+            command(input).and_then(|(connection, publish, arguments)| match arguments.as_slice() {
+                [b"SET", key, ..] if self.rng.random_ratio(1, ONE_IN) => Some((connection, publish, *key)),
+                _ => None,
+            });
+        let Some((connection, publish, key)) = refused else { return broker.handle(now, input) };
+        self.pending.insert(connection, &publish, ());
+        get_instead(broker, now, (connection, publish), key);
+    }
+
+    fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
+        let Action::Deliver(delivery) = output.action else { return output };
+        let connection = output.connection;
+        let action = match self.pending.take(connection, &delivery) {
+            Some(()) => self.forgery.forge(delivery, &Reply::Error("the quota has been exceeded"), None),
+            None => delivery,
+        };
+        Output { connection, action: Action::Deliver(action) }
+    }
+}

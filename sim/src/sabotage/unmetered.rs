@@ -1,0 +1,17 @@
+//! Never hears that its quotas are lowered: it accepts writes that go beyond them.
+
+use mayfly_core::{Broker, Input, Now, StateMachine};
+
+use super::lie::Lie;
+
+/// Changes of the limits are lost.
+#[derive(Debug)]
+pub struct Unmetered;
+
+impl Lie for Unmetered {
+    fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
+        if !matches!(input, Input::Limits(_)) {
+            broker.handle(now, input);
+        }
+    }
+}
