@@ -10,16 +10,19 @@ pub mod clocks;
 pub mod events;
 pub mod lock;
 pub mod mqtt;
+mod operation;
 pub mod scan;
 pub mod store;
 pub mod watch;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::scenario::Vocabulary;
 use clocks::Clocks;
 use mqtt::MqttEvent;
+pub use operation::{
+    Call, Condition, Operation, OperationId, Operations, Outcome, Reply, UnknownReason, Version,
+};
 use store::{Notification, Request, Watch};
 
 /// Everything that one run recorded.
@@ -123,169 +126,6 @@ pub struct ClientRecord {
 /// Which client: an index into [`History::clients`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientIndex(pub usize);
-
-/// Which operation: an index into [`History::operations`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OperationId(pub u64);
-
-/// One request to the state store and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operation {
-    /// Its place in the history.
-    pub id: OperationId,
-    /// Who asked.
-    pub client: ClientIndex,
-    /// What was asked.
-    pub call: Call,
-    /// The fencing token that came with it.
-    pub fencing_token: Option<Version>,
-    /// When the client asked. The store cannot have executed the request earlier.
-    pub invoked_ns: u64,
-    /// When the client sent the same request again, because the broker had lost the session with the one before: that
-    /// one may have been executed, and so may each of these. In order of time; mostly empty.
-    pub sent_again_ns: Vec<u64>,
-    /// What the client learnt; of a request that was sent again, what it learnt of the last sending.
-    pub outcome: Outcome,
-}
-
-/// A request to the state store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Call {
-    /// `GET key`.
-    Get {
-        /// The key.
-        key: Vec<u8>,
-    },
-    /// `SET key value`, perhaps with a condition and an expiry.
-    Set {
-        /// The key.
-        key: Vec<u8>,
-        /// The value to store.
-        value: Vec<u8>,
-        /// When the store may set it.
-        condition: Condition,
-        /// The `PX` option: the value's life in milliseconds.
-        px_ms: Option<u64>,
-    },
-    /// `DEL key`.
-    Del {
-        /// The key.
-        key: Vec<u8>,
-    },
-    /// `VDEL key value`: delete the key only if its value is this one.
-    Vdel {
-        /// The key.
-        key: Vec<u8>,
-        /// The value that the key must have.
-        value: Vec<u8>,
-    },
-    /// `KEYNOTIFY key`, or `KEYNOTIFY key STOP`: it changes no key, but what the connection is told of it.
-    KeyNotify {
-        /// The key.
-        key: Vec<u8>,
-        /// Whether it ends the registration.
-        stop: bool,
-    },
-}
-
-/// The condition of a SET.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Condition {
-    /// Unconditional.
-    None,
-    /// `NX`: only if the key does not exist.
-    Nx,
-    /// `NEX`: only if the key does not exist or already has this SET's value.
-    Nex,
-}
-
-/// What became of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The store executed it and the reply arrived. The client will not send the request again.
-    Ok {
-        /// What the store answered.
-        reply: Reply,
-        /// When the client had the reply.
-        completed_ns: u64,
-    },
-    /// Certainly not executed: the store refused it with an error, or it never left the client. What was sent before
-    /// it was sent again may have been.
-    Failed {
-        /// The store's error text, or the client's.
-        error: String,
-        /// When the client knew.
-        completed_ns: u64,
-    },
-    /// The store may have executed it at any time since the invocation, may yet execute it, or never will.
-    Unknown {
-        /// Why the client does not know.
-        reason: UnknownReason,
-        /// When the client stopped waiting.
-        at_ns: u64,
-    },
-}
-
-/// Why a client does not know what became of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnknownReason {
-    /// No reply within the operation time-out.
-    TimedOut,
-    /// The connection was lost, or the client's host crashed, before the reply.
-    ConnectionLost,
-    /// A response arrived that breaks the state store protocol.
-    BadResponse,
-    /// The run ended before the reply.
-    Unfinished,
-}
-
-/// What the store answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// GET: the key's value and version.
-    Value {
-        /// The value.
-        value: Vec<u8>,
-        /// The key's version.
-        version: Version,
-    },
-    /// GET: the key does not exist.
-    Missing,
-    /// SET: stored.
-    Stored {
-        /// The key's new version.
-        version: Version,
-    },
-    /// SET with NX or NEX: not stored, the condition did not hold.
-    Refused {
-        /// The version of the value that stands in the way.
-        version: Version,
-    },
-    /// DEL, VDEL: deleted.
-    Deleted {
-        /// The deletion's version.
-        version: Version,
-    },
-    /// DEL, VDEL: the key does not exist.
-    NotFound,
-    /// VDEL: the key has another value.
-    ValueDiffers,
-    /// KEYNOTIFY: registered, or no longer.
-    WatchChanged,
-    /// KEYNOTIFY STOP: there was no registration.
-    NotWatched,
-}
-
-/// A hybrid logical clock reading, the version of a key. Ordered by wall clock, counter, node id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version {
-    /// Milliseconds since the Unix epoch.
-    pub wall_clock_ms: u64,
-    /// Tells apart readings of the same millisecond.
-    pub counter: u32,
-    /// The node that gave it.
-    pub node_id: String,
-}
 
 /// The broker's process came or went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -410,74 +250,6 @@ impl History {
     }
 }
 
-impl Operation {
-    /// When the request was last sent: the one that the outcome is about was executed no earlier.
-    pub fn last_sent_ns(&self) -> u64 {
-        self.sent_again_ns.last().copied().unwrap_or(self.invoked_ns)
-    }
-
-    /// Each sending but the last, with the time of the next.
-    pub fn superseded(&self) -> impl Iterator<Item = (u64, u64)> {
-        let sent = std::iter::once(self.invoked_ns).chain(self.sent_again_ns.iter().copied());
-        sent.zip(self.sent_again_ns.iter().copied())
-    }
-
-    /// Whether the request was sent more than once.
-    pub fn was_sent_again(&self) -> bool {
-        !self.sent_again_ns.is_empty()
-    }
-
-    /// The reply and the time of its arrival, if there was one.
-    pub fn reply(&self) -> Option<(&Reply, u64)> {
-        match &self.outcome {
-            Outcome::Ok { reply, completed_ns } => Some((reply, *completed_ns)),
-            Outcome::Failed { .. } | Outcome::Unknown { .. } => None,
-        }
-    }
-}
-
-impl Call {
-    /// The key that it is about.
-    pub fn key(&self) -> &[u8] {
-        match self {
-            Self::Get { key }
-            | Self::Set { key, .. }
-            | Self::Del { key }
-            | Self::Vdel { key, .. }
-            | Self::KeyNotify { key, .. } => key,
-        }
-    }
-
-    /// The command as a person says it: `GET`, `SET`, `SET NX`, `SET NEX`, `DEL`, `VDEL`, `KEYNOTIFY`, `KEYNOTIFY STOP`.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Self::Get { .. } => "GET",
-            Self::Set { condition: Condition::None, .. } => "SET",
-            Self::Set { condition: Condition::Nx, .. } => "SET NX",
-            Self::Set { condition: Condition::Nex, .. } => "SET NEX",
-            Self::Del { .. } => "DEL",
-            Self::Vdel { .. } => "VDEL",
-            Self::KeyNotify { stop: false, .. } => "KEYNOTIFY",
-            Self::KeyNotify { stop: true, .. } => "KEYNOTIFY STOP",
-        }
-    }
-}
-
-impl Reply {
-    /// The version that it carries.
-    pub fn version(&self) -> Option<&Version> {
-        match self {
-            Self::Value { version, .. }
-            | Self::Stored { version }
-            | Self::Refused { version }
-            | Self::Deleted { version } => Some(version),
-            Self::Missing | Self::NotFound | Self::ValueDiffers | Self::WatchChanged | Self::NotWatched => {
-                None
-            }
-        }
-    }
-}
-
 /// The keys of `[expect.most]`.
 #[derive(Debug)]
 pub struct Sizes;
@@ -499,41 +271,5 @@ impl Vocabulary for Sizes {
 
     fn words() -> &'static [&'static str] {
         &["connections", "messages", "keys"]
-    }
-}
-
-/// The keys of `[expect.operations]`: the verbs in lower case, with underscores.
-#[derive(Debug)]
-pub struct Operations;
-
-impl Operations {
-    const WORDS: [&'static str; 7] = ["get", "set", "set_nx", "set_nex", "del", "vdel", "keynotify"];
-    const VERBS: [&'static str; 7] = ["GET", "SET", "SET NX", "SET NEX", "DEL", "VDEL", "KEYNOTIFY"];
-
-    /// The [`verb`](Call::verb) of a key.
-    pub fn verb(word: &str) -> &'static str {
-        let place = Self::WORDS.iter().position(|known| *known == word);
-        place.map_or("", |place| Self::VERBS[place])
-    }
-}
-
-impl Vocabulary for Operations {
-    const NAME: &'static str = "OperationFloor";
-
-    fn words() -> &'static [&'static str] {
-        &Self::WORDS
-    }
-}
-
-impl fmt::Display for OperationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.0)
-    }
-}
-
-impl fmt::Display for Version {
-    /// The text of the protocol: fifteen digits, five digits, node id.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:015}:{:05}:{}", self.wall_clock_ms, self.counter, self.node_id)
     }
 }

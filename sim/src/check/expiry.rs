@@ -198,6 +198,8 @@ impl<'h> Search<'_, 'h> {
             notification.client == watch.client
                 && notification.connection == watch.connection
                 && notification.key == watch.key
+                // One connection may watch a key, stop, and watch it again.
+                && (watch.from_ns..=watch.until_ns).contains(&notification.at_ns)
         };
         let stream: Vec<&Notification> = self.history.fresh_notifications().filter(is_of_it).collect();
         for (place, &notification) in stream.iter().enumerate() {
@@ -205,7 +207,7 @@ impl<'h> Search<'_, 'h> {
             let Some(life) = self.lives.get(&(notification.key.as_slice(), version)).copied() else {
                 continue;
             };
-            if notification.value.is_none() || notification.at_ns > watch.until_ns {
+            if notification.value.is_none() {
                 continue;
             }
             match stream.get(place + 1) {

@@ -17,20 +17,46 @@ const TIMESTAMP: &str = "the request timestamp is too far in the future; ensure 
 const TOKEN: &str = "the request fencing token timestamp is too far in the future; ensure that the client and broker system \
      clocks are synchronized";
 
+/// What the store may answer whatever the clocks show.
+const OTHERS: [&str; 4] = [
+    "a fencing token is required for this request",
+    "the request fencing token is a lower version than the fencing token protecting the resource",
+    "the quota has been exceeded",
+    "not authorized",
+];
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Skew;
 
 impl Checker for Skew {
     fn check(&self, history: &History) -> CheckReport {
-        let versions = history.operations.iter().filter_map(|operation| operation.reply()?.0.version());
-        let mut search =
-            Search { history, highest: versions.max(), accepted: 0, refused: [0, 0], found: Vec::new() };
+        let highest = highest_given(history);
+        let mut search = Search { history, highest, accepted: 0, refused: [0, 0], found: Vec::new() };
         for operation in &history.operations {
             search.operation(operation);
         }
         search.report()
     }
+}
+
+/// The highest wall clock, in ms, of a version that the store may have given by the time of each operation's invocation, in
+/// the order of the operations.
+fn highest_given(history: &History) -> Vec<(u64, u64)> {
+    let mut highest = 0;
+    let given = |operation: &Operation| match &operation.outcome {
+        Outcome::Ok { reply, .. } => reply.version().map(|version| version.wall_clock_ms),
+        // If it was executed, its version is above its timestamp.
+        Outcome::Unknown { .. } => {
+            history.requests.get(&operation.id).map(|request| request.timestamp.wall_clock_ms)
+        }
+        Outcome::Failed { .. } => None,
+    };
+    let operations = history.operations.iter().map(|operation| {
+        highest = highest.max(given(operation).unwrap_or(0));
+        (operation.invoked_ns, highest)
+    });
+    operations.collect()
 }
 
 /// What a request's clock, or its token's, was to the broker's when it was executed.
@@ -44,8 +70,8 @@ enum Distance {
 
 struct Search<'h> {
     history: &'h History,
-    /// The highest version that any reply showed.
-    highest: Option<&'h Version>,
+    /// See [`highest_given`].
+    highest: Vec<(u64, u64)>,
     accepted: usize,
     /// By timestamp, by token.
     refused: [usize; 2],
@@ -62,17 +88,17 @@ impl Search<'_> {
         };
         let by_timestamp = self.distance(operation, &request.timestamp, until_ns);
         let by_token = match &operation.fencing_token {
-            Some(token) if self.highest.is_some_and(|highest| token <= highest) => Distance::Either,
+            Some(token) if token.wall_clock_ms <= self.highest_by(until_ns) => Distance::Either,
             Some(token) => self.distance(operation, token, until_ns),
             None => Distance::Within,
         };
+        let token = || operation.fencing_token.as_ref().map(ToString::to_string).unwrap_or_default();
         let (anomaly, what) = match error {
             None if by_timestamp == Distance::Beyond => {
                 (Anomaly::SkewAccepted, format!("its timestamp {}", request.timestamp))
             }
             None if by_token == Distance::Beyond => {
-                let token = operation.fencing_token.as_ref().map(ToString::to_string).unwrap_or_default();
-                (Anomaly::SkewAccepted, format!("its fencing token {token}"))
+                (Anomaly::SkewAccepted, format!("its fencing token {}", token()))
             }
             None => {
                 self.accepted += 1;
@@ -91,8 +117,9 @@ impl Search<'_> {
                 if by_timestamp != Distance::Beyond && by_token != Distance::Within {
                     return;
                 }
-                (Anomaly::SkewRefused, format!("its timestamp {}", request.timestamp))
+                (Anomaly::SkewRefused, format!("its fencing token {}", token()))
             }
+            Some(error) if OTHERS.contains(&error) => return,
             Some(_) => (Anomaly::UnexpectedError, format!("its timestamp {}", request.timestamp)),
         };
         let (low, high) = self.history.clocks.broker.range_ms(operation.invoked_ns, until_ns);
@@ -104,6 +131,12 @@ impl Search<'_> {
         let explanation = vec![words::line(self.history, operation)];
         let operations = vec![operation.id];
         self.found.push(CounterExample { anomaly, headline, explanation, operations, at_ns: until_ns });
+    }
+
+    /// The highest wall clock of a version that the store may have given by a time.
+    fn highest_by(&self, at_ns: u64) -> u64 {
+        let begun = self.highest.partition_point(|(invoked_ns, _)| *invoked_ns <= at_ns);
+        begun.checked_sub(1).map_or(0, |last| self.highest[last].1)
     }
 
     fn distance(&self, operation: &Operation, clock: &Version, until_ns: u64) -> Distance {

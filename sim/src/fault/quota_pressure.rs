@@ -13,6 +13,9 @@ use crate::nemesis::FaultRecord;
 use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
+/// The store's error for a write that would go beyond a quota.
+const QUOTA_EXCEEDED: &str = "the quota has been exceeded";
+
 /// The store's quotas are lowered for a while. What is stored stays, also where it is more than that.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +110,9 @@ impl Fault for QuotaPressure {
                 (Call::Set { .. }, Outcome::Ok { reply: Reply::Stored { .. }, .. }) => {
                     is(operation.invoked_ns, true)
                 }
-                (Call::Set { .. }, Outcome::Failed { .. }) => is(operation.invoked_ns, false),
+                (Call::Set { .. }, Outcome::Failed { error, .. }) if error.contains(QUOTA_EXCEEDED) => {
+                    is(operation.invoked_ns, false)
+                }
                 _ => false,
             })
         };

@@ -13,7 +13,7 @@ use crate::scenario::Vocabulary;
 /// The key, its words in a report, and how often it happened.
 type Event = (&'static str, &'static str, fn(&History) -> u64);
 
-const EVENTS: [Event; 31] = [
+const EVENTS: [Event; 33] = [
     ("published", "publications that the broker acknowledged with success", |history| {
         count(history, |what| matches!(what, What::Publish(publish) if publish.accepted_ns().is_some()))
     }),
@@ -74,11 +74,17 @@ const EVENTS: [Event; 31] = [
             again.count() as u64
         },
     ),
+    ("refused_timestamps", "requests that were refused for their timestamp from the future", |history| {
+        history.refused_with("the request timestamp is too far in the future")
+    }),
     (
-        "refused_timestamps",
-        "requests that were refused for their timestamp or token from the future",
-        |history| history.refused_with("too far in the future"),
+        "refused_fencing_tokens",
+        "requests that were refused for their fencing token from the future",
+        |history| history.refused_with("the request fencing token timestamp is too far in the future"),
     ),
+    ("keys", "keys that the broker held at a time", |history| {
+        history.key_counts.iter().map(|count| count.keys).max().unwrap_or(0)
+    }),
     ("locked", "locks that were acquired", |history| holds(history).count() as u64),
     ("renewed", "locks that were held for longer than their lease", |history| {
         let is_renewed =

@@ -29,7 +29,7 @@ impl Lie for ForgottenReplay {
         match (request, timestamp) {
             // With another timestamp it is another request to the engine.
             (Some((connection, publish, _)), Some(timestamp)) => {
-                handle_dated(broker, now, (connection, &publish), &timestamp);
+                handle_dated(broker, now, (connection, &publish), ("__ts", &timestamp));
             }
             _ => broker.handle(now, input),
         }

@@ -1,4 +1,4 @@
-//! Takes requests from any clock: a timestamp that is too far ahead it takes for its own.
+//! Takes requests from any clock: a timestamp, or a fencing token, that is too far ahead it takes for its own.
 
 use mayfly_core::{Broker, Input, Now, StateMachine};
 use mayfly_wire::Hlc;
@@ -12,20 +12,35 @@ const MAX_AHEAD_MS: u64 = 60_000;
 
 /// See the module.
 #[derive(Debug)]
-pub struct LenientClock;
+pub struct LenientClock {
+    /// The user property that may show any time.
+    property: &'static str,
+}
+
+impl LenientClock {
+    /// Takes any `__ts`.
+    pub fn of_timestamps() -> Self {
+        Self { property: "__ts" }
+    }
+
+    /// Takes any `__ft`.
+    pub fn of_tokens() -> Self {
+        Self { property: "__ft" }
+    }
+}
 
 impl Lie for LenientClock {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         let now_ms = now.wall.as_millis();
         let request = command(input).and_then(|(connection, publish, _)| {
-            let timestamp = Hlc::parse(publish.properties.user_properties.first("__ts")?).ok()?;
+            let timestamp = Hlc::parse(publish.properties.user_properties.first(self.property)?).ok()?;
             let dated = Hlc { wall_clock_ms: now_ms, ..timestamp };
             (timestamp.wall_clock_ms > now_ms + MAX_AHEAD_MS)
                 .then(|| (connection, publish, dated.to_string()))
         });
         match request {
             Some((connection, publish, timestamp)) => {
-                handle_dated(broker, now, (connection, &publish), &timestamp);
+                handle_dated(broker, now, (connection, &publish), (self.property, &timestamp));
             }
             None => broker.handle(now, input),
         }

@@ -96,6 +96,8 @@ names! {
         ForgottenReplay = "forgotten-replay",
         /// Takes requests from any clock.
         LenientClock = "lenient-clock",
+        /// Takes fencing tokens from any clock.
+        LenientToken = "lenient-token",
         /// Does not compare fencing tokens.
         IgnoredToken = "ignored-token",
         /// Grants some locks that another holds.
@@ -140,7 +142,8 @@ impl Sabotage {
             Self::LateExpiry => Box::new(Liar::new(broker, LateExpiry)),
             Self::RestampedNotification => Box::new(Liar::new(broker, RestampedNotification::new(rng))),
             Self::ForgottenReplay => Box::new(Liar::new(broker, ForgottenReplay::default())),
-            Self::LenientClock => Box::new(Liar::new(broker, LenientClock)),
+            Self::LenientClock => Box::new(Liar::new(broker, LenientClock::of_timestamps())),
+            Self::LenientToken => Box::new(Liar::new(broker, LenientClock::of_tokens())),
             Self::IgnoredToken => Box::new(Liar::new(broker, IgnoredToken::default())),
             Self::DoubleGrant => Box::new(Liar::new(broker, DoubleGrant::new(rng))),
             Self::DroppedNotification => {

@@ -430,7 +430,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nevents = { publised = 1 }",
-        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, locked, renewed, lock_takeovers, stalled, fenced_off, registered, stopped, notified, notified_deletion, notified_again, scans, pages, refused_tokens, forged_tokens, hostile)",
+        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, refused_fencing_tokens, keys, locked, renewed, lock_takeovers, stalled, fenced_off, registered, stopped, notified, notified_deletion, notified_again, scans, pages, refused_tokens, forged_tokens, hostile)",
     ),
     ("[run]", "[run]\nduration = \"5s\"", "5:1: this is not TOML: duplicate key"),
 ];

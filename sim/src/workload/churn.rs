@@ -5,6 +5,8 @@
 
 mod parameters;
 
+use std::collections::BTreeSet;
+
 use mayfly_client::{Error, StateStore};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -97,8 +99,9 @@ struct Keys {
     written: u64,
     /// The next key to set, as a place in its own sequence.
     next: u32,
-    /// The places of the keys that it knows to be stored.
+    /// The places of the keys that it knows to be stored, each once.
     stored: Vec<u32>,
+    is_stored: BTreeSet<u32>,
     /// How many keys it still deletes before it sets again.
     releases: usize,
 }
@@ -113,6 +116,7 @@ impl Keys {
             written: 0,
             next: 0,
             stored: Vec::new(),
+            is_stored: BTreeSet::new(),
             releases: 0,
         }
     }
@@ -123,6 +127,7 @@ impl Keys {
             self.releases -= 1;
             let chosen = self.rng.random_range(0..self.stored.len());
             let place = self.stored.swap_remove(chosen);
+            self.is_stored.remove(&place);
             return Some((place, Call::Del { key: self.key(workload, place) }));
         }
         if !self.stored.is_empty() && self.rng.random_range(0..100) < workload.reads {
@@ -156,7 +161,9 @@ impl Keys {
     ) {
         match (call, result) {
             // One that will expire is left to do so.
-            (Call::Set { px_ms: None, .. }, Ok(Reply::Stored { .. })) => self.stored.push(place),
+            (Call::Set { px_ms: None, .. }, Ok(Reply::Stored { .. })) if self.is_stored.insert(place) => {
+                self.stored.push(place);
+            }
             (Call::Set { .. }, Err(Error::Service(_))) => {
                 self.releases = (self.stored.len() * workload.release as usize / 100).max(1);
             }

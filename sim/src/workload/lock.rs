@@ -33,8 +33,8 @@ impl Workload for LockWorkload {
 
     fn invokes(&self, operation: &str) -> bool {
         match operation {
-            "set" => self.mix.set + self.mix.unfenced > 0,
-            "del" => self.mix.del + self.mix.unfenced > 0,
+            "set" => self.mix.set > 0 || self.mix.unfenced > 0,
+            "del" => self.mix.del > 0 || self.mix.unfenced > 0,
             // Whoever waits looks.
             "get" => true,
             _ => false,
@@ -196,10 +196,11 @@ impl<'a> Contender<'a> {
     /// A request of the mix, and whether it carries the fencing token.
     fn draw_call(&mut self, number: u32) -> (Call, bool) {
         let LockMix { set, get, del, .. } = self.workload.mix;
+        let [set, get, del] = [set, get, del].map(u64::from);
         let drawn = self.rng.random_range(0..self.workload.mix.total());
-        if drawn < u64::from(set + del) {
+        if drawn < set + del {
             (self.draw_fenced(number), true)
-        } else if drawn < u64::from(set + del + get) {
+        } else if drawn < set + del + get {
             (Call::Get { key: self.key(number) }, false)
         } else if self.rng.random() {
             (self.write(number), false)
@@ -210,7 +211,7 @@ impl<'a> Contender<'a> {
 
     /// A SET or DEL of the mix, to be sent with the fencing token.
     fn draw_fenced(&mut self, number: u32) -> Call {
-        let LockMix { set, del, .. } = self.workload.mix;
+        let [set, del] = [self.workload.mix.set, self.workload.mix.del].map(u64::from);
         if self.rng.random_range(0..set + del) < set {
             self.write(number)
         } else {

@@ -30,7 +30,7 @@ impl Workload for WatchWorkload {
 
     fn invokes(&self, operation: &str) -> bool {
         match operation {
-            "set" => self.mix.set + self.mix.set_px > 0,
+            "set" => self.mix.set > 0 || self.mix.set_px > 0,
             // After each registration.
             "get" => true,
             "del" => self.mix.del > 0,
@@ -282,7 +282,8 @@ impl<'a> Watcher<'a> {
         let WatchMix { set, set_px, get, .. } = self.workload.mix;
         let key = format!("watched-{}", self.rng.random_range(0..self.workload.keys)).into_bytes();
         let drawn = self.rng.random_range(0..self.workload.mix.total());
-        let [set, set_px, get] = [set, set + set_px, set + set_px + get].map(u64::from);
+        let [set, set_px, get] = [set, set_px, get].map(u64::from);
+        let [set_px, get] = [set + set_px, set + set_px + get];
         if drawn < set_px {
             let Life { settings, incarnation, .. } = self.life;
             self.written += 1;

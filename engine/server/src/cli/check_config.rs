@@ -1,6 +1,5 @@
 //! `mayfly check-config`: says what is wrong with a configuration and the files that it names, without running it.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use mayfly::config::Config;
 use mayfly::resources::Resources;
 
 use super::Outcome;
+use super::output::{tell, write};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfig {
@@ -19,13 +19,13 @@ impl CheckConfig {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let (config, warnings) = Config::load(&self.file)?;
         for warning in warnings {
-            eprintln!("mayfly: warning: {warning}");
+            tell(format_args!("mayfly: warning: {warning}"));
         }
         for warning in Resources::load(&config)?.warnings() {
-            eprintln!("mayfly: warning: {warning}");
+            tell(format_args!("mayfly: warning: {warning}"));
         }
         // A closed standard output is no reason to find a valid file invalid.
-        let _ = writeln!(std::io::stdout(), "{}: valid", self.file.display());
+        let _ = write(format!("{}: valid\n", self.file.display()).as_bytes());
         Ok(Outcome::Done)
     }
 }

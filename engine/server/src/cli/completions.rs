@@ -1,10 +1,9 @@
 //! `mayfly completions`: scripts for shells, made from the command line itself.
 
-use std::io;
-
 use clap::{Args, CommandFactory};
 use clap_complete::{Shell, generate};
 
+use super::output::write;
 use super::{Cli, Outcome};
 
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ impl Completions {
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
         let mut script = Vec::new();
         generate(self.shell, &mut Cli::command(), "mayfly", &mut script);
-        io::Write::write_all(&mut io::stdout(), &script)?;
+        let _ = write(&script)?;
         Ok(Outcome::Done)
     }
 }

@@ -3,6 +3,7 @@
 mod check_config;
 mod completions;
 pub(crate) mod escape;
+pub(crate) mod output;
 mod passwd;
 mod serve;
 mod signal;
@@ -11,6 +12,7 @@ mod store;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 /// The exit code of a command that failed; clap exits with it too when it does not understand the command line.
 pub(crate) const EXIT_ERROR: u8 = 2;
@@ -63,14 +65,18 @@ impl From<Outcome> for ExitCode {
 impl Cli {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<Outcome> {
-        // Everything runs on this one thread, the broker's connections included.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         match self.command {
             Command::CheckConfig(check) => check.run(),
             Command::Completions(completions) => completions.run(),
             Command::Passwd(passwd) => passwd.run(),
-            Command::Serve(serve) => runtime.block_on(serve.run()),
-            Command::Store(store) => runtime.block_on(store.run()),
+            // Everything runs on this one thread, the broker's connections included.
+            Command::Serve(serve) => {
+                Builder::new_current_thread().enable_all().build()?.block_on(serve.run())
+            }
+            // The connection is kept alive by another thread while standard output takes nothing.
+            Command::Store(store) => {
+                Builder::new_multi_thread().worker_threads(1).enable_all().build()?.block_on(store.run())
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `lock` with a command: what becomes of the command.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::all;
@@ -60,6 +61,14 @@ fn signals_are_passed_on_and_the_lock_is_held_until_the_command_ends() {
     }
 }
 
+fn assert_ends(id: &str) {
+    let begin = Instant::now();
+    while is_running(id) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{id} still runs");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// What the command has started does not go on without the lock.
 #[test]
 fn where_the_lock_is_lost_the_command_and_its_children_are_ended() {
@@ -73,16 +82,40 @@ fn where_the_lock_is_lost_the_command_and_its_children_are_ended() {
     assert_eq!(code, Some(2));
     let lost = "mayfly: the lock k was lost: the lease was taken over";
     assert_eq!(told, format!("{lost}; the command is told to end\n{lost}\n"));
-    let begin = Instant::now();
-    while is_running(&child) {
-        assert!(begin.elapsed() < Duration::from_secs(10), "the command's child still runs");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    assert_ends(&child);
     assert_eq!(
         all(&server.store(&["get", "k"])),
         (0, "other", ""),
         "it is not the old holder's to give back"
     );
+}
+
+/// A child that outlives the command, and does not listen either.
+#[test]
+fn a_child_that_does_not_listen_is_killed() {
+    let server = Server::start();
+    let options = ["--lease", "3", "--kill-after", "300ms"];
+    let script = "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.05; done' & wait";
+    let mut holder = Process::spawn(&mut lock(&server, &options, &["sh", "-c", script]));
+    let child = holder.stdout.next();
+    server.store(&["set", "k", "other"]);
+    assert_eq!(holder.exit_code(), Some(2));
+    assert_ends(&child);
+}
+
+/// Where nobody reads what is told, the command is ended all the same.
+#[test]
+fn without_a_standard_error_the_command_is_ended_too() {
+    let server = Server::start();
+    let mut command = lock(&server, &["--lease", "3"], &["sh", "-c", "echo $$; exec sleep 600"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut holder = command.spawn().unwrap();
+    drop(holder.stderr.take());
+    let mut child = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut child).unwrap();
+    server.store(&["set", "k", "other"]);
+    assert_eq!(holder.wait().unwrap().code(), Some(2));
+    assert_ends(child.trim());
 }
 
 #[test]

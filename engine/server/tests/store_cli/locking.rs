@@ -110,6 +110,18 @@ fn without_a_command_it_is_held_until_a_signal_and_given_back() {
 }
 
 #[test]
+fn a_free_lock_is_had_without_waiting() {
+    let server = Server::start();
+    for options in [["k", "-w", "0"].as_slice(), &["k", "--no-wait"], &["k", "-w", "30"]] {
+        assert_eq!(
+            all(&output_of(&mut under_lock(&server, options, "echo mine"))),
+            (0, "mine\n", ""),
+            "{options:?}"
+        );
+    }
+}
+
+#[test]
 fn json_tells_the_life_of_a_lock() {
     let server = Server::start();
     let mut holder = Process::spawn(&mut server.store_command(&["lock", "k", "--json", "--lease", "3"]));

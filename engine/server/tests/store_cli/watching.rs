@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::process::{Process, Server};
+use crate::raw;
 
 fn object(line: &str) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
@@ -45,6 +46,22 @@ fn an_expiry_is_a_deletion_and_json_has_all_of_it() {
     let deleted = object(&watch.stdout.next());
     assert_eq!((&deleted["event"], deleted.get("value")), (&"deleted".into(), None));
     assert!(deleted["version"].as_str() > set["version"].as_str(), "{set} {deleted}");
+}
+
+/// Another connection with its client identifier throws it out for a moment, and the session stays.
+#[test]
+fn an_interruption_is_told_from_a_restart() {
+    let server = Server::start();
+    let mut watch = Process::spawn(&mut server.store_command(&["watch", "a", "--json", "--id", "watcher"]));
+    assert_eq!(object(&watch.stdout.next())["event"], "watching");
+    let (other, was_there) = raw::Client::resume(server.address, "watcher");
+    assert!(was_there);
+    assert_eq!(object(&watch.stdout.next())["event"], "interrupted");
+    let resumed = object(&watch.stdout.next());
+    assert_eq!((&resumed["event"], &resumed["session_present"]), (&"resumed".into(), &true.into()));
+    drop(other);
+    server.store(&["set", "a", "1"]);
+    assert_eq!(object(&watch.stdout.next())["event"], "set");
 }
 
 #[test]

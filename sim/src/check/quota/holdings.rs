@@ -5,7 +5,14 @@ use crate::history::{Call, Operation, Outcome, Reply, WorldRecord};
 /// An expired key is gone at most this long after its time.
 const EXPIRY_GRACE_NS: u64 = 1_000_000_000;
 
-/// How many keys (none or one), and bytes of key and value, the store holds at least and at most.
+/// What a key occupies beside its own bytes and its value's.
+const KEY_BYTES: u64 = 136;
+/// What an expiry adds to that.
+const EXPIRY_BYTES: u64 = 40;
+/// What a fencing token adds, beside the bytes of its node id.
+const TOKEN_BYTES: u64 = 32;
+
+/// How many keys (none or one), and bytes that it occupies, the store holds at least and at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) least_keys: u64,
@@ -157,10 +164,10 @@ impl Holding {
     }
 }
 
-/// The bytes of a SET's key and value.
+/// What a SET's key occupies, in bytes, as the store documents it (`max_store_bytes`).
 pub(super) fn set_bytes(operation: &Operation) -> Option<u64> {
-    match &operation.call {
-        Call::Set { key, value, .. } => Some((key.len() + value.len()) as u64),
-        _ => None,
-    }
+    let Call::Set { key, value, px_ms, .. } = &operation.call else { return None };
+    let expiry = px_ms.map_or(0, |_| EXPIRY_BYTES);
+    let token = operation.fencing_token.as_ref().map_or(0, |token| TOKEN_BYTES + token.node_id.len() as u64);
+    Some((key.len() + value.len()) as u64 + KEY_BYTES + expiry + token)
 }

@@ -19,14 +19,11 @@ use levels::{Highest, Levels, Lowest};
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::words;
 use super::{Checker, CheckerName};
-use crate::history::{Call, History, Operation, Outcome, Quota, Reply};
+use crate::history::{History, Operation, Outcome, Quota, Reply};
 use crate::scenario::Scenario;
 
 /// The store's error for a write that would go beyond a quota.
 const QUOTA_EXCEEDED: &str = "the quota has been exceeded";
-
-/// What a key may occupy at most beside its own bytes and its value's: a promise of the store.
-const MOST_OVERHEAD: u64 = 200;
 
 /// See the module.
 #[derive(Debug)]
@@ -53,14 +50,14 @@ struct Judged<'h> {
     before: Range,
     /// What of that it held all the while, at most, if it was refused.
     own: Range,
-    /// Bytes of its key and value.
+    /// What it occupies in bytes.
     bytes: u64,
 }
 
 struct Search<'h> {
     history: &'h History,
     judged: Vec<Judged<'h>>,
-    /// Least and greatest numbers of keys, and bytes of keys and values, over time.
+    /// Least and greatest numbers of keys, and of bytes that they occupy, over time.
     keys: (Levels<Lowest>, Levels<Highest>),
     bytes: (Levels<Lowest>, Levels<Highest>),
     found: Vec<CounterExample>,
@@ -144,7 +141,7 @@ impl<'h> Search<'h> {
         let others = self.bytes.0.over(from_ns, until_ns).saturating_sub(set.before.least_bytes);
         if set.bytes > set.before.most_bytes && others + set.bytes > quota.max_bytes {
             let room = format!(
-                "{others} bytes of other keys and values were there all the while, and the quota is {}",
+                "{others} bytes of other keys were there all the while, and the quota is {}",
                 quota.max_bytes
             );
             self.find(Anomaly::QuotaOverrun, set, &room);
@@ -162,14 +159,10 @@ impl<'h> Search<'h> {
         let keys = self.keys.1.over(from_ns, until_ns).saturating_sub(set.own.most_keys);
         let is_new = set.before.least_keys == 0;
         let bytes = self.bytes.1.over(from_ns, until_ns).saturating_sub(set.own.most_bytes);
-        let occupied = bytes + set.bytes + (keys + 1) * MOST_OVERHEAD;
-        // A deadline and a fencing token take room, too, which the SET before may not have had.
-        let has_more = set.operation.fencing_token.is_some()
-            || matches!(set.operation.call, Call::Set { px_ms: Some(_), .. });
-        let may_grow = is_new || has_more || set.bytes > set.before.least_bytes;
-        if !((is_new && keys >= quota.max_keys) || (may_grow && occupied > quota.max_bytes)) {
+        let may_grow = is_new || set.bytes > set.before.least_bytes;
+        if !((is_new && keys >= quota.max_keys) || (may_grow && bytes + set.bytes > quota.max_bytes)) {
             let room = format!(
-                "there were at most {keys} other keys with {bytes} bytes, and the quotas are {} keys and {} bytes",
+                "there were at most {keys} other keys that occupied {bytes} bytes, and the quotas are {} keys and {} bytes",
                 quota.max_keys, quota.max_bytes
             );
             self.find(Anomaly::RefusedWithRoom, set, &room);

@@ -181,16 +181,16 @@ fn bytes_have_a_quota_of_their_own() {
         history.quotas[0].max_bytes = max_bytes;
         history
     };
-    // Eleven bytes of key and value each, and up to 200 beside them.
-    let mut history = with(300);
+    // Eleven bytes of key and value each, and 136 beside them.
+    let mut history = with(2 * 147 - 1);
     did(&mut history, (0, 10), set("a", None), stored(1));
     refused(&mut history, (20, 30), set("b", None));
     assert_eq!(found(&history), []);
-    let mut history = with(500);
+    let mut history = with(2 * 147);
     did(&mut history, (0, 10), set("a", None), stored(1));
     refused(&mut history, (20, 30), set("b", None));
     assert_eq!(found(&history), [Anomaly::RefusedWithRoom]);
-    let mut history = with(20);
+    let mut history = with(2 * 147 - 1);
     did(&mut history, (0, 10), set("a", None), stored(1));
     did(&mut history, (20, 30), set("b", None), stored(2));
     refused(&mut history, (40, 50), set("c", None));

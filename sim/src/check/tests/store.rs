@@ -407,9 +407,14 @@ fn a_token_from_the_future_has_an_error_of_its_own() {
     let executed = |token| judged_clocks().did(50, 60, set("c"), stored(51)).fenced(token);
     assert_eq!(executed(60_061).first(CheckerName::Skew), None);
     assert_eq!(executed(60_062).first(CheckerName::Skew), Some(Anomaly::SkewAccepted));
-    // Nor is one that the store gave, however far its clock has gone back since.
-    let given = |version| executed(60_062).did(70, 80, set("d"), stored(version)).first(CheckerName::Skew);
+    // Nor is one that the store gave before, however far its clock has gone back since.
+    let given = |version| {
+        let story = judged_clocks().did(42, 45, set("d"), stored(version));
+        story.did(50, 60, set("c"), stored(51)).fenced(60_062).first(CheckerName::Skew)
+    };
     assert_eq!((given(60_061), given(60_062)), (Some(Anomaly::SkewAccepted), None));
+    let afterwards = executed(60_062).did(70, 80, set("d"), stored(60_062));
+    assert_eq!(afterwards.first(CheckerName::Skew), Some(Anomaly::SkewAccepted));
     // The timestamp comes first.
     let both = refused(60_062, TOKEN).dated(at(70_000));
     assert_eq!(both.first(CheckerName::Skew), Some(Anomaly::SkewRefused));
@@ -417,8 +422,10 @@ fn a_token_from_the_future_has_an_error_of_its_own() {
 
 #[test]
 fn any_other_error_is_unexpected() {
-    let story = judged_clocks().failed(50, 60, get(), "the quota has been exceeded");
+    let story = judged_clocks().failed(50, 60, get(), "syntax error");
     assert_eq!(story.first(CheckerName::Skew), Some(Anomaly::UnexpectedError));
+    let story = judged_clocks().failed(50, 60, get(), "the quota has been exceeded");
+    assert_eq!(story.first(CheckerName::Skew), None);
     Tale::new().did(10, 20, set("a"), stored(11)).is_undecided(CheckerName::Skew);
     let mut unknown = judged_clocks().failed(50, 60, get(), "x");
     unknown.0.history.operations[2].outcome =

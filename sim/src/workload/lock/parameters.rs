@@ -108,7 +108,7 @@ impl LockWorkload {
         place.duration_range("pause", self.pause)?;
         place.duration_range("idle", self.idle)?;
         place.duration_range("look", self.look)?;
-        place.require(self.mix.set + self.mix.del > 0, "mix", || {
+        place.require(self.mix.set > 0 || self.mix.del > 0, "mix", || {
             "neither `set` nor `del` has a weight in `mix`, so a holder has no use for its token; give one a \
              weight, such as `set = 1`"
                 .to_owned()

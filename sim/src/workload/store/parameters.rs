@@ -126,10 +126,11 @@ impl StoreWorkload {
         let mix = self.mix;
         match operation {
             "get" => {
-                mix.get > 0 || (self.probe > Duration::ZERO && mix.set_px + mix.set_nx_px + mix.renew > 0)
+                mix.get > 0
+                    || (self.probe > Duration::ZERO && [mix.set_px, mix.set_nx_px, mix.renew] != [0; 3])
             }
-            "set" => mix.set + mix.set_px + mix.set_fenced > 0,
-            "set_nx" => mix.set_nx + mix.set_nx_px > 0,
+            "set" => [mix.set, mix.set_px, mix.set_fenced] != [0; 3],
+            "set_nx" => [mix.set_nx, mix.set_nx_px] != [0; 2],
             "set_nex" => mix.renew > 0,
             "del" => mix.del > 0,
             "vdel" => mix.vdel > 0,

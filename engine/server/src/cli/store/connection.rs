@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::super::output::tell;
 use super::address::AddressOptions;
 
 /// Connection events that wait to be read; what no longer fits is of no interest.
@@ -26,8 +27,10 @@ pub(super) struct Connection {
     address: String,
     /// Whether the client says who it is.
     has_identity: bool,
+    uses_tls: bool,
     /// Of a request.
     timeout: Duration,
+    is_lost: bool,
 }
 
 impl Connection {
@@ -64,15 +67,23 @@ impl Connection {
             }
         };
         let driver = tokio::spawn(driver.run());
-        let has_identity = options.has_identity();
-        let mut connection = Connection { store, driver, events, address, has_identity, timeout };
+        let mut connection = Connection {
+            store,
+            driver,
+            events,
+            address,
+            has_identity: options.has_identity(),
+            uses_tls: options.tls()?.is_some(),
+            timeout,
+            is_lost: false,
+        };
         match connection.events.recv().await {
             Some(ConnectionEvent::Connected { .. }) => Ok(connection),
             event => Err(connection.failure(event)),
         }
     }
 
-    /// Runs a request to its end, or until the connection is lost.
+    /// Runs a request to its end, or until the connection is lost. Then nobody knows what became of it.
     pub(super) async fn unless_lost<T>(
         &mut self,
         request: impl Future<Output = anyhow::Result<T>>,
@@ -82,7 +93,13 @@ impl Connection {
             result = request => return result,
             event = self.events.recv() => event,
         };
-        Err(self.failure(event))
+        let failure = self.failure(event);
+        Err(anyhow!("{failure}; what was asked for may have been done, or not"))
+    }
+
+    /// Whether the connection was lost when [`tell`](Self::tell) last looked.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     /// Tells of lost connections and attempts to connect, on standard error, until no connection can be of use.
@@ -92,7 +109,8 @@ impl Connection {
             let event = self.events.recv().await;
             match &event {
                 Some(ConnectionEvent::Connected { .. }) => {
-                    eprintln!("connected again");
+                    self.is_lost = false;
+                    tell("connected again");
                     told = None;
                 }
                 Some(
@@ -100,10 +118,11 @@ impl Connection {
                     | ConnectionEvent::ConnectFailed { .. }
                     | ConnectionEvent::Refused { .. }),
                 ) => {
+                    self.is_lost = true;
                     let text = event.to_string();
                     // Once, however often the same thing happens.
                     if told.as_ref() != Some(&text) {
-                        eprintln!("{}: {text}; trying again", self.address);
+                        tell(format_args!("{}: {text}; trying again", self.address));
                         told = Some(text);
                     }
                 }
@@ -115,7 +134,7 @@ impl Connection {
     /// The same, and says why no connection can be of use any more; does not end.
     pub(super) async fn keep_telling(&mut self) {
         let error = self.tell().await;
-        eprintln!("{error}");
+        tell(error);
         pending::<()>().await;
     }
 
@@ -134,7 +153,7 @@ impl Connection {
                 anyhow!("no broker at {address}: {reason}; start one with: mayfly serve")
             }
             Some(ConnectionEvent::ConnectFailed { reason }) => {
-                let remedy = remedy(&reason);
+                let remedy = remedy(&reason, self.uses_tls);
                 anyhow!("cannot connect to {address}: {reason}{remedy}")
             }
             Some(event @ ConnectionEvent::Refused { .. }) if !self.has_identity => anyhow!(
@@ -147,7 +166,7 @@ impl Connection {
 }
 
 /// What a person can do about it.
-fn remedy(reason: &str) -> &'static str {
+fn remedy(reason: &str, uses_tls: bool) -> &'static str {
     if reason.contains("CertificateRequired") {
         "; the broker wants a certificate of its clients: give --cert and --key"
     } else if reason.contains("signed by nobody") {
@@ -156,7 +175,8 @@ fn remedy(reason: &str) -> &'static str {
         "; use that name with --host, or --insecure"
     } else if reason.contains("does not speak TLS") {
         "; choose its port for TLS with -p, or use --notls"
-    } else if ["not MQTT", "closed the connection", "reset by peer"].iter().any(|text| reason.contains(text))
+    } else if !uses_tls
+        && ["not MQTT", "closed the connection", "reset by peer"].iter().any(|text| reason.contains(text))
     {
         "; if it wants TLS, give --cafile"
     } else {

@@ -7,10 +7,12 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use mayfly_client::Version;
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::super::output::tell;
 use super::super::signal::StopSignal;
 
 /// The variable of the environment that holds the fencing token.
@@ -22,13 +24,17 @@ const NOT_RUN: u8 = 126;
 /// What shells add to the number of the signal that ended a command.
 const SIGNALLED: u8 = 128;
 
+/// How often a group is looked at that outlives its first process.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// A command that was started.
 ///
 /// At a terminal it shares this program's process group, so that it can use the terminal and gets its signals. Elsewhere
 /// it has a group of its own, and what it is told its children are told too.
 pub(super) struct Guarded {
     child: Child,
-    has_own_group: bool,
+    /// Its own process group, which may outlive it.
+    group: Option<Pid>,
 }
 
 impl Guarded {
@@ -44,12 +50,16 @@ impl Guarded {
         let is_at_terminal =
             io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
         let mut command = Command::new(program);
-        command.args(arguments).env(FENCING_TOKEN, token.to_string());
+        // Should this program end by an error of its own, what it guards does not go on.
+        command.args(arguments).env(FENCING_TOKEN, token.to_string()).kill_on_drop(true);
         if !is_at_terminal {
             command.process_group(0);
         }
         match command.spawn() {
-            Ok(child) => Ok(Guarded { child, has_own_group: !is_at_terminal }),
+            Ok(child) => {
+                let group = process_id(&child).filter(|_| !is_at_terminal);
+                Ok(Guarded { child, group })
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err((NOT_FOUND, error)),
             Err(error) => Err((NOT_RUN, error)),
         }
@@ -63,31 +73,55 @@ impl Guarded {
     /// Passes a signal on, unless the terminal has sent it to the whole group.
     pub(super) fn pass_on(&self, signal: StopSignal) {
         match signal {
-            StopSignal::Interrupt if self.has_own_group => self.tell(Signal::INT),
+            StopSignal::Interrupt if self.group.is_some() => self.tell(Signal::INT),
             StopSignal::Interrupt => {}
             StopSignal::Terminate => self.tell(Signal::TERM),
         }
     }
 
-    /// Asks it to end (SIGTERM), and ends it (SIGKILL) where it has not after `patience`.
+    /// Asks it and what it has started to end (SIGTERM), and ends what has not after `patience` (SIGKILL). A shell at a terminal
+    /// takes no notice of SIGTERM, and its jobs have groups of their own: to it SIGHUP means to end, and to tell them so.
     pub(super) async fn end(&mut self, patience: Duration) -> io::Result<()> {
         self.tell(Signal::TERM);
-        if let Ok(ended) = timeout(patience, self.child.wait()).await {
-            return ended.map(drop);
+        if let Ok(ended) = timeout(patience / 2, self.all_ended()).await {
+            return ended;
+        }
+        if self.group.is_none() {
+            self.tell(Signal::HUP);
+            self.tell(Signal::CONT);
+        }
+        if let Ok(ended) = timeout(patience / 2, self.all_ended()).await {
+            return ended;
         }
         self.tell(Signal::KILL);
         self.child.wait().await.map(drop)
     }
 
+    /// Until nothing is left of it, and of its group.
+    async fn all_ended(&mut self) -> io::Result<()> {
+        self.child.wait().await?;
+        while self.group.is_some_and(|group| test_kill_process_group(group).is_ok()) {
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+
     fn tell(&self, signal: Signal) {
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        // One that has ended needs no telling.
-        let Some(id) = id else { return };
-        let told = if self.has_own_group { kill_process_group(id, signal) } else { kill_process(id, signal) };
-        if let Err(error) = told {
-            eprintln!("mayfly: the command was not told to end: {error}");
+        let told = match (self.group, process_id(&self.child)) {
+            (Some(group), _) => kill_process_group(group, signal),
+            (None, Some(id)) => kill_process(id, signal),
+            (None, None) => Ok(()),
+        };
+        // What has ended needs no telling.
+        if let Err(error) = told.or_else(|error| if error == Errno::SRCH { Ok(()) } else { Err(error) }) {
+            tell(format_args!("mayfly: the command was not told to end: {error}"));
         }
     }
+}
+
+/// `None` once it has ended.
+fn process_id(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw)
 }
 
 fn exit_code(status: ExitStatus) -> u8 {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::super::Outcome;
 use super::super::escape::Beginning;
+use super::super::output::tell;
 use super::super::signal::StopSignals;
 use super::argument::KeyArgument;
 use super::connection::Connection;
@@ -25,7 +26,8 @@ use super::{Context, positive, seconds};
 /// The command finds its fencing token in `MAYFLY_FENCING_TOKEN`. Writes to what the lock protects carry it
 /// (`mayfly store set KEY VALUE --fencing-token "$MAYFLY_FENCING_TOKEN"`); the store refuses those of a holder that was
 /// succeeded. SIGINT and SIGTERM are passed on to the command. Where the lock is lost it is asked to end (SIGTERM), then ended
-/// (SIGKILL). At the end the lock is given back.
+/// (SIGKILL), and with it all that it has started; at a terminal, where a shell has groups of its own for its jobs, the
+/// command is told by SIGHUP, too, which shells pass on. At the end the lock is given back.
 ///
 /// The exit code is the command's; 128 and the number of the signal where one ended it; 126 or 127 where it cannot be run; 1
 /// where the lock was not to be had; 2 where it was lost, or on an error. Without a command: 0 when told to stop. What is
@@ -37,7 +39,7 @@ pub(super) struct LockCommand {
     /// How long the others wait after this process has vanished; in seconds, or with a unit.
     #[arg(long, value_name = "DURATION", default_value = "10", value_parser = positive)]
     lease: Duration,
-    /// Wait for the lock no longer than this; in seconds, or with a unit. Without it, as long as it takes.
+    /// Wait for the lock no longer than this; in seconds, or with a unit; 0 asks once. Without it, as long as it takes.
     #[arg(short, long, value_name = "DURATION", value_parser = seconds)]
     wait: Option<Duration>,
     /// Do not wait: ask once.
@@ -61,7 +63,12 @@ impl LockCommand {
         // A session that ended with its connection would take the lock with it.
         let session_expiry = self.lease.max(Duration::from_secs(1));
         let mut connection = Connection::open(&context.address, context.timeout, session_expiry).await?;
-        let waiting = Waiting { key: &key, lease: self.lease, at_most: self.wait, asks_once: self.no_wait };
+        let waiting = Waiting {
+            key: &key,
+            lease: self.lease,
+            at_most: self.wait,
+            asks_once: self.no_wait || self.wait.is_some_and(|wait| wait.is_zero()),
+        };
         let ended = match waiting.acquire(&mut connection, &mut stop).await {
             Ok(Some(lock)) => {
                 let held = Held { lock, report: context.report };
@@ -74,7 +81,7 @@ impl LockCommand {
                 }
             }
             Ok(None) => {
-                eprintln!("not locked: {} is held by somebody else", Beginning(&key));
+                tell(format_args!("not locked: {} is held by somebody else", Beginning(&key)));
                 Ok(Outcome::Command(self.conflict_exit_code))
             }
             Err(error) => Err(error),
@@ -110,6 +117,9 @@ impl Waiting<'_> {
             biased;
             acquired = waiting => match acquired {
                 Ok(lock) => Ok(Some(lock?)),
+                Err(_) if connection.is_lost() => {
+                    bail!("no broker could be asked for the lock {} in time", Beginning(self.key))
+                }
                 Err(_) => Ok(None),
             },
             error = connection.tell() => Err(error),
@@ -141,7 +151,7 @@ impl Held {
         let mut guarded = match guarded {
             Ok(guarded) => guarded,
             Err((code, error)) => {
-                eprintln!("mayfly: cannot run {}: {error}", Beginning(program.as_encoded_bytes()));
+                tell(format_args!("mayfly: cannot run {}: {error}", Beginning(program.as_encoded_bytes())));
                 self.release().await?;
                 return Ok(Outcome::Command(code));
             }
@@ -161,7 +171,7 @@ impl Held {
             }
         };
         let error = self.lost(&lost);
-        eprintln!("mayfly: {error}; the command is told to end");
+        tell(format_args!("mayfly: {error}; the command is told to end"));
         guarded.end(kill_after).await.context("cannot wait for the command")?;
         Err(error)
     }
@@ -180,7 +190,7 @@ impl Held {
             || format!("{token}\n").into_bytes(),
         )?;
         if !self.report.is_json() {
-            eprintln!("holding {} until SIGINT or SIGTERM", Beginning(self.lock.key()));
+            tell(format_args!("holding {} until SIGINT or SIGTERM", Beginning(self.lock.key())));
         }
         tokio::select! {
             biased;
@@ -207,10 +217,10 @@ impl Held {
                 Err(anyhow!("the lock {} was lost before it was given back", Beginning(&key)))
             }
             Err(error) => {
-                eprintln!(
+                tell(format_args!(
                     "mayfly: the lock {} was not given back and ends with its lease: {error}",
                     Beginning(&key)
-                );
+                ));
                 Ok(())
             }
         }

@@ -1,6 +1,6 @@
 //! What is printed: text for people, or an object a line.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::super::Outcome;
 use super::super::escape::Beginning;
+use super::super::output::{Reader, tell, write};
 
 /// Prints what a command found out, in the form that was asked for.
 #[derive(Debug, Clone, Copy)]
@@ -63,15 +64,6 @@ impl<'a> Value<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Value { value: str::from_utf8(bytes).ok(), value_base64: STANDARD.encode(bytes) }
     }
-}
-
-/// What became of standard output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub(super) enum Reader {
-    Reads,
-    /// Whoever read it has had enough.
-    Gone,
 }
 
 impl Report {
@@ -135,23 +127,13 @@ impl Report {
             let line = Line { result: Some(result), key: Key::new(key), version, ..Line::default() };
             let _ = self.print(&line, Vec::new)?;
         } else {
-            eprintln!("{text}");
+            tell(text);
         }
         Ok(Outcome::NotMet)
     }
 
     pub(super) fn absent(self, key: &[u8]) -> anyhow::Result<Outcome> {
         self.not_met("absent", key, None, &format!("there is no key {}", Beginning(key)))
-    }
-}
-
-/// Writes all of it at once, so that lines stay whole.
-pub(super) fn write(bytes: &[u8]) -> io::Result<Reader> {
-    let mut output = io::stdout().lock();
-    match output.write_all(bytes).and_then(|()| output.flush()) {
-        Ok(()) => Ok(Reader::Reads),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-        Err(error) => Err(error),
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::ffi::OsString;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Args;
 
 use super::super::Outcome;
 use super::super::escape::{Beginning, Escaped};
+use super::super::output::Reader;
 use super::Context;
 use super::argument::decode;
-use super::report::{Key, Line, Reader};
+use super::report::{Key, Line};
 
 /// Print the keys that match a pattern, each on a line.
 ///
@@ -28,7 +29,7 @@ pub(super) struct Scan {
 
 impl Scan {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
-        let pattern = decode(self.pattern, context.base64)?;
+        let pattern = decode(self.pattern, context.base64).context("the pattern")?;
         let mut connection = context.connect().await?;
         let mut scan = connection.store.scan(&pattern);
         let printed = connection

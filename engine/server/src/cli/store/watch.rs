@@ -1,15 +1,22 @@
 //! `watch`: the changes of a key, a line each.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail};
 use clap::Args;
 use mayfly_client::{Change, Notification, Observation, ObservationEvent};
 
 use super::super::Outcome;
 use super::super::escape::{Beginning, Escaped};
+use super::super::output::{Reader, tell};
 use super::super::signal::StopSignals;
 use super::Context;
 use super::argument::KeyArgument;
-use super::report::{Key, Line, Reader, Report, Value};
+use super::connection::Connection;
+use super::report::{Key, Line, Report, Value};
+
+/// How long the broker keeps the session of a connection that was lost.
+const SESSION_EXPIRY: Duration = Duration::from_mins(1);
 
 /// Print a line for each change of a key, until SIGINT or SIGTERM.
 ///
@@ -26,7 +33,8 @@ impl Watch {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let key = self.key.bytes(context.base64)?;
         let mut stop = StopSignals::new().context("cannot wait for a signal")?;
-        let mut connection = context.connect().await?;
+        // So that an interruption can be told from a restart of the broker.
+        let mut connection = Connection::open(&context.address, context.timeout, SESSION_EXPIRY).await?;
         let store = connection.store.clone();
         // Which has the only other handle afterwards.
         let observe = async { Ok({ store }.observe(&key).await?) };
@@ -54,7 +62,7 @@ async fn print_changes(observation: &mut Observation, key: &[u8], report: Report
             }
             Some(ObservationEvent::Resumed { session_present }) => {
                 let text = if session_present {
-                    "watching again"
+                    "watching again; get the key for its present value"
                 } else {
                     "watching again; the broker may have been restarted, and the key be gone"
                 };
@@ -103,7 +111,7 @@ fn say(
     text: &str,
 ) -> anyhow::Result<Reader> {
     if !report.is_json() {
-        eprintln!("{text}");
+        tell(text);
         return Ok(Reader::Reads);
     }
     let line = Line { event: Some(event), key: Key::new(key), session_present, ..Line::default() };
