@@ -5,7 +5,7 @@ use std::fmt;
 use super::ClientIndex;
 use crate::scenario::Vocabulary;
 
-/// Which operation: an index into [`History::operations`].
+/// Which operation: an index into [`History::operations`](super::History::operations).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OperationId(pub u64);
 
