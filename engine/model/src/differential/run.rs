@@ -22,13 +22,13 @@ const MAX_CALLS_AT_ONCE: usize = 100;
 /// An identifier that clients do not come to.
 const UNUSED_PACKET_ID: u16 = 60_000;
 
-/// A program that the engine runs otherwise than the model allows, or that makes it panic.
+/// How the engine runs a program otherwise than a model allows; also by panicking.
 #[derive(Clone, Debug)]
-pub struct Difference {
-    /// The operation, as its index in the program.
+pub struct Difference<D> {
+    /// At which operation of the program, from zero; after the last one at the end.
     pub operation: usize,
     /// What differs.
-    pub violation: Violation,
+    pub problem: D,
     /// All that was sent and seen until then, where it was asked for.
     pub trace: Vec<String>,
 }
@@ -76,7 +76,7 @@ pub fn run(
     choices: &Choices,
     traces: bool,
     coverage: &mut Coverage,
-) -> Result<(), Box<Difference>> {
+) -> Result<(), Box<Difference<Violation>>> {
     let (mut trace, mut current) = (Vec::new(), 0);
     let run = || {
         let mut run = Run::new(program.settings, choices, traces.then_some(&mut trace), coverage);
@@ -92,7 +92,7 @@ pub fn run(
         clause: "nothing that a client sends makes the engine panic",
     };
     let judged = caught(run).unwrap_or_else(|what| Err(panicked(what)));
-    judged.map_err(|violation| Box::new(Difference { operation: current, violation, trace }))
+    judged.map_err(|violation| Box::new(Difference { operation: current, problem: violation, trace }))
 }
 
 struct Run<'a> {

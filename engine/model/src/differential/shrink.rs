@@ -46,20 +46,18 @@ pub(super) fn remove_runs<T: Clone>(best: &mut Vec<T>, mut differs: impl FnMut(&
     }
 }
 
-/// Replaces limits and operations by simpler ones.
-fn simplify(best: &mut Program, differs: &mut impl FnMut(&Program) -> bool) {
-    for settings in simpler_settings(best.settings) {
-        let candidate = Program { settings, ..best.clone() };
-        if differs(&candidate) {
-            *best = candidate;
-        }
-    }
-    for index in 0..best.operations.len() {
+/// Replaces operations by simpler ones as long as it still differs.
+pub(super) fn simplify_operations<T: Clone>(
+    best: &mut Vec<T>,
+    simpler: impl Fn(&T) -> Vec<T>,
+    mut differs: impl FnMut(&[T]) -> bool,
+) {
+    for index in 0..best.len() {
         // A simpler operation can be made simpler again.
         'again: loop {
-            for simpler in simpler_operations(&best.operations[index]) {
+            for simpler in simpler(&best[index]) {
                 let mut candidate = best.clone();
-                candidate.operations[index] = simpler;
+                candidate[index] = simpler;
                 if differs(&candidate) {
                     *best = candidate;
                     continue 'again;
@@ -68,6 +66,20 @@ fn simplify(best: &mut Program, differs: &mut impl FnMut(&Program) -> bool) {
             break;
         }
     }
+}
+
+/// Replaces limits and operations by simpler ones.
+fn simplify(best: &mut Program, differs: &mut impl FnMut(&Program) -> bool) {
+    for settings in simpler_settings(best.settings) {
+        let candidate = Program { settings, ..best.clone() };
+        if differs(&candidate) {
+            *best = candidate;
+        }
+    }
+    let settings = best.settings;
+    simplify_operations(&mut best.operations, simpler_operations, |operations| {
+        differs(&Program { settings, operations: operations.to_vec() })
+    });
 }
 
 fn simpler_settings(settings: Settings) -> Vec<Settings> {

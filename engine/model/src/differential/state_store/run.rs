@@ -1,6 +1,6 @@
 //! One program against the engine and the model.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use mayfly_core::{ConnectionConfig, Limits, Statistics, StoreCommand};
 
@@ -8,6 +8,7 @@ use super::program::{Asked, CLIENTS, Operation, Program, START_MS, Token, name};
 use super::response::{differs, payload, response_topic};
 use crate::differential::engine::{Engine, Sight};
 use crate::differential::panics::caught;
+use crate::differential::run::{Coverage, Difference};
 use crate::differential::{trace, wire};
 use crate::specification::{
     self as mqtt, Ack, ConnectionNumber, FromClient, FromServer, Publish, Subscription, Version,
@@ -19,22 +20,12 @@ const REQUEST_TOPIC: &str = "statestore/v1/FA9AE35F-2F64-47CD-9BFF-08E2B32A0FE8/
 /// Longer than any program takes: a request that comes again is answered from memory.
 const MESSAGE_EXPIRY_S: u32 = 100_000;
 
-/// How often each kind of thing happened.
-pub type Coverage = BTreeMap<&'static str, u64>;
-
-/// How the engine differs from the model.
-#[derive(Debug)]
-pub struct Difference {
-    /// At which operation of the program, from zero; after the last one at the end.
-    pub operation: usize,
-    /// What differs.
-    pub problem: String,
-    /// All that was sent and seen, where it was asked for.
-    pub trace: Vec<String>,
-}
-
 /// Runs a program. `is_traced` says whether a difference comes with all that was sent and seen.
-pub fn run(program: &Program, is_traced: bool, coverage: &mut Coverage) -> Result<(), Box<Difference>> {
+pub fn run(
+    program: &Program,
+    is_traced: bool,
+    coverage: &mut Coverage,
+) -> Result<(), Box<Difference<String>>> {
     let mut world = World::new(program.quotas, is_traced);
     let mut operation = 0;
     let result = caught(|| {

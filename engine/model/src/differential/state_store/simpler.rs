@@ -1,7 +1,7 @@
 //! The smallest program that still differs: fewer operations, then simpler ones, until neither helps.
 
 use super::program::{Asked, Operation, Program, START_MS, Token, WIDE};
-use crate::differential::shrink::{MAX_TRIALS, remove_runs};
+use crate::differential::shrink::{MAX_TRIALS, remove_runs, simplify_operations};
 
 /// Shrinks `program`, for which `differs` is true, and returns one for which it still is.
 pub(super) fn shrink(program: &Program, mut differs: impl FnMut(&Program) -> bool) -> Program {
@@ -21,26 +21,12 @@ pub(super) fn shrink(program: &Program, mut differs: impl FnMut(&Program) -> boo
         if still_differs(&wide) {
             best = wide;
         }
-        simplify(&mut best, &mut still_differs);
+        let quotas = best.quotas;
+        simplify_operations(&mut best.operations, simpler_operations, |operations| {
+            still_differs(&Program { quotas, operations: operations.to_vec() })
+        });
         if best == before {
             return best;
-        }
-    }
-}
-
-fn simplify(best: &mut Program, differs: &mut impl FnMut(&Program) -> bool) {
-    for index in 0..best.operations.len() {
-        // A simpler operation can be made simpler again.
-        'again: loop {
-            for simpler in simpler_operations(&best.operations[index]) {
-                let mut candidate = best.clone();
-                candidate.operations[index] = simpler;
-                if differs(&candidate) {
-                    *best = candidate;
-                    continue 'again;
-                }
-            }
-            break;
         }
     }
 }
