@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
+use super::report::{Anomaly, CheckReport, CounterExample};
 use super::timeline::Timeline;
 use super::words;
 use super::{Checker, CheckerName};
@@ -299,22 +299,14 @@ impl<'t, 'h> Search<'t, 'h> {
         CounterExample { anomaly, headline, explanation, operations, at_ns }
     }
 
-    fn report(mut self) -> CheckReport {
-        self.found.sort_by_key(|example| example.at_ns);
+    fn report(self) -> CheckReport {
         let held: usize = self.holds.values().map(Vec::len).sum();
         let judged = format!(
             "{} writes and deletions under fencing tokens on {} keys, {} refused for their token, {held} locks held",
             self.accepted, self.keys, self.refused
         );
-        let (verdict, summary) = if !self.found.is_empty() {
-            (Verdict::Violated, format!("{} violations: {judged}", self.found.len()))
-        } else if self.accepted == 0 {
-            let why = "nothing was written under a fencing token".to_owned();
-            (Verdict::Undecided { why: why.clone() }, why)
-        } else {
-            (Verdict::Valid, judged)
-        };
-        CheckReport::new(CheckerName::Fencing, verdict, summary, self.found)
+        let nothing = (self.accepted == 0).then_some("nothing was written under a fencing token");
+        CheckReport::of_findings(CheckerName::Fencing, self.found, judged, nothing)
     }
 }
 

@@ -20,7 +20,7 @@ mod channel;
 
 use std::collections::BTreeMap;
 
-use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
+use super::report::{Anomaly, CheckReport, CounterExample};
 use super::{Checker, CheckerName, words};
 use crate::history::mqtt::EventId;
 use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
@@ -402,20 +402,12 @@ fn told(notified: &Notified) -> String {
 }
 
 impl Found<'_> {
-    fn report(mut self) -> CheckReport {
-        self.examples.sort_by_key(|example| example.at_ns);
+    fn report(self) -> CheckReport {
         let judged = format!(
             "{} notifications, {} registrations, which had to be told of {} changes",
             self.notifications, self.registrations, self.changes
         );
-        let (verdict, summary) = if !self.examples.is_empty() {
-            (Verdict::Violated, format!("{} violations: {judged}", self.examples.len()))
-        } else if self.changes == 0 {
-            let why = "nobody was registered while a key changed".to_owned();
-            (Verdict::Undecided { why: why.clone() }, why)
-        } else {
-            (Verdict::Valid, judged)
-        };
-        CheckReport::new(CheckerName::Notifications, verdict, summary, self.examples)
+        let nothing = (self.changes == 0).then_some("nobody was registered while a key changed");
+        CheckReport::of_findings(CheckerName::Notifications, self.examples, judged, nothing)
     }
 }

@@ -186,6 +186,22 @@ pub struct CounterExample {
 }
 
 impl CheckReport {
+    /// A report of a checker that looked at so much, `judged` in words. Undecided where that was nothing, and `nothing` says why.
+    pub(super) fn of_findings(
+        checker: CheckerName,
+        mut found: Vec<CounterExample>,
+        judged: String,
+        nothing: Option<&str>,
+    ) -> Self {
+        found.sort_by_key(|example| example.at_ns);
+        let (verdict, summary) = match nothing {
+            _ if !found.is_empty() => (Verdict::Violated, format!("{} violations: {judged}", found.len())),
+            Some(why) => (Verdict::Undecided { why: why.to_owned() }, why.to_owned()),
+            None => (Verdict::Valid, judged),
+        };
+        Self::new(checker, verdict, summary, found)
+    }
+
     /// A report without notes that keeps the first counter-examples, and the first of each anomaly in any case.
     pub(super) fn new(
         checker: CheckerName,

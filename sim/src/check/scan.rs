@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
+use super::report::{Anomaly, CheckReport, CounterExample};
 use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
 use crate::history::mqtt::{EventId, What};
@@ -283,21 +283,13 @@ impl<'h> Search<'_, 'h> {
         self.found.push(CounterExample { anomaly, headline, explanation, operations, at_ns });
     }
 
-    fn report(mut self) -> CheckReport {
-        self.found.sort_by_key(|example| example.at_ns);
+    fn report(self) -> CheckReport {
         let judged = format!(
             "{} pages, {} complete scans, which had to return {} keys",
             self.pages, self.scans, self.owed
         );
-        let (verdict, summary) = if !self.found.is_empty() {
-            (Verdict::Violated, format!("{} violations: {judged}", self.found.len()))
-        } else if self.owed == 0 {
-            let why = "no scan had to return anything".to_owned();
-            (Verdict::Undecided { why: why.clone() }, why)
-        } else {
-            (Verdict::Valid, judged)
-        };
-        CheckReport::new(CheckerName::Scan, verdict, summary, self.found)
+        let nothing = (self.owed == 0).then_some("no scan had to return anything");
+        CheckReport::of_findings(CheckerName::Scan, self.found, judged, nothing)
     }
 }
 

@@ -6,7 +6,7 @@ use mayfly_reports::Expectation;
 use mayfly_settings::duration;
 use serde::Deserialize;
 
-use super::{Fault, Targets, in_order};
+use super::{Fault, Targets, all, in_order};
 use crate::history::{ClientIndex, Outcome};
 use crate::judge::{Sighting, Span, at_least};
 use crate::nemesis::FaultRecord;
@@ -73,11 +73,7 @@ impl Fault for Crash {
     }
 
     fn targets(&self, scenario: &Scenario) -> Vec<ClientIndex> {
-        in_order(if self.is_brokers() {
-            (0..scenario.clients().len()).collect()
-        } else {
-            scenario.resolve(&self.target)
-        })
+        if self.is_brokers() { all(scenario) } else { in_order(scenario.resolve(&self.target)) }
     }
 
     fn struck(&self, scenario: &Scenario) -> Vec<String> {

@@ -159,6 +159,11 @@ impl<'a> Targets<'a> {
     }
 }
 
+/// Every client: whom a fault of the broker is aimed at.
+pub(crate) fn all(scenario: &Scenario) -> Vec<ClientIndex> {
+    (0..scenario.clients().len()).map(ClientIndex).collect()
+}
+
 /// Indices of clients in order, each once.
 pub(crate) fn in_order(mut clients: Vec<usize>) -> Vec<ClientIndex> {
     clients.sort_unstable();

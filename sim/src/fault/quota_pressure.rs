@@ -6,15 +6,12 @@ use mayfly_reports::Expectation;
 use mayfly_settings::duration;
 use serde::Deserialize;
 
-use super::{Fault, Targets, in_order};
+use super::{Fault, Targets, all};
 use crate::history::{Call, ClientIndex, Outcome, Reply};
 use crate::judge::{Span, at_least};
 use crate::nemesis::FaultRecord;
 use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
-
-/// The store's error for a write that would go beyond a quota.
-const QUOTA_EXCEEDED: &str = "the quota has been exceeded";
 
 /// The store's quotas are lowered for a while. What is stored stays, also where it is more than that.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -85,7 +82,7 @@ impl Fault for QuotaPressure {
     }
 
     fn targets(&self, scenario: &Scenario) -> Vec<ClientIndex> {
-        in_order((0..scenario.clients().len()).collect())
+        all(scenario)
     }
 
     fn struck(&self, _scenario: &Scenario) -> Vec<String> {
@@ -110,9 +107,7 @@ impl Fault for QuotaPressure {
                 (Call::Set { .. }, Outcome::Ok { reply: Reply::Stored { .. }, .. }) => {
                     is(operation.invoked_ns, true)
                 }
-                (Call::Set { .. }, Outcome::Failed { error, .. }) if error.contains(QUOTA_EXCEEDED) => {
-                    is(operation.invoked_ns, false)
-                }
+                (Call::Set { .. }, _) if operation.was_refused_for_quota() => is(operation.invoked_ns, false),
                 _ => false,
             })
         };

@@ -6,7 +6,7 @@ use mayfly_reports::Expectation;
 use mayfly_settings::duration;
 use serde::Deserialize;
 
-use super::{Fault, Targets, in_order};
+use super::{Fault, Targets, all};
 use crate::history::{Call, ClientIndex};
 use crate::judge::{Span, at_least, completed_ns};
 use crate::nemesis::FaultRecord;
@@ -70,7 +70,7 @@ impl Fault for Restart {
     }
 
     fn targets(&self, scenario: &Scenario) -> Vec<ClientIndex> {
-        in_order((0..scenario.clients().len()).collect())
+        all(scenario)
     }
 
     fn struck(&self, _scenario: &Scenario) -> Vec<String> {

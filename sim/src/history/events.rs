@@ -7,7 +7,7 @@ use super::lock::Hold;
 use super::mqtt::{Deliver, Ended, MqttEvent, What};
 use super::store::Request;
 use super::watch::{Notified, Watch};
-use super::{Call, ClientIndex, History, Operation, Outcome, SessionChange};
+use super::{Call, ClientIndex, History, Operation, Outcome, SessionChange, Sizes};
 use crate::scenario::Vocabulary;
 
 /// The key, its words in a report, and how often it happened.
@@ -82,9 +82,7 @@ const EVENTS: [Event; 33] = [
         "requests that were refused for their fencing token from the future",
         |history| history.refused_with("the request fencing token timestamp is too far in the future"),
     ),
-    ("keys", "keys that the broker held at a time", |history| {
-        history.key_counts.iter().map(|count| count.keys).max().unwrap_or(0)
-    }),
+    ("keys", "keys that the broker held at a time", |history| Sizes::peak("keys", history)),
     ("locked", "locks that were acquired", |history| holds(history).count() as u64),
     ("renewed", "locks that were held for longer than their lease", |history| {
         let is_renewed =

@@ -168,7 +168,15 @@ pub struct Version {
     pub node_id: String,
 }
 
+/// The store's error for a write that would go beyond a quota.
+const QUOTA_EXCEEDED: &str = "the quota has been exceeded";
+
 impl Operation {
+    /// Whether the store refused it for a quota.
+    pub fn was_refused_for_quota(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failed { error, .. } if error.contains(QUOTA_EXCEEDED))
+    }
+
     /// When the request was last sent: the one that the outcome is about was executed no earlier.
     pub fn last_sent_ns(&self) -> u64 {
         self.sent_again_ns.last().copied().unwrap_or(self.invoked_ns)

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 pub use parameters::ChurnWorkload;
 
-use super::execution::{execute, record};
+use super::execution::{execute, padded, record};
 use super::{Life, Running, Workload, connection};
 use crate::history::{Call, ClientIndex, Condition, Reply};
 use crate::recorder::Recorder;
@@ -179,12 +179,6 @@ impl Keys {
     fn fresh_value(&mut self, workload: &ChurnWorkload) -> Vec<u8> {
         self.written += 1;
         let size = self.rng.random_range(workload.value_size.min..=workload.value_size.max) as usize;
-        let mut value =
-            format!("{}-{}-{}-{}", self.client, self.incarnation, self.worker, self.written).into_bytes();
-        if value.len() < size {
-            value.push(b' ');
-            value.resize(size, b'.');
-        }
-        value
+        padded(format!("{}-{}-{}-{}", self.client, self.incarnation, self.worker, self.written), size)
     }
 }

@@ -59,6 +59,16 @@ pub(super) fn record(recorder: &Recorder, id: OperationId, result: Result<Reply,
     }
 }
 
+/// A written value: a text that no other has, filled up to a size.
+pub(super) fn padded(text: String, size: usize) -> Vec<u8> {
+    let mut value = text.into_bytes();
+    if value.len() < size {
+        value.push(b' ');
+        value.resize(size, b'.');
+    }
+    value
+}
+
 /// A version as the history has it.
 pub(super) fn version(version: &mayfly_client::Version) -> Version {
     Version {

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 pub use parameters::{Mix, RegisterWorkload};
 
-use super::execution::{execute, record};
+use super::execution::{execute, padded, record};
 use super::{ClientSettings, Life, Running, Workload, connection};
 use crate::history::{Call, Condition, OperationId, Reply};
 use crate::recorder::Recorder;
@@ -121,12 +121,7 @@ impl Choices {
     fn fresh_value(&mut self, workload: &RegisterWorkload) -> Vec<u8> {
         self.written += 1;
         let size = self.rng.random_range(workload.value_size.min..=workload.value_size.max) as usize;
-        let mut value = format!("{}-{}", self.writer, self.written).into_bytes();
-        if value.len() < size {
-            value.push(b' ');
-            value.resize(size, b'.');
-        }
-        value
+        padded(format!("{}-{}", self.writer, self.written), size)
     }
 }
 

@@ -22,9 +22,6 @@ use super::{Checker, CheckerName};
 use crate::history::{History, Operation, Outcome, Quota, Reply};
 use crate::scenario::Scenario;
 
-/// The store's error for a write that would go beyond a quota.
-const QUOTA_EXCEEDED: &str = "the quota has been exceeded";
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct QuotaChecker;
@@ -222,7 +219,7 @@ impl<'h> Search<'h> {
 fn sentence(operation: &Operation) -> Option<(bool, u64)> {
     match &operation.outcome {
         Outcome::Ok { reply: Reply::Stored { .. }, completed_ns } => Some((false, *completed_ns)),
-        Outcome::Failed { error, completed_ns } if error.contains(QUOTA_EXCEEDED) => {
+        Outcome::Failed { completed_ns, .. } if operation.was_refused_for_quota() => {
             Some((true, *completed_ns))
         }
         _ => None,

@@ -56,7 +56,9 @@ impl Connection {
             ..Options::default()
         };
         let plain = tcp::connector(address.as_str());
-        let (store, driver) = match options.tls()? {
+        let tls = options.tls()?;
+        let uses_tls = tls.is_some();
+        let (store, driver) = match tls {
             None => StateStore::new(&client, plain)?,
             Some(files) => {
                 let tls = TlsClient::load(&files, options.host()?)?;
@@ -73,7 +75,7 @@ impl Connection {
             events,
             address,
             has_identity: options.has_identity(),
-            uses_tls: options.tls()?.is_some(),
+            uses_tls,
             timeout,
             is_lost: false,
         };
