@@ -11,9 +11,9 @@ use super::report::{Report, milliseconds};
 pub struct Comparison {
     /// Before the load.
     pub before: Option<Latency>,
-    /// With the server at rest, and another process that uses as much of the machine as the load has the server use beside
-    /// its engine. What the machine does to anybody then, the server is not to blame for.
-    pub beside_others: Option<Latency>,
+    /// With the server at rest, and the same load on another server of the same machine. What that does to anybody there, the
+    /// server is not to blame for. `None` where it was not measured.
+    pub elsewhere: Option<Latency>,
     /// While it lasted.
     pub during: Option<Latency>,
     /// While its clients left, all at once.
@@ -23,11 +23,16 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// p99 during the load as a multiple of that without it: at rest, or beside the other process where that is longer. Of
-    /// what was measured at rest before and after the shorter counts, so that noise hides nothing.
+    /// p99 during the load as a multiple of that at rest. Of what was measured before and after the shorter counts, so that
+    /// noise hides nothing.
+    fn ratio_to_rest(&self) -> f64 {
+        p99(self.during.as_ref()) / p99(self.before.as_ref()).min(p99(self.after.as_ref())).max(1.0)
+    }
+
+    /// p99 during the load as a multiple of that without it: at rest, or with the load elsewhere where that is longer.
     pub fn ratio(&self) -> f64 {
-        let at_rest = p99(self.before.as_ref()).min(p99(self.after.as_ref()));
-        p99(self.during.as_ref()) / at_rest.max(p99(self.beside_others.as_ref())).max(1.0)
+        let to_elsewhere = p99(self.during.as_ref()) / p99(self.elsewhere.as_ref()).max(1.0);
+        self.ratio_to_rest().min(to_elsewhere)
     }
 
     /// Adds a row for each part, and what it comes to. `load` is the load's name.
@@ -35,8 +40,8 @@ impl Comparison {
         let parts = [
             (format!("before the {load}"), Some(&self.before)),
             (
-                "beside another busy process".to_owned(),
-                self.beside_others.is_some().then_some(&self.beside_others),
+                format!("during a {load} on another server"),
+                self.elsewhere.is_some().then_some(&self.elsewhere),
             ),
             (format!("during the {load}"), Some(&self.during)),
             ("while its clients leave".to_owned(), Some(&self.leaving)),
@@ -55,7 +60,14 @@ impl Comparison {
                 figure(|latency| latency.max_ns),
             ]);
         }
-        report.note(format!("p99 during the {load} is {:.1} times that without", self.ratio()));
+        let rest = self.ratio_to_rest();
+        report.note(match &self.elsewhere {
+            Some(elsewhere) => format!(
+                "p99 during the {load} is {rest:.1} times that at rest, {:.1} times that during one on another server",
+                p99(self.during.as_ref()) / p99(Some(elsewhere)).max(1.0)
+            ),
+            None => format!("p99 during the {load} is {rest:.1} times that at rest"),
+        });
     }
 
     /// Holds p99 during the load to a multiple of that without.
@@ -107,10 +119,10 @@ mod tests {
     }
 
     #[test]
-    fn what_any_busy_process_does_is_not_the_servers_fault() {
+    fn what_the_load_does_to_anybody_is_not_the_servers_fault() {
         let quiet = run(500, 3000, 600);
         assert!(verdict(&quiet, 2.0).contains("6.0 times"));
-        let busy = Comparison { beside_others: run(2000, 0, 0).before, ..quiet };
+        let busy = Comparison { elsewhere: run(2000, 0, 0).before, ..quiet };
         assert!(verdict(&busy, 2.0).ends_with("\npassed\n"));
         assert!(verdict(&busy, 1.4).contains("1.5 times that without, above 1.4"));
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 use mayfly_auth::{Verifiers, with_user};
-use mayfly_net::{Clock, SystemClock, Workers, give_way};
+use mayfly_net::{Clock, SystemClock};
 use mayfly_reports::LatencyRecorder;
 use mayfly_wire::ReasonCode;
 use tokio::runtime;
@@ -89,41 +89,50 @@ impl Storm {
         let authentication =
             if self.has_passwords { "[listeners.authentication]\npasswords = \"users\"\n" } else { "" };
         let options = format!("{authentication}[connections]\nmax_connections = {connections}\n");
-        let server = Server::start(program, &options, &[("users", &users()?)])?;
+        let users = users()?;
+        let start = || Server::start(program, &options, &[("users", &users)]);
+        let server = start()?;
+        // The same storm blows on it first, with the clients that are measured connected to the server that it spares.
+        let other = if self.has_passwords { Some(start()?) } else { None };
         if self.has_passwords {
             refuses_a_wrong_password(&server)?;
         }
         let probe = Probe::connect(server.address(), self.rate, &self.client("probe"))?;
         let connected = server.metric("connections_open")?;
-        let ((gust, [before, beside_others, during, leaving, after]), samples) = probe.run(|clock| {
+        let ((gust, [before, elsewhere, during, leaving, after]), samples) = probe.run(|clock| {
             let begin = clock.now().monotonic;
             thread::sleep(self.idle);
-            let busy = clock.now().monotonic;
-            if self.has_passwords {
-                hash_for(self.idle, clock);
-            }
+            let rested = clock.now().monotonic;
+            let elsewhere = match &other {
+                Some(other) => {
+                    let gust = self.blow(other, clock)?;
+                    is_left(other, 0)?;
+                    gust.took
+                }
+                None => Duration::ZERO,
+            };
             let start = clock.now().monotonic;
             let gust = self.blow(&server, clock)?;
             let end = start.after(gust.took);
-            let open = server.await_metric("connections_open", connected, PATIENCE)?;
-            if open != connected {
-                return Err(LoadError::Server(format!(
-                    "{open} connections are open instead of {connected}, {} s after the storm",
-                    PATIENCE.as_secs()
-                )));
-            }
+            is_left(&server, connected)?;
             let calm = clock.now().monotonic;
             thread::sleep(self.idle);
             let until = clock.now().monotonic;
             Ok((
                 gust,
-                [(begin, busy), (busy, start), (start, end), (end, calm), (calm, until)]
-                    .map(|(from, until)| Window { from, until }),
+                [
+                    (begin, rested),
+                    (rested, rested.after(elsewhere)),
+                    (start, end),
+                    (end, calm),
+                    (calm, until),
+                ]
+                .map(|(from, until)| Window { from, until }),
             ))
         })?;
-        let [before, beside_others, during, leaving, after] =
-            [before, beside_others, during, leaving, after].map(|window| samples.latency(window));
-        Ok((gust, Comparison { before, beside_others, during, leaving, after }))
+        let [before, elsewhere, during, leaving, after] =
+            [before, elsewhere, during, leaving, after].map(|window| samples.latency(window));
+        Ok((gust, Comparison { before, elsewhere, during, leaving, after }))
     }
 
     /// Connects all clients, on this thread. Their connections end with it.
@@ -203,20 +212,16 @@ fn jittered(pause: Duration, client: usize, attempt: u64) -> Duration {
     pause / 2 + (pause / 2).mul_f64(spread as f64 / u64::MAX as f64)
 }
 
-/// Hashes passwords in this process as the server does in a storm: as many at once, on threads that give way.
-fn hash_for(time: Duration, clock: SystemClock) {
-    let Workers::Pool { threads, .. } = Workers::for_this_machine() else { return };
-    let end = clock.now().monotonic.after(time);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                give_way();
-                while clock.now().monotonic < end {
-                    let _ = users();
-                }
-            });
-        }
-    });
+/// Waits until a storm's clients have gone and so many connections are open.
+fn is_left(server: &Server, connected: u64) -> Result<(), LoadError> {
+    let open = server.await_metric("connections_open", connected, PATIENCE)?;
+    if open == connected {
+        return Ok(());
+    }
+    Err(LoadError::Server(format!(
+        "{open} connections are open instead of {connected}, {} s after the storm",
+        PATIENCE.as_secs()
+    )))
 }
 
 /// The password file.

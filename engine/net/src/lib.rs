@@ -48,7 +48,6 @@ pub use handshake::HandshakeError;
 pub use latency::Latency;
 pub use listener::{Established, Incoming, Listener};
 pub use node::{Node, NodeConfig};
-pub use pool::give_way;
 pub use rate::ConnectionRate;
 pub use report::{Client, Ending, Report};
 pub use serve::{Listeners, serve};

@@ -66,7 +66,7 @@ fn work(orders: &Mutex<Receiver<Order>>) {
 }
 
 /// Lets other threads go before this one from now on, where the system can.
-pub fn give_way() {
+fn give_way() {
     // A thread's own value on Linux only; elsewhere it would be the whole process's. A refusal leaves things as they are.
     #[cfg(target_os = "linux")]
     let _ = rustix::process::setpriority_process(None, NICE);
