@@ -9,17 +9,18 @@
 //! two clients hold one lock at the same time, and each holder's token is above those of the holders before.
 //!
 //! Speaks only where the truth is certain: not across a restart, which empties the store, nor where a deletion whose outcome
-//! nobody knows, or an expiry, may have taken the token away. One pass over each key's operations and each lock's holders.
+//! nobody knows, or the end of a value's life, may have taken the token away between the two. One pass over each key's
+//! operations and each lock's holders, and one over a key's operations for each that is suspect.
 
 use std::collections::BTreeMap;
 
 use super::report::{Anomaly, CheckReport, CounterExample};
-use super::timeline::Timeline;
+use super::timeline::{Epochs, Timeline};
 use super::words;
 use super::{Checker, CheckerName};
 use crate::history::lock::Hold;
 use crate::history::mqtt::{EventId, MqttEvent, What};
-use crate::history::{Call, History, Operation, Outcome, Reply, Version};
+use crate::history::{Call, ClientIndex, History, Operation, Outcome, Reply, Version};
 
 /// What the store says to a token that is too low, and to a request without one.
 const LOWER: &str =
@@ -52,14 +53,26 @@ struct Held<'h> {
     id: EventId,
     event: &'h MqttEvent,
     hold: &'h Hold,
+    /// The life of the broker that granted it, if that is certain.
+    epoch: Option<u32>,
+    /// Its place in the lock's order.
+    place: usize,
+}
+
+/// A write or deletion that the store accepted.
+#[derive(Clone, Copy)]
+struct Accepted<'h> {
+    epoch: u32,
+    version: &'h Version,
+    operation: &'h Operation,
 }
 
 struct Search<'t, 'h> {
     timeline: &'t Timeline<'h>,
     /// By the lock's key, in the order in which the clients were told.
     holds: BTreeMap<&'h str, Vec<Held<'h>>>,
-    /// The place in its lock's order, by token.
-    places: BTreeMap<&'h Version, (&'h str, usize)>,
+    /// The locks of each client with each token, in the same order.
+    tokens: BTreeMap<(ClientIndex, &'h Version), Vec<Held<'h>>>,
     keys: usize,
     accepted: usize,
     refused: usize,
@@ -71,58 +84,53 @@ impl<'t, 'h> Search<'t, 'h> {
         let mut holds: BTreeMap<&str, Vec<Held<'h>>> = BTreeMap::new();
         for (index, event) in timeline.history.mqtt.iter().enumerate() {
             if let What::Hold(hold) = &event.what {
-                holds.entry(&hold.key).or_default().push(Held { id: EventId(index), event, hold });
+                let epoch = timeline.between(hold.asked_ns, event.at_ns).certain();
+                let held = Held { id: EventId(index), event, hold, epoch, place: 0 };
+                holds.entry(&hold.key).or_default().push(held);
             }
         }
-        let mut places = BTreeMap::new();
-        for (key, holds) in &mut holds {
+        let mut tokens: BTreeMap<_, Vec<Held<'h>>> = BTreeMap::new();
+        for holds in holds.values_mut() {
             holds.sort_by_key(|held| (held.event.at_ns, held.id));
-            for (place, held) in holds.iter().enumerate() {
-                places.insert(&held.hold.token, (*key, place));
+            for (place, held) in holds.iter_mut().enumerate() {
+                held.place = place;
+                tokens.entry((held.event.client, &held.hold.token)).or_default().push(*held);
             }
         }
-        Self { timeline, holds, places, keys: 0, accepted: 0, refused: 0, found: Vec::new() }
+        Self { timeline, holds, tokens, keys: 0, accepted: 0, refused: 0, found: Vec::new() }
     }
 
-    /// One holder at a time, each with a token above those before.
+    /// One holder at a time in a life of the broker, each with a token above those before.
     fn locks(&mut self) {
         let mut found = Vec::new();
         for holds in self.holds.values() {
-            let mut longest: Option<Held<'h>> = None;
-            let mut highest: Option<Held<'h>> = None;
+            let mut before: BTreeMap<u32, (Held<'h>, Held<'h>)> = BTreeMap::new();
             for &held in holds {
-                if let Some(before) = longest
-                    && held.event.at_ns + self.timeline.history.world.tick_ns < before.hold.end_ns()
-                    && !self.restarted_between(before.hold.asked_ns, held.event.at_ns)
-                {
-                    found.push(self.two_holders(before, held));
+                let Some(epoch) = held.epoch else { continue };
+                let Some((longest, highest)) = before.get_mut(&epoch) else {
+                    before.insert(epoch, (held, held));
+                    continue;
+                };
+                if held.event.at_ns + self.timeline.history.world.tick_ns < longest.hold.end_ns() {
+                    found.push(self.two_holders(*longest, held));
                 }
-                if let Some(before) = highest
-                    && before.hold.end_ns() <= held.event.at_ns
-                    && held.hold.token <= before.hold.token
-                    && !self.restarted_between(before.hold.asked_ns, held.event.at_ns)
-                {
-                    found.push(self.lower_grant(before, held));
+                if highest.hold.end_ns() <= held.event.at_ns && held.hold.token <= highest.hold.token {
+                    found.push(self.lower_grant(*highest, held));
                 }
-                if longest.is_none_or(|before| before.hold.end_ns() <= held.hold.end_ns()) {
-                    longest = Some(held);
+                if longest.hold.end_ns() <= held.hold.end_ns() {
+                    *longest = held;
                 }
-                if highest.is_none_or(|before| before.hold.token < held.hold.token) {
-                    highest = Some(held);
+                if highest.hold.token < held.hold.token {
+                    *highest = held;
                 }
             }
         }
         self.found.extend(found);
     }
 
-    fn restarted_between(&self, from_ns: u64, until_ns: u64) -> bool {
-        let mut restarts = self.timeline.restarts.iter();
-        restarts.any(|restart| restart.stopped_ns <= until_ns && restart.started_ns >= from_ns)
-    }
-
     /// The writes and deletions that the store accepted on a key, in the order in which it did.
     fn key(&mut self, key: &[u8], operations: &[&'h Operation]) {
-        let mut accepted: Vec<(u32, &Version, &Operation)> = Vec::new();
+        let mut accepted: Vec<(u32, &'h Version, &'h Operation)> = Vec::new();
         for &operation in operations {
             let Some((Reply::Stored { version } | Reply::Deleted { version }, _)) = operation.reply() else {
                 continue;
@@ -132,19 +140,20 @@ impl<'t, 'h> Search<'t, 'h> {
             }
         }
         accepted.sort_by_key(|(epoch, version, operation)| (*epoch, *version, operation.id));
-        let mut guard: Option<(u32, &Operation)> = None;
-        for (epoch, _, operation) in accepted {
+        let mut guard: Option<Accepted<'h>> = None;
+        for (epoch, version, operation) in accepted {
             self.accepted += usize::from(operation.fencing_token.is_some());
-            if let Some((guarded, before)) = guard
-                && guarded == epoch
-                && let Some(anomaly) = self.breaks(before, operation)
-                && !may_have_been_removed(operations, before, operation)
+            let now = Accepted { epoch, version, operation };
+            if let Some(before) = guard
+                && before.epoch == epoch
+                && let Some(anomaly) = self.breaks(before.operation, operation)
+                && !self.may_have_been_removed(operations, before, now)
             {
-                self.found.push(self.accepted_too_late(key, anomaly, before, operation));
+                self.found.push(self.accepted_too_late(key, anomaly, before.operation, operation));
             }
             match operation.call {
                 Call::Del { .. } | Call::Vdel { .. } => guard = None,
-                _ if operation.fencing_token.is_some() => guard = Some((epoch, operation)),
+                _ if operation.fencing_token.is_some() => guard = Some(now),
                 _ => {}
             }
         }
@@ -157,10 +166,41 @@ impl<'t, 'h> Search<'t, 'h> {
         if token < held {
             return Some(Anomaly::LowerTokenAccepted);
         }
-        // Also where the tokens are in the wrong order themselves.
-        let (lock, place) = self.places.get(token)?;
-        let (same, later) = self.places.get(held)?;
-        (lock == same && place < later).then_some(Anomaly::WriteAfterTakeover)
+        // Also where the tokens are in the wrong order themselves. Those of two lives of the broker have none.
+        let (earlier, later) = (self.holder(operation)?, self.holder(before)?);
+        let is_same =
+            earlier.hold.key == later.hold.key && earlier.epoch.is_some() && earlier.epoch == later.epoch;
+        (is_same && earlier.place < later.place).then_some(Anomaly::WriteAfterTakeover)
+    }
+
+    /// Whether something may have taken away the token that `before` left, so that `operation` found the key without: a
+    /// deletion that no reply tells of, or the end of a value's life.
+    fn may_have_been_removed(
+        &self,
+        operations: &[&'h Operation],
+        before: Accepted<'h>,
+        now: Accepted<'h>,
+    ) -> bool {
+        let Some((_, by_ns)) = now.operation.reply() else { return true };
+        let since_ns = before.operation.last_sent_ns();
+        let is_between = |version: &Version| before.version < version && version < now.version;
+        let has_removed = |other: &&Operation| {
+            let removes_ns = match &other.call {
+                Call::Del { .. } | Call::Vdel { .. } => other.invoked_ns,
+                // One that `before` replaced ends no more.
+                Call::Set { px_ms: Some(px_ms), .. } => {
+                    other.invoked_ns.max(since_ns).saturating_add(px_ms.saturating_mul(1_000_000))
+                }
+                Call::Set { .. } | Call::Get { .. } | Call::KeyNotify { .. } => return false,
+            };
+            // One that the store would have refused is no excuse.
+            let may_be_between = || {
+                other.fencing_token >= before.operation.fencing_token
+                    && self.timeline.may_have_version(other, Epochs::one(before.epoch), is_between)
+            };
+            removes_ns <= by_ns && (other.id == before.operation.id || may_be_between())
+        };
+        operations.iter().any(has_removed)
     }
 
     /// Nothing is refused for its token unless a higher one can have been there.
@@ -172,8 +212,10 @@ impl<'t, 'h> Search<'t, 'h> {
                 continue;
             }
             self.refused += 1;
+            let epochs = self.timeline.epochs(operation);
             let is_cause = |other: &&Operation| {
                 other.invoked_ns <= *completed_ns
+                    && self.timeline.epochs(other).latest >= epochs.earliest
                     && match (&other.fencing_token, &operation.fencing_token) {
                         (Some(other), Some(token)) => is_lower && other > token,
                         (Some(_), None) => is_required,
@@ -280,10 +322,10 @@ impl<'t, 'h> Search<'t, 'h> {
         self.example(Anomaly::RefusedWithoutCause, headline, explanation, (&[operation], &[]), at_ns)
     }
 
-    /// The lock whose token an operation carries.
+    /// The lock whose token an operation of its holder carries.
     fn holder(&self, operation: &Operation) -> Option<Held<'h>> {
-        let (key, place) = self.places.get(operation.fencing_token.as_ref()?)?;
-        self.holds.get(key)?.get(*place).copied()
+        let holds = self.tokens.get(&(operation.client, operation.fencing_token.as_ref()?))?;
+        holds.iter().rfind(|held| held.event.at_ns <= operation.invoked_ns).copied()
     }
 
     fn example(
@@ -308,24 +350,6 @@ impl<'t, 'h> Search<'t, 'h> {
         let nothing = (self.accepted == 0).then_some("nothing was written under a fencing token");
         CheckReport::of_findings(CheckerName::Fencing, self.found, judged, nothing)
     }
-}
-
-/// Whether something that nobody knows the outcome of may have taken away the token that `before` left, and `operation` found
-/// the key without.
-fn may_have_been_removed(operations: &[&Operation], before: &Operation, operation: &Operation) -> bool {
-    let Some((_, by_ns)) = operation.reply() else { return true };
-    operations.iter().filter(|other| other.invoked_ns <= by_ns).any(|other| match &other.call {
-        Call::Del { .. } | Call::Vdel { .. } => {
-            // One that the store would have refused is no excuse.
-            let is_allowed = other.fencing_token >= before.fencing_token;
-            let is_known = matches!(other.outcome, Outcome::Ok { .. } | Outcome::Failed { .. });
-            is_allowed && (!is_known || other.was_sent_again())
-        }
-        Call::Set { px_ms: Some(px_ms), .. } => {
-            other.invoked_ns.saturating_add(px_ms.saturating_mul(1_000_000)) <= by_ns
-        }
-        Call::Set { .. } | Call::Get { .. } | Call::KeyNotify { .. } => false,
-    })
 }
 
 /// `under token …`, or `without a token`.

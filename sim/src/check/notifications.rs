@@ -11,7 +11,8 @@
 //! - no change is missing that lies between two that arrived, or that somebody knew of before the client sent a request that
 //!   was answered there.
 //!
-//! What came with DUP belongs to the connection before; it is left out, but for what it says. Every notification tells of a
+//! A connection is made with one life of the broker, and what another life did is no concern of it: versions of two lives have
+//! no order. What came with DUP belongs to the connection before; it is left out, but for what it says. Every notification tells of a
 //! change that somebody can have made, with its version. Two passes over the packets of each connection, and one over a
 //! key's changes for each time in which it was registered.
 
@@ -21,6 +22,7 @@ mod channel;
 use std::collections::BTreeMap;
 
 use super::report::{Anomaly, CheckReport, CounterExample};
+use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
 use crate::history::mqtt::EventId;
 use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
@@ -34,8 +36,9 @@ pub(super) struct Notifications;
 
 impl Checker for Notifications {
     fn check(&self, history: &History) -> CheckReport {
-        let changes = Changes::new(history);
-        let channels = channels(history);
+        let timeline = Timeline::new(history);
+        let changes = Changes::new(&timeline);
+        let channels = channels(&timeline);
         let mut found =
             Found { history, examples: Vec::new(), notifications: 0, registrations: 0, changes: 0 };
         for channel in &channels {
@@ -86,7 +89,7 @@ struct Period<'h> {
 }
 
 struct Walk<'w, 'h> {
-    changes: &'w Changes<'h>,
+    changes: &'w Changes<'w, 'h>,
     channel: &'w Channel<'h>,
     found: &'w mut Found<'h>,
     keys: BTreeMap<&'h str, Key<'h>>,
@@ -98,7 +101,7 @@ struct Walk<'w, 'h> {
 }
 
 impl<'w, 'h> Walk<'w, 'h> {
-    fn new(changes: &'w Changes<'h>, channel: &'w Channel<'h>, found: &'w mut Found<'h>) -> Self {
+    fn new(changes: &'w Changes<'w, 'h>, channel: &'w Channel<'h>, found: &'w mut Found<'h>) -> Self {
         let keys = BTreeMap::new();
         Self { changes, channel, found, keys, told: BTreeMap::new(), last: None, answered_ns: 0 }
     }
@@ -171,7 +174,7 @@ impl<'w, 'h> Walk<'w, 'h> {
     fn notified(&mut self, id: EventId, notified: &'h Notified) {
         let at_ns = self.found.history.mqtt_event(id).at_ns;
         let told = told(notified);
-        if let Some((why, writer)) = self.changes.contradiction(notified, at_ns) {
+        if let Some((why, writer)) = self.changes.contradiction(notified, self.channel.epochs, at_ns) {
             let headline = format!("{} was told that {told}, but {why}", self.client());
             let explanation =
                 writer.map(|writer| words::line(self.found.history, writer)).into_iter().collect();
@@ -338,13 +341,13 @@ impl<'w, 'h> Walk<'w, 'h> {
         let Some(key) = self.keys.get_mut(name) else { return };
         let Some(period) = key.period.take() else { return };
         let had_to_be_told = |change: &Change<'h>| {
-            let came_after = period.floor.is_some_and(|floor| change.version > floor)
-                || change.operation.is_some_and(|operation| operation.invoked_ns > period.from_ns);
+            let came_after =
+                period.floor.is_some_and(|floor| change.version > floor) || change.begun_ns > period.from_ns;
             let came_before = last.is_some_and(|last| change.version < last) || change.known_ns < answered_ns;
             came_after && came_before
         };
-        let due: Vec<Change<'h>> =
-            self.changes.of(name.as_bytes()).iter().copied().filter(had_to_be_told).collect();
+        let changes = self.changes.of(name.as_bytes(), self.channel.epochs);
+        let due: Vec<Change<'h>> = changes.iter().copied().filter(had_to_be_told).collect();
         self.found.changes += due.len();
         let missed = due.into_iter().find(|change| !self.told.contains_key(change.version));
         if let Some(change) = missed {

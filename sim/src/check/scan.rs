@@ -8,7 +8,7 @@
 //!
 //! A key exists for certain from a SET that was answered until anything begins that may remove it: a deletion, an expiry, a
 //! restart. It certainly does not exist where each SET that may have made it was undone by a deletion with a higher
-//! version, answered before the request, or by a restart or an expiry. One pass over a key's operations for each scan, and for
+//! version of the same life of the broker, answered before the request, or by a restart or an expiry. One pass over a key's operations for each scan, and for
 //! each page that has the key.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,7 +146,8 @@ impl<'h> Search<'_, 'h> {
             };
             let began_before = |restart: &super::timeline::RestartSpan| restart.stopped_ns < from_ns;
             let epoch = self.timeline.restarts.iter().filter(|restart| began_before(restart)).count();
-            if (self.timeline.epochs(set).latest as usize) < epoch {
+            let latest = self.timeline.epochs(set).latest;
+            if (latest as usize) < epoch {
                 continue;
             }
             let (version, completed_ns) = stored?;
@@ -156,7 +157,8 @@ impl<'h> Search<'_, 'h> {
             if expired {
                 continue;
             }
-            let deletion = operations.iter().find(|deletion| deleted_after(deletion, version, from_ns));
+            let deletion =
+                operations.iter().find(|deletion| self.deleted_after(deletion, (latest, version), from_ns));
             undone_by = undone_by.or(Some(*deletion?));
         }
         Some(match undone_by {
@@ -234,17 +236,19 @@ impl<'h> Search<'_, 'h> {
         until_ns: u64,
     ) -> Option<&'h Operation> {
         let stored = operations.iter().filter_map(|operation| match &operation.outcome {
-            Outcome::Ok { reply: Reply::Stored { version }, completed_ns } if *completed_ns < from_ns => {
+            Outcome::Ok { reply: Reply::Stored { version }, completed_ns }
+                if *completed_ns < from_ns && !self.restarted_between(operation.last_sent_ns(), until_ns) =>
+            {
                 Some((version, *operation))
             }
             _ => None,
         });
         let (version, set) = stored.max_by_key(|(version, _)| *version)?;
-        if self.restarted_between(set.invoked_ns, until_ns) {
-            return None;
-        }
+        let epoch = self.timeline.epochs(set).latest;
         let may_remove = |operation: &&Operation| match (&operation.call, &operation.outcome) {
             _ if operation.invoked_ns > until_ns => false,
+            // A life of the broker before the one that has the key.
+            _ if self.timeline.epochs(operation).latest < epoch => false,
             (
                 Call::Del { .. } | Call::Vdel { .. },
                 Outcome::Ok { reply: Reply::Deleted { version: given }, .. },
@@ -258,6 +262,16 @@ impl<'h> Search<'_, 'h> {
             _ => false,
         };
         (!operations.iter().any(may_remove)).then_some(set)
+    }
+
+    /// Whether an operation undid a SET with this version in this epoch or one before, and was answered before then.
+    fn deleted_after(&self, operation: &Operation, (epoch, version): (u32, &Version), by_ns: u64) -> bool {
+        let Outcome::Ok { reply: Reply::Deleted { version: given }, completed_ns } = &operation.outcome
+        else {
+            return false;
+        };
+        let earliest = self.timeline.epochs(operation).earliest;
+        *completed_ns < by_ns && (earliest > epoch || earliest == epoch && given > version)
     }
 
     fn restarted_between(&self, from_ns: u64, until_ns: u64) -> bool {
@@ -290,15 +304,5 @@ impl<'h> Search<'_, 'h> {
         );
         let nothing = (self.owed == 0).then_some("no scan had to return anything");
         CheckReport::of_findings(CheckerName::Scan, self.found, judged, nothing)
-    }
-}
-
-/// Whether an operation deleted what had a lower version, and was answered before then.
-fn deleted_after(operation: &Operation, version: &Version, by_ns: u64) -> bool {
-    match &operation.outcome {
-        Outcome::Ok { reply: Reply::Deleted { version: given }, completed_ns } => {
-            given > version && *completed_ns < by_ns
-        }
-        _ => false,
     }
 }

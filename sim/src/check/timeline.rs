@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::history::{BrokerChange, Call, History, Operation, Outcome};
+use crate::history::mqtt::{EventId, What};
+use crate::history::{BrokerChange, Call, History, Operation, Outcome, Reply, Version};
 
 /// A history with its restarts.
 pub(super) struct Timeline<'h> {
@@ -80,7 +81,40 @@ impl<'h> Timeline<'h> {
         operation.superseded().map(|(sent_ns, next_ns)| (sent_ns, self.between(sent_ns, next_ns)))
     }
 
-    fn between(&self, sent_ns: u64, until_ns: u64) -> Epochs {
+    /// The epochs in which the broker may have accepted a connection. Whatever arrives on it comes from there, even where
+    /// the network held it back until another epoch.
+    pub(super) fn of_connection(&self, connection: EventId) -> Epochs {
+        let event = self.history.mqtt_event(connection);
+        let answer = match &event.what {
+            What::Connect(connect) => connect.answer,
+            _ => None,
+        };
+        self.between(event.at_ns, answer.map_or(u64::MAX - 1, |answer| answer.at_ns))
+    }
+
+    /// Whether an execution of a write or deletion in one of these epochs may have a version of which `is_it` holds: the
+    /// one that the reply tells of, or one that no reply does.
+    pub(super) fn may_have_version(
+        &self,
+        operation: &Operation,
+        within: Epochs,
+        is_it: impl Fn(&Version) -> bool,
+    ) -> bool {
+        let is_unseen = || self.superseded(operation).any(|(_, epochs)| epochs.overlap(within));
+        let epochs = self.epochs(operation);
+        match &operation.outcome {
+            Outcome::Ok { reply: Reply::Stored { version } | Reply::Deleted { version }, .. } => {
+                // Where the epoch is not certain, the request may have been executed in another one as well.
+                let is_told = epochs.certain().is_none() || is_it(version);
+                epochs.overlap(within) && is_told || is_unseen()
+            }
+            Outcome::Unknown { .. } => epochs.overlap(within) || is_unseen(),
+            Outcome::Ok { .. } | Outcome::Failed { .. } => is_unseen(),
+        }
+    }
+
+    /// The epochs in which the broker may have answered what was sent at one time and answered by another.
+    pub(super) fn between(&self, sent_ns: u64, until_ns: u64) -> Epochs {
         let earliest = self.restarts.iter().filter(|restart| restart.stopped_ns < sent_ns).count();
         let latest = self.restarts.iter().filter(|restart| restart.started_ns <= until_ns).count();
         Epochs { earliest: earliest as u32, latest: latest.max(earliest) as u32 }
@@ -88,6 +122,16 @@ impl<'h> Timeline<'h> {
 }
 
 impl Epochs {
+    /// One epoch.
+    pub(super) fn one(epoch: u32) -> Self {
+        Self { earliest: epoch, latest: epoch }
+    }
+
+    /// Whether they have one in common.
+    pub(super) fn overlap(self, other: Self) -> bool {
+        self.earliest <= other.latest && other.earliest <= self.latest
+    }
+
     /// The epoch, if there is only one.
     pub(super) fn certain(self) -> Option<u32> {
         (self.earliest == self.latest).then_some(self.earliest)

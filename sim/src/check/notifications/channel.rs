@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::timeline::{Epochs, Timeline};
 use crate::history::mqtt::{Connect, EventId, What};
 use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
 use crate::history::{ClientIndex, History};
@@ -12,6 +13,8 @@ pub(super) struct Channel<'h> {
     pub(super) client: ClientIndex,
     pub(super) id: EventId,
     pub(super) connect: &'h Connect,
+    /// The lives of the broker that it may have been made with.
+    pub(super) epochs: Epochs,
     /// Keys of which a registration, or its end, was sent again on it: nobody knows whether it took effect here.
     pub(super) uncertain: BTreeSet<&'h str>,
     pub(super) items: Vec<(EventId, Item<'h>)>,
@@ -31,7 +34,8 @@ pub(super) enum Item<'h> {
 }
 
 /// Every connection on which something was registered or told, in the order in which they were tried.
-pub(super) fn channels(history: &History) -> Vec<Channel<'_>> {
+pub(super) fn channels<'h>(timeline: &Timeline<'h>) -> Vec<Channel<'h>> {
+    let history = timeline.history;
     // What arrived before a position comes before it: responses to KEYNOTIFY have no event of their own.
     let mut items: BTreeMap<EventId, Vec<(EventId, bool, EventId, Item<'_>)>> = BTreeMap::new();
     for (index, event) in history.mqtt.iter().enumerate() {
@@ -64,6 +68,7 @@ pub(super) fn channels(history: &History) -> Vec<Channel<'_>> {
             client: event.client,
             id: connection,
             connect,
+            epochs: timeline.of_connection(connection),
             uncertain: uncertain(history, event.client, connection),
             items: items.into_iter().map(|(_, _, id, item)| (id, item)).collect(),
         });

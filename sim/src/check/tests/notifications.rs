@@ -1,10 +1,10 @@
 //! What a watcher is owed, on hand-made histories: each breach and its nearest innocent neighbour.
 
-use super::story::{ALICE, BOB, Story, at, del, deleted, get, ms, set, set_px, stored, value};
+use super::story::{ALICE, BOB, Story, at, del, deleted, get, ms, set, set_if, set_px, stored, value};
 use crate::check::{Anomaly, CheckerName, Verdict};
 use crate::history::mqtt::{ConnAck, Connect, EventId, MqttEvent, What};
 use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
-use crate::history::{Call, ClientIndex, OperationId, Reply, Version};
+use crate::history::{Call, ClientIndex, Condition, OperationId, Reply, UnknownReason, Version};
 
 /// Alice watches `k`, times in milliseconds. Bob writes without watching.
 struct Watching {
@@ -302,4 +302,127 @@ fn an_expiry_that_another_was_told_of_is_a_change_as_any_other() {
         what: What::Notified(notified),
     });
     assert_eq!(watching.found(), Some(Anomaly::MissedNotification));
+}
+
+#[test]
+fn a_change_of_an_earlier_life_of_the_broker_is_owed_to_nobody_in_a_later_one() {
+    // The clock before the restart was ahead: its versions lie among those after it.
+    let after_a_restart = |middle: Option<u64>| {
+        let mut watching = Watching { story: Story::new(), connection: EventId(0) };
+        watching.bob_sets(&[30, 40]);
+        watching.did(BOB, 50, 51, del(), deleted(35));
+        watching.story = watching.story.restarted(100, 200);
+        watching.connect(201, false);
+        watching.registers(205, 210);
+        for version in [20].into_iter().chain(middle).chain([60]) {
+            let from = 220 + version;
+            watching.did(BOB, from, from + 1, set(&format!("b-{version}")), stored(version));
+        }
+        watching.is_told(290, 20, Some("b-20")).is_told(291, 60, Some("b-60"));
+        watching.found()
+    };
+    assert_eq!(after_a_restart(None), None);
+    assert_eq!(after_a_restart(Some(40)), Some(Anomaly::MissedNotification));
+}
+
+#[test]
+fn a_version_that_two_lives_of_the_broker_gave_belongs_to_two_changes() {
+    let story = |was_told: bool| {
+        let mut watching = Watching { story: Story::new(), connection: EventId(0) };
+        watching.did(BOB, 30, 31, set("b-0"), stored(40));
+        watching.story = watching.story.restarted(100, 200);
+        watching.connect(201, false);
+        watching.registers(205, 210);
+        for version in [20, 40, 60] {
+            let from = 220 + version;
+            watching.did(BOB, from, from + 1, set(&format!("b-{version}")), stored(version));
+        }
+        watching.is_told(241, 20, Some("b-20"));
+        if was_told {
+            watching.is_told(261, 40, Some("b-40"));
+        }
+        watching.is_told(281, 60, Some("b-60"));
+        watching.found()
+    };
+    assert_eq!(story(true), None);
+    assert_eq!(story(false), Some(Anomaly::MissedNotification));
+}
+
+#[test]
+fn a_notification_is_of_the_life_of_the_broker_that_its_connection_was_made_with() {
+    // Held back by the network until the next life had begun.
+    let story = |value: &str, version| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+        watching.did(BOB, 80, 81, set("late"), stored(80));
+        watching.story = watching.story.restarted(100, 110);
+        watching.did(BOB, 120, 121, set("new"), stored(80));
+        watching.is_told(130, version, Some(value));
+        watching.found()
+    };
+    assert_eq!(story("late", 80), None);
+    assert_eq!(story("new", 80), Some(Anomaly::PhantomNotification), "the earlier life knew nothing of it");
+    let deletion = |connected_anew: bool| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+        watching.did(BOB, 40, 41, del(), deleted(40));
+        watching.story = watching.story.restarted(100, 110);
+        if connected_anew {
+            watching.connect(111, false);
+            watching.registers(112, 113);
+        }
+        watching.is_told(130, 40, None);
+        watching.found()
+    };
+    assert_eq!(deletion(false), None);
+    assert_eq!(deletion(true), Some(Anomaly::PhantomNotification));
+}
+
+#[test]
+fn a_value_may_have_several_writers() {
+    // Bob renews his value, and alice is told of both.
+    let story = |told: u64| {
+        let mut watching = Watching::new();
+        watching.did(BOB, 20, 21, set("b"), stored(20));
+        watching.did(BOB, 30, 34, set_if(Condition::Nex, "b"), stored(30));
+        watching.is_told(22, 20, Some("b")).is_told(32, told, Some("b"));
+        watching.bob_sets(&[40]).is_told_of(&[40]);
+        watching.found()
+    };
+    assert_eq!(story(30), None);
+    assert_eq!(story(31), Some(Anomaly::PhantomNotification));
+    // A renewal of unknown outcome may have been given any version, one that was refused none.
+    let unknown = |outcome: Option<Reply>| {
+        let mut watching = Watching::new();
+        watching.did(BOB, 20, 21, set("b"), stored(20));
+        let renewal = watching.story.history.invoke(BOB, set_if(Condition::Nex, "b"), ms(30));
+        match outcome {
+            Some(reply) => watching.story.history.complete(renewal, reply, ms(33)),
+            None => watching.story.history.unknown(renewal, UnknownReason::TimedOut, ms(33)),
+        }
+        watching.is_told(22, 20, Some("b")).is_told(32, 31, Some("b"));
+        watching.bob_sets(&[40]).is_told_of(&[40]);
+        watching.found()
+    };
+    assert_eq!(unknown(None), None);
+    assert_eq!(unknown(Some(Reply::Refused { version: at(20) })), Some(Anomaly::PhantomNotification));
+}
+
+#[test]
+fn what_was_sent_again_may_have_been_done_before_with_another_version() {
+    let story = |again: bool, deletion: Reply| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20]).is_told_of(&[20]);
+        let id = watching.did(BOB, 30, 90, del(), deletion);
+        if again {
+            watching.story.history.send_again(id, ms(60));
+        }
+        watching.is_told(35, 31, None).is_told(65, 61, None);
+        watching.bob_sets(&[95]).is_told_of(&[95]);
+        watching.found()
+    };
+    assert_eq!(story(true, Reply::NotFound), None);
+    assert_eq!(story(true, deleted(61)), None);
+    assert_eq!(story(false, Reply::NotFound), Some(Anomaly::PhantomNotification));
+    assert_eq!(story(false, deleted(61)), Some(Anomaly::PhantomNotification));
 }

@@ -103,6 +103,28 @@ fn a_key_that_cannot_be_there_is_a_ghost() {
 }
 
 #[test]
+fn versions_of_two_lives_of_the_broker_say_nothing_of_each_other() {
+    // Its clock was ahead before the restart.
+    let before =
+        || Story::new().did(BOB, 10, 11, set("b"), stored(1000)).did(BOB, 12, 13, del(), deleted(2000));
+    let after = || before().restarted(30, 40).did(BOB, 50, 51, set("c"), stored(50));
+    assert_eq!(after().scanned(&["k"]).scan(), None);
+    assert_eq!(after().scanned(&[]).scan(), Some(Anomaly::MissingKey));
+    let gone = after().did(BOB, 60, 61, del(), deleted(60));
+    assert_eq!(gone.scanned(&["k"]).scan(), Some(Anomaly::GhostKey));
+    // A SET that was under way at the restart may have been executed after it.
+    let perhaps = before().did(BOB, 25, 51, set("c"), stored(50)).restarted(30, 40);
+    assert_eq!(perhaps.scanned(&["k"]).scan(), None);
+    let gone = before().did(BOB, 25, 51, set("c"), stored(50)).restarted(30, 40);
+    let gone = gone.did(BOB, 60, 61, del(), deleted(60));
+    assert_eq!(gone.scanned(&["k"]).scan(), Some(Anomaly::GhostKey));
+    // What an earlier life would have let expire is gone with it.
+    let expiring = Story::new().did(BOB, 10, 11, set_px("b", 90), stored(1000)).restarted(30, 40);
+    let expiring = expiring.did(BOB, 50, 51, set("c"), stored(50));
+    assert_eq!(expiring.scanned(&[]).scan(), Some(Anomaly::MissingKey));
+}
+
+#[test]
 fn a_page_has_what_matches_and_no_more_than_the_client_takes() {
     let other = there().page((0, None), 100, 110, Told::Keys(&["k", "other"], None));
     assert_eq!(other.scan(), Some(Anomaly::GhostKey));
