@@ -26,6 +26,9 @@ pub struct RunReport {
     pub format_version: u32,
     /// What was run.
     pub scenario: Scenario,
+    /// The scenario's file with what it takes over from its base, as TOML that stands alone: the report needs no other file.
+    #[serde(default)]
+    pub scenario_text: String,
     /// The seed that every choice of the run followed from.
     pub seed: u64,
     /// The exact command line that repeats this run.

@@ -65,6 +65,7 @@ impl Finished<'_> {
                 file: self.file.to_owned(),
                 intent: intent(self.file),
             },
+            scenario_text: scenario.text.clone(),
             seed: self.seed,
             repeat_command: repeat_command(&scenario.name, self.file, self.seed),
             build: build(),

@@ -92,7 +92,7 @@ fn simulate(
         clocks: clocks(scenario),
         ..History::new(clients.collect())
     };
-    let recorder = Recorder::new(history, Trace::new(&format!("{scenario:?}"), seed));
+    let recorder = Recorder::new(history, Trace::new(&scenario.identity(), seed));
     let mut world = World::new(scenario, seed, &recorder);
     let mut nemesis = Nemesis::new(scenario, &recorder);
     let total = scenario.run.duration + scenario.run.drain;

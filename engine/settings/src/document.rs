@@ -2,9 +2,11 @@
 
 use std::ops::Range;
 
+use serde::Deserialize;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Deserializer};
 
+use crate::base::{self, Base};
 use crate::error::Invalid;
 
 /// A file and the places of everything in it.
@@ -14,6 +16,9 @@ pub struct Document<'a> {
     name: &'static str,
     path: &'a str,
     text: &'a str,
+    /// The file that this one builds on; what comes of it has places beyond the end of `text`.
+    base: Option<&'a Base>,
+    /// With what comes from the base.
     root: Spanned<DeTable<'a>>,
 }
 
@@ -30,10 +35,37 @@ pub(crate) struct Place {
 }
 
 impl<'a> Document<'a> {
-    /// Reads the text as TOML. What is not TOML is left out, and the first such place comes with the source.
-    pub(crate) fn parse(name: &'static str, text: &'a str, path: &'a str) -> (Self, Option<toml::de::Error>) {
-        let (root, errors) = DeTable::parse_recoverable(text);
-        (Self { name, path, text, root }, errors.into_iter().next())
+    /// Reads the text as TOML, and takes over from the base what it leaves out. What is not TOML is left out, and the first such
+    /// place comes with the source.
+    pub(crate) fn parse(
+        name: &'static str,
+        text: &'a str,
+        path: &'a str,
+        base: Option<&'a Base>,
+    ) -> (Self, Option<toml::de::Error>) {
+        let (mut root, mut errors) = DeTable::parse_recoverable(text);
+        if let Some(base) = base {
+            let (further, mut of_base) = DeTable::parse_recoverable(base.padded());
+            for (key, value) in further.into_inner() {
+                if !root.get_ref().contains_key(key.get_ref().as_ref()) {
+                    root.get_mut().insert(key, value);
+                }
+            }
+            errors.append(&mut of_base);
+        }
+        (Self { name, path, text, base, root }, errors.into_iter().next())
+    }
+
+    /// The file as it is without its base: its text where it has none, else TOML that says the same.
+    pub fn standing_alone(&self) -> String {
+        if self.base.is_none() {
+            return self.text.to_owned();
+        }
+        let mut root = self.root.clone();
+        root.get_mut().remove(base::KEY);
+        let table = toml::Table::deserialize(Deserializer::from(root)).ok();
+        // Both steps fail only on what no type of ours reads, such as a number beyond 64 bits.
+        table.and_then(|table| toml::to_string(&table).ok()).unwrap_or_else(|| self.text.to_owned())
     }
 
     /// The parsed document.
@@ -43,11 +75,9 @@ impl<'a> Document<'a> {
 
     /// An error at a byte offset.
     pub fn error_at(&self, offset: usize, message: impl Into<String>) -> Invalid {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        Invalid::new(self.path, line, column, &message.into())
+        let message = message.into();
+        let of_base = self.base.and_then(|base| base.error_at(offset, self.path, &message));
+        of_base.unwrap_or_else(|| invalid_at(self.path, self.text, offset, message))
     }
 
     /// An error at the value of a dotted path such as `faults.2.clients.0`, or at the nearest table around it
@@ -77,6 +107,15 @@ impl<'a> Document<'a> {
         search.table(self.root.get_ref(), "", self.name);
         search.found
     }
+}
+
+/// An error at a byte offset of a text.
+pub(crate) fn invalid_at(path: &str, text: &str, offset: usize, message: impl Into<String>) -> Invalid {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before[line_start..].chars().count() + 1;
+    Invalid::new(path, line, column, &message.into())
 }
 
 struct Search {

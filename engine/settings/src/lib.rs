@@ -7,8 +7,10 @@
 //! - [`load`] gives a file's text, [`text`] makes it of bytes; [`read`] makes a value of it, with the [`Document`] for checks
 //!   that types cannot make.
 //! - [`Document::error_in`] is an error at a key, [`did_you_mean`] and [`list`] help to word it.
+//! - [`Base`] is a file that another builds on, for [`read_upon`].
 //! - [`duration`] reads `"250ms"`, for `#[serde(deserialize_with)]`.
 
+mod base;
 mod document;
 pub mod duration;
 mod error;
@@ -17,9 +19,10 @@ mod message;
 mod nearest;
 mod read;
 
+pub use base::{Base, Based};
 pub use document::Document;
 pub use error::{Invalid, SettingsError};
 pub use kind::{kind_outward, tables_in};
 pub use message::list;
 pub use nearest::{did_you_mean, nearest};
-pub use read::{Format, load, read, text};
+pub use read::{Format, load, read, read_upon, text};

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, Deserializer};
 
+use crate::base::Base;
 use crate::document::Document;
 use crate::error::{Invalid, SettingsError};
 use crate::message;
@@ -34,7 +35,17 @@ pub fn read<'a, T: DeserializeOwned>(
     text: &'a str,
     path: &'a str,
 ) -> Result<(T, Document<'a>), Invalid> {
-    let (document, syntax_error) = Document::parse(format.name, text, path);
+    read_upon(format, text, path, None)
+}
+
+/// Reads a value from text that may build on another file.
+pub fn read_upon<'a, T: DeserializeOwned>(
+    format: &Format,
+    text: &'a str,
+    path: &'a str,
+    base: Option<&'a Base>,
+) -> Result<(T, Document<'a>), Invalid> {
+    let (document, syntax_error) = Document::parse(format.name, text, path, base);
     let mut reshaped = document.root().clone();
     (format.reshape)(&mut reshaped);
     let read = T::deserialize(Deserializer::from(reshaped));

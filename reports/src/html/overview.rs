@@ -107,11 +107,18 @@ pub(super) fn operations(summary: &[KindSummary]) -> String {
     )
 }
 
-/// What was built to run it.
+/// What was run, and what was built to run it.
 pub(super) fn build(report: &RunReport) -> String {
     let commit = report.build.git_commit.as_deref().unwrap_or("unknown commit");
+    let text = match report.scenario_text.as_str() {
+        "" => String::new(),
+        text => format!(
+            "<details>\n<summary>The scenario that was run, as it stands alone</summary>\n<pre><code>{}</code></pre>\n</details>\n",
+            Escaped(text)
+        ),
+    };
     format!(
-        "<footer>\n<p>Mayfly {version}, <code>{commit}</code>, {profile} build, {rustc}. Report format {format}.</p>\n\
+        "<footer>\n{text}<p>Mayfly {version}, <code>{commit}</code>, {profile} build, {rustc}. Report format {format}.</p>\n\
          </footer>\n",
         version = Escaped(&report.build.package_version),
         commit = Escaped(commit),

@@ -1,4 +1,4 @@
-//! Takes requests from any clock: a timestamp, or a fencing token, that is too far ahead it takes for its own.
+//! Takes requests from any clock: a timestamp, or a fencing token, that is too far ahead it takes for one that is not.
 
 use mayfly_core::{Broker, Input, Now, StateMachine};
 use mayfly_wire::Hlc;
@@ -15,17 +15,20 @@ const MAX_AHEAD_MS: u64 = 60_000;
 pub struct LenientClock {
     /// The user property that may show any time.
     property: &'static str,
+    /// How far ahead the broker takes it to be, in ms.
+    taken_ms: u64,
 }
 
 impl LenientClock {
     /// Takes any `__ts`.
     pub fn of_timestamps() -> Self {
-        Self { property: "__ts" }
+        Self { property: "__ts", taken_ms: 0 }
     }
 
     /// Takes any `__ft`.
     pub fn of_tokens() -> Self {
-        Self { property: "__ft" }
+        // As far as it may be: it must not become lower than those that the keys have.
+        Self { property: "__ft", taken_ms: MAX_AHEAD_MS }
     }
 }
 
@@ -34,7 +37,7 @@ impl Lie for LenientClock {
         let now_ms = now.wall.as_millis();
         let request = command(input).and_then(|(connection, publish, _)| {
             let timestamp = Hlc::parse(publish.properties.user_properties.first(self.property)?).ok()?;
-            let dated = Hlc { wall_clock_ms: now_ms, ..timestamp };
+            let dated = Hlc { wall_clock_ms: now_ms + self.taken_ms, ..timestamp };
             (timestamp.wall_clock_ms > now_ms + MAX_AHEAD_MS)
                 .then(|| (connection, publish, dated.to_string()))
         });

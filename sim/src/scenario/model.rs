@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use mayfly_core::Limits;
-use mayfly_settings::duration;
+use mayfly_settings::{Based, duration};
 use serde::Deserialize;
 
 use super::floor::Floor;
@@ -28,8 +28,17 @@ pub struct Scenario {
     /// The file's name without `.toml`. Not a key of the file.
     #[serde(skip)]
     pub name: String,
+    /// The file's text with what it takes over from its base, so that it stands alone. Not a key of the file.
+    #[serde(skip)]
+    pub text: String,
     /// What the scenario shows, in a sentence or two. Required.
     pub description: String,
+    /// Another scenario's file that this one builds on: a path relative to this file, such as `"../fast/lock.toml"`. Each key that
+    /// this file leaves out at its top level (`run`, `network`, `broker`, `clients`, `faults`, `expect`, …) is the base's. What this
+    /// file has stands in its place as a whole: its `[broker]` alone counts, and its `[[faults]]` are all there are. The base has no
+    /// base itself. Default none.
+    #[serde(default)]
+    pub base: Based,
     /// Seed and durations. Required.
     pub run: Run,
     /// The network between the hosts.
@@ -220,6 +229,11 @@ impl Scenario {
             .iter()
             .flat_map(|group| group.members().map(move |name| Client { name, group }))
             .collect()
+    }
+
+    /// All that decides what a run does, as text: the same however the file was written.
+    pub fn identity(&self) -> String {
+        format!("{:?}", Self { text: String::new(), ..self.clone() })
     }
 
     /// Whether the broker's process ends and starts anew in it.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mayfly_settings::{Format, kind_outward, load, read, tables_in};
+use mayfly_settings::{Base, Format, kind_outward, load, read_upon, tables_in};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -18,9 +18,12 @@ impl Scenario {
         Self::parse(&load(path)?, &path.display().to_string())
     }
 
-    /// Reads a scenario from text; `path` is where it came from, for the name and for messages.
+    /// Reads a scenario from text; `path` is where it came from, for the name, for messages, and for its base, which is a path
+    /// relative to that.
     pub fn parse(text: &str, path: &str) -> Result<Self, ScenarioError> {
-        let (mut scenario, document) = read::<Self>(&FORMAT, text, path)?;
+        let base = Base::of(text, path)?;
+        let (mut scenario, document) = read_upon::<Self>(&FORMAT, text, path, base.as_ref())?;
+        scenario.text = document.standing_alone();
         scenario.name = Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned();
         validate(&scenario, &document)?;
         Ok(scenario)

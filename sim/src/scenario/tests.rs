@@ -1,6 +1,7 @@
 //! The language as a whole: a file with every key, and broken files with their exact messages.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 
+mod base;
 mod clocks;
 mod quota;
 mod store;
@@ -106,7 +107,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "description",
         "descripton",
-        "1:1: unknown key `descripton` in the scenario; did you mean `description`? (valid keys: description, run, network, broker, clients, faults, expect, bench)",
+        "1:1: unknown key `descripton` in the scenario; did you mean `description`? (valid keys: description, base, run, network, broker, clients, faults, expect, bench)",
     ),
     (
         "description = \"Two clients, one of them cut off\"\n",
@@ -119,7 +120,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[[clients]]\nname = \"alice\"",
         "[[cleints]]\nname = \"alice\"",
-        "10:3: unknown key `cleints` in the scenario; did you mean `clients`? (valid keys: description, run, network, broker, clients, faults, expect, bench)",
+        "10:3: unknown key `cleints` in the scenario; did you mean `clients`? (valid keys: description, base, run, network, broker, clients, faults, expect, bench)",
     ),
     (
         "duration = \"30s\"",
@@ -430,7 +431,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "[expect]",
         "[expect]\nevents = { publised = 1 }",
-        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, refused_fencing_tokens, keys, locked, renewed, lock_takeovers, stalled, fenced_off, registered, stopped, notified, notified_deletion, notified_again, scans, pages, refused_tokens, forged_tokens, hostile)",
+        "39:12: unknown key `publised` in [expect.events]; did you mean `published`? (valid keys: published, delivered, repeated, sent_again, resumed, taken_over, wills, retained, shared, dropped, expired, renewed_px, replayed, replayed_without_dup, answered_again, refused_timestamps, refused_fencing_tokens, keys, locked, renewed, holders_killed, lock_takeovers, stalled, fenced_off, registered, stopped, notified, notified_deletion, notified_again, scans, pages, refused_tokens, forged_tokens, hostile)",
     ),
     ("[run]", "[run]\nduration = \"5s\"", "5:1: this is not TOML: duplicate key"),
 ];
