@@ -91,14 +91,3 @@ fn millis(text: &[u8]) -> Option<u64> {
     let more = u64::from(fraction.chars().any(|digit| digit != '0'));
     Some(whole.parse::<u64>().ok()?.checked_add(more)?).filter(|ms| *ms > 0)
 }
-
-/// Whether a key matches a pattern of bytes, `?` and `*`.
-pub fn matches(pattern: &[u8], key: &[u8]) -> bool {
-    match (pattern.split_first(), key.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => (0..=key.len()).any(|skipped| matches(rest, &key[skipped..])),
-        (Some((b'?', rest)), Some((_, key))) => matches(rest, key),
-        (Some((byte, rest)), Some((first, key))) => byte == first && matches(rest, key),
-        _ => false,
-    }
-}

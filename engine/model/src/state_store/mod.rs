@@ -13,11 +13,13 @@
 //! | order of keys whose time ends at the same moment | does not happen: no two requests come at the same nanosecond |
 
 mod command;
+mod glob;
 mod timestamp;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use command::{Command, Condition, matches};
+pub use command::{Command, Condition};
+pub use glob::Glob;
 pub use timestamp::Timestamp;
 
 /// The node id of the store's versions.
@@ -303,7 +305,8 @@ impl Store {
             Command::Vdel { key, value } => self.delete(now, key, Some(value), (timestamp, token)),
             Command::KeyNotify { key, stop } => self.watch(request.client, key, *stop),
             Command::Scan { pattern, has_token: false } => {
-                let keys = self.keys.keys().filter(|key| matches(pattern, key)).cloned().collect();
+                let glob = Glob::parse(pattern).ok_or("syntax error")?;
+                let keys = self.keys.keys().filter(|key| glob.matches(key)).cloned().collect();
                 Ok((Reply::Keys(keys), None))
             }
             // One page has all keys, so there is no token that this store gave.

@@ -11,7 +11,21 @@ const KEYS: [&[u8]; 6] = [b"k", b"k", b"l", b"m", b"key-of-more-bytes", b"\x00\x
 const VALUES: [&[u8]; 5] = [b"v", b"v", b"w", b"", b"a value that is longer than the others"];
 const EXPIRIES: [&str; 9] =
     ["1", "20", "20", "100", "1500.5", "0.2", "2000", "60000", "18446744073709551615"];
-const PATTERNS: [&[u8]; 6] = [b"*", b"k*", b"?", b"?*", b"*-*", b"l"];
+const PATTERNS: [&[u8]; 13] = [
+    b"*",
+    b"k*",
+    b"?",
+    b"?*",
+    b"*-*",
+    b"l",
+    b"[k-l]",
+    b"[!k]*",
+    b"[^l-z]",
+    b"*[\n]",
+    b"[\x00-\x1f]*",
+    b"[m-k]",
+    b"k[",
+];
 /// No commands, or none that does anything.
 const STRANGE: [&[&[u8]]; 16] = [
     &[b"set", b"k", b"v"],
