@@ -11,6 +11,7 @@ pub mod events;
 pub mod lock;
 pub mod mqtt;
 mod operation;
+mod renewal;
 pub mod scan;
 pub mod store;
 pub mod watch;

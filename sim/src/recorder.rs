@@ -342,8 +342,8 @@ impl Recorder {
     pub fn wall_clock_ms(&self, whose: ClockOf, at_ns: u64) -> u64 {
         let mut records = self.lock();
         let clock = records.history.clocks.of_mut(whose);
-        if let Some(last) = clock.steps.last_mut() {
-            last.first_read_ns.get_or_insert(at_ns);
+        for step in clock.steps.iter_mut().rev().take_while(|step| step.first_read_ns.is_none()) {
+            step.first_read_ns = Some(at_ns);
         }
         clock.reading_ms(at_ns)
     }
@@ -457,6 +457,21 @@ mod tests {
         let counts: Vec<_> =
             recorder.records().history.key_counts.iter().map(|count| (count.at_ns, count.keys)).collect();
         assert_eq!(counts, [(0, 0), (2, 3), (4, 0), (5, 0)]);
+    }
+
+    #[test]
+    fn a_look_at_a_clock_sees_every_step_since_the_look_before() {
+        let recorder = recorder();
+        let whose = ClockOf::Broker;
+        recorder.clock_stepped(whose, "broker", 5, 1);
+        recorder.wall_clock_ms(whose, 2);
+        recorder.clock_stepped(whose, "broker", 6, 3);
+        recorder.clock_stepped(whose, "broker", -7, 4);
+        recorder.wall_clock_ms(whose, 5);
+        recorder.wall_clock_ms(whose, 6);
+        let history = recorder.records().history;
+        let read: Vec<_> = history.clocks.broker.steps.iter().map(|step| step.first_read_ns).collect();
+        assert_eq!(read, [Some(2), Some(5), Some(5)]);
     }
 
     #[test]

@@ -133,7 +133,12 @@ pub trait Fault: fmt::Debug {
     /// Is taken back. Says how many ends of connections it killed.
     fn end(&self, world: &mut World<'_>, targets: &Targets<'_>) -> usize;
 
-    /// What only this kind of fault makes a client see, beside lost operations and connections.
+    /// Whether operations, connections and locks that are lost meanwhile or soon after are put down to it.
+    fn severs(&self) -> bool {
+        true
+    }
+
+    /// What only this kind of fault makes a client see, beside what is [lost](Self::severs) by it.
     fn sightings(&self, _span: &Span<'_>) -> Vec<Sighting> {
         Vec::new()
     }

@@ -7,8 +7,8 @@ use mayfly_settings::duration;
 use serde::Deserialize;
 
 use super::{Fault, Targets, all};
-use crate::history::{Call, ClientIndex, Outcome, Reply};
-use crate::judge::{Span, at_least};
+use crate::history::{Call, ClientIndex, Operation, Outcome, Reply};
+use crate::judge::{Sighting, Span, at_least};
 use crate::nemesis::FaultRecord;
 use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
@@ -99,6 +99,22 @@ impl Fault for QuotaPressure {
     fn end(&self, world: &mut World<'_>, _targets: &Targets<'_>) -> usize {
         world.change_limits(|_| ());
         0
+    }
+
+    fn severs(&self) -> bool {
+        false
+    }
+
+    /// SETs that were refused for a quota while it was lowered.
+    fn sightings(&self, span: &Span<'_>) -> Vec<Sighting> {
+        let refused = span.operations().filter(|operation| operation.was_refused_for_quota());
+        let sighting = |operation: &Operation| {
+            let Outcome::Failed { completed_ns, .. } = operation.outcome else { return None };
+            let meanwhile = operation.invoked_ns >= span.fired_ns && completed_ns <= span.healed_ns;
+            let what = format!("{} {} was refused for the quota", operation.call.verb(), operation.id);
+            meanwhile.then_some((completed_ns, operation.client, what))
+        };
+        refused.filter_map(sighting).collect()
     }
 
     fn expectations(&self, span: &Span<'_>) -> Vec<Expectation> {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lock::Hold;
+use super::lock::{Hold, HoldEnd};
 use super::mqtt::{Deliver, Ended, MqttEvent, What};
 use super::store::Request;
 use super::watch::{Notified, Watch};
@@ -13,7 +13,7 @@ use crate::scenario::Vocabulary;
 /// The key, its words in a report, and how often it happened.
 type Event = (&'static str, &'static str, fn(&History) -> u64);
 
-const EVENTS: [Event; 33] = [
+const EVENTS: [Event; 34] = [
     ("published", "publications that the broker acknowledged with success", |history| {
         count(history, |what| matches!(what, What::Publish(publish) if publish.accepted_ns().is_some()))
     }),
@@ -55,7 +55,7 @@ const EVENTS: [Event; 33] = [
         history.drops.last().map_or(0, |(_, dropped)| *dropped)
     }),
     ("expired", "expiries that somebody was notified of", History::expiries_seen),
-    ("renewed_px", "renewals with SET NEX PX that were stored", History::renewals),
+    ("renewed_px", "SET NEX that renewed a value that was there", History::renewals),
     ("replayed", "requests that were sent again on the resumed session", |history| {
         history.requests.values().filter(|request| request.was_replayed()).count() as u64
     }),
@@ -88,6 +88,9 @@ const EVENTS: [Event; 33] = [
         let is_renewed =
             |hold: &(&MqttEvent, &Hold)| hold.1.end_ns().saturating_sub(hold.0.at_ns) > hold.1.lease_ns;
         holds(history).filter(is_renewed).count() as u64
+    }),
+    ("holders_killed", "locks whose holders were killed while they held them", |history| {
+        holds(history).filter(|(_, hold)| matches!(hold.end, Some((_, HoldEnd::Crashed)))).count() as u64
     }),
     ("lock_takeovers", "locks that were lost and went to another client", lock_takeovers),
     (

@@ -1,7 +1,7 @@
 //! What the clients sent to the state store and got from it, packet by packet: what the calls and outcomes of operations leave
 //! out. Recorded by the workloads that build their requests themselves.
 
-use super::{Call, ClientIndex, History, OperationId, Outcome, Reply, Version};
+use super::{ClientIndex, History, Outcome, Reply, Version};
 
 /// The packets of one operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,16 +95,6 @@ impl History {
             .filter(|version| !deleted.contains(version))
             .collect();
         expired.len() as u64
-    }
-
-    /// How many SET NEX renewed a value that was there.
-    pub fn renewals(&self) -> u64 {
-        let renews = |id: &OperationId| {
-            let operation = self.operation(*id);
-            matches!(operation.call, Call::Set { condition: super::Condition::Nex, .. })
-                && matches!(operation.reply(), Some((Reply::Stored { .. }, _)))
-        };
-        self.requests.keys().filter(|id| renews(id)).count() as u64
     }
 
     /// How many requests were refused with an error of the store that contains `text`.

@@ -67,11 +67,13 @@ impl<'a> Span<'a> {
 
     /// What the fault's targets saw of it.
     pub fn observations(&self, fault: &FaultKind) -> Vec<Observation> {
-        let mut seen = self.lost_operations();
-        seen.extend(fault.sightings(self));
-        seen.extend(self.lost_connections());
-        seen.extend(self.lost_locks());
-        seen.extend(self.vain_attempts());
+        let mut seen = fault.sightings(self);
+        if fault.severs() {
+            seen.extend(self.lost_operations());
+            seen.extend(self.lost_connections());
+            seen.extend(self.lost_locks());
+            seen.extend(self.vain_attempts());
+        }
         seen.retain(|(at_ns, client, _)| self.is_target(*client) && !self.is_anothers(*at_ns, *client));
         seen.sort();
         let observation = |(at_ns, client, what)| Observation {

@@ -37,6 +37,9 @@ const RESTART: &str = "[[faults]]\nkind = \"restart\"\nat = \"1s\"\ndown_for = \
 const CRASH: &str = "[[faults]]\nkind = \"crash\"\ntarget = \"alice\"\nat = \"1s\"\nfor = \"2s\"\n\
      expect = { unknown_outcomes = 1, completed_after = 1 }\n";
 
+const QUOTA_PRESSURE: &str =
+    "[[faults]]\nkind = \"quota-pressure\"\nat = \"1s\"\nfor = \"2s\"\nmax_keys = 1\n";
+
 /// A fault from 1 s to 3 s, aimed at these clients.
 fn fired(clients: &[ClientIndex]) -> FaultRecord {
     let (fired_ns, healed_ns) = (Some(ms(1000)), Some(ms(3000)));
@@ -232,6 +235,39 @@ fn each_demand_of_a_crash_is_met_by_its_own_evidence() {
     // Killed while it had no connection.
     let away = Past::new().connected(ALICE, 0, 5, false).session(ALICE, 900, SessionChange::Lost);
     assert_eq!(away.judge(CRASH, &[ALICE]).verdict, FaultVerdict::NeverObserved);
+}
+
+#[test]
+fn quota_pressure_bites_only_where_a_client_was_refused_for_it() {
+    use UnknownReason::{ConnectionLost, TimedOut};
+    let failed = |from: u64, to: u64, error: &str| {
+        let mut past = Past::new();
+        let call =
+            Call::Set { key: b"k".to_vec(), value: Vec::new(), condition: Condition::None, px_ms: None };
+        let id = past.0.invoke(ALICE, call, ms(from));
+        past.0.fail(id, error.to_owned(), ms(to));
+        past
+    };
+    let quota = "the quota has been exceeded";
+    let all = [ALICE, BOB];
+    for past in [
+        Past::new().did(ALICE, 1500, 1510, "k"),
+        Past::new().lost(ALICE, 1500, 2500, TimedOut),
+        Past::new().lost(ALICE, 1500, 2500, ConnectionLost).session(ALICE, 2500, SessionChange::Lost),
+        Past::new().session(BOB, 1500, SessionChange::Attempted),
+        failed(1500, 1510, "not authorized"),
+        failed(990, 1010, quota),
+        failed(2990, 3010, quota),
+        failed(3500, 3510, quota),
+    ] {
+        let judged = past.judge(QUOTA_PRESSURE, &all);
+        assert_eq!(judged.verdict, FaultVerdict::NeverObserved, "{judged:?}");
+    }
+    let judged = failed(1500, 1510, quota).judge(QUOTA_PRESSURE, &all);
+    assert_eq!(
+        (judged.verdict, sightings(&judged)),
+        (FaultVerdict::Bit, vec!["SET #0 was refused for the quota"])
+    );
 }
 
 /// The verdicts on two faults, each with its clients and its time in milliseconds.

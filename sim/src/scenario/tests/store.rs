@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::Scenario;
 use super::{VALID, parse};
 use crate::workload::WorkloadKind;
 
@@ -79,4 +80,28 @@ fn expiry_is_not_judged_across_a_restart() {
     let text = VALID.replacen("\"linearizability\"", "\"expiry\"", 1);
     let message = parse(&text).unwrap_err().to_string();
     assert!(message.contains("the checker `expiry` does not tell a restart from an expiry"), "{message}");
+}
+
+#[test]
+fn a_holder_stands_still_for_some_time_and_within_the_run() {
+    for (range, message) in [
+        (
+            "min = \"0ms\", max = \"1s\"",
+            "`for` begins at 0, but a holder stands still for some time; give it a `min` above 0",
+        ),
+        (
+            "min = \"1s\", max = \"30s\"",
+            "a holder may stand still for 30s, but the run ends at 30s; let it stand still for less",
+        ),
+        ("min = \"2s\", max = \"1s\"", "`min` (2s) is greater than `max` (1s); exchange them"),
+        ("min = \"1ms\", max = \"29s\"", ""),
+    ] {
+        let text = format!(
+            "description = \"x\"\n[run]\nduration = \"30s\"\n[[clients]]\nname = \"a\"\n[clients.workload]\nkind = \
+             \"lock\"\nstall = {{ one_in = 5, for = {{ {range} }} }}\n"
+        );
+        let expected = if message.is_empty() { String::new() } else { format!("x.toml:8:29: {message}") };
+        let error = Scenario::parse(&text, "x.toml").err().map(|error| error.to_string());
+        assert_eq!(error.unwrap_or_default(), expected, "{range}");
+    }
 }

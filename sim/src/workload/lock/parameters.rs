@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mayfly_settings::duration;
+use mayfly_settings::duration::{self, written};
 use serde::Deserialize;
 
 use crate::scenario::model::DurationRange;
@@ -49,7 +49,7 @@ pub struct LockWorkload {
 pub struct Stall {
     /// Before one request in so many, from 1.
     pub one_in: u32,
-    /// For how long; below one and a half Keep Alives, after which the broker ends the connection.
+    /// For how long, above 0 and below the run's `duration`. Beyond one and a half Keep Alives the broker ends the connection.
     #[serde(rename = "for")]
     pub duration: DurationRange,
 }
@@ -118,6 +118,18 @@ impl LockWorkload {
                 "`one_in` is 0, but must be from 1".to_owned()
             })?;
             place.duration_range("stall.for", stall.duration)?;
+            place.require(stall.duration.min > Duration::ZERO, "stall.for", || {
+                "`for` begins at 0, but a holder stands still for some time; give it a `min` above 0"
+                    .to_owned()
+            })?;
+            let run = place.scenario().run.duration;
+            place.require(stall.duration.max < run, "stall.for", || {
+                format!(
+                    "a holder may stand still for {}, but the run ends at {}; let it stand still for less",
+                    written(stall.duration.max),
+                    written(run)
+                )
+            })?;
         }
         Ok(())
     }
