@@ -19,7 +19,8 @@ use crate::shared::later;
 use crate::store::StateStore;
 use crate::version::Version;
 
-/// A lock is renewed whenever this part of its duration has passed, so that a second attempt still has time.
+/// A lock is renewed whenever this part of its duration has passed, and no attempt is waited for longer than that: where the
+/// first one has no answer, a second one has as much time.
 const RENEWALS_PER_DURATION: u32 = 3;
 /// Between two attempts of which the first had no answer: where timeouts are short, this keeps a waiter from spinning.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -67,7 +68,8 @@ type Reply = oneshot::Sender<Result<VdelOutcome, Error>>;
 impl Lock {
     /// Waits until the key is free, and through lost connections and sessions, however long that takes. Then holds it,
     /// for `duration` at a time: that is how long a holder that vanished keeps the others waiting. It must be much
-    /// longer than a request and its response take; the store rounds up to whole milliseconds.
+    /// longer than a request and its response take, since it is renewed after a third of it, and once more after another
+    /// third where no answer came; the store rounds up to whole milliseconds.
     ///
     /// Cancel safe: when this future is dropped, what it may have acquired is released as by dropping a lock. Who comes
     /// next is not decided by who waits longest.
@@ -250,7 +252,7 @@ async fn renew_until_lost(hold: &mut Hold, terms: &watch::Sender<Term>) {
         }
         last_attempt = Instant::now();
         // Whether it succeeded is in the term.
-        let _ = hold.renew(Duration::MAX).await;
+        let _ = hold.renew(pause).await;
         terms.send_replace(hold.term().clone());
     }
     terms.send_replace(hold.term().clone());

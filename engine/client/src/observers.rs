@@ -1,6 +1,8 @@
 //! Which keys are observed, by whom, and how far their registration at the store has come on this connection.
 //!
-//! Each key has one registration, however many observers it has. No I/O: the driver asks for what is to be sent.
+//! Each key has one registration, however many observers it has. No I/O: the driver asks for what is to be sent. A
+//! registration that nobody needs any more is stopped as soon as there is room for the request, whoever waits for that and
+//! however many other requests wait.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,6 +14,8 @@ use crate::error::{Error, ProtocolError};
 use crate::notification::Notification;
 use crate::observation::ObservationEvent;
 use crate::request::RequestId;
+use crate::request_table::Caller;
+use crate::response::Response;
 
 /// Names an observer within its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub(crate) struct Observers {
     /// The registrations that were handed over, oldest first, each with the end of its patience; plus some that have
     /// their answer.
     sent: VecDeque<(Instant, RequestId, Bytes)>,
+    /// The registrations that nobody needs any more and that are to be stopped, oldest first.
+    unneeded: VecDeque<Unneeded>,
     next_id: u64,
 }
 
@@ -41,6 +47,13 @@ enum Registration {
     /// Handed over as this request.
     Sent(RequestId),
     Active,
+}
+
+/// A registration to stop.
+struct Unneeded {
+    key: Bytes,
+    /// The caller of `unobserve`.
+    caller: Option<Caller>,
 }
 
 struct Observer {
@@ -71,11 +84,29 @@ impl Observers {
         Added { id, events: receiver, registered }
     }
 
-    /// Whether this leaves a registration without an observer, so that it is to be stopped.
-    pub(crate) fn remove(&mut self, key: &Bytes, id: ObserverId) -> bool {
+    /// Whether this leaves a registration without an observer, so that it is to be stopped. Then `caller` is told when it
+    /// is.
+    pub(crate) fn remove(&mut self, key: &Bytes, id: ObserverId, caller: Option<Caller>) -> bool {
         let Some(observed) = self.keys.get_mut(key) else { return false };
         observed.observers.retain(|observer| observer.id != id);
-        self.remove_if_unobserved(key)
+        self.remove_if_unobserved(key, caller)
+    }
+
+    /// The next registration to stop, and who waits for that; it counts as handed over. None of a key that is observed
+    /// again.
+    pub(crate) fn next_stop(&mut self) -> Option<(Bytes, Option<Caller>)> {
+        while let Some(Unneeded { key, caller }) = self.unneeded.pop_front() {
+            if !self.is_observed(&key) {
+                return Some((key, caller));
+            }
+            has_ended(caller);
+        }
+        None
+    }
+
+    /// Whether a registration of the key waits to be stopped.
+    pub(crate) fn is_unneeded(&self, key: &Bytes) -> bool {
+        self.unneeded.iter().any(|unneeded| unneeded.key == key)
     }
 
     pub(crate) fn is_observed(&self, key: &Bytes) -> bool {
@@ -147,7 +178,7 @@ impl Observers {
                         observer.tell(ObservationEvent::Resumed { session_present })
                     }
                 });
-                self.remove_if_unobserved(key)
+                self.remove_if_unobserved(key, None)
             }
             Err(error) => {
                 // The observations end here, whether or not their readers take the last event.
@@ -178,7 +209,7 @@ impl Observers {
     fn tell(&mut self, key: &Bytes, event: &ObservationEvent) -> bool {
         let Some(observed) = self.keys.get_mut(key) else { return false };
         observed.observers.retain(|observer| observer.tell(event.clone()));
-        self.remove_if_unobserved(key)
+        self.remove_if_unobserved(key, None)
     }
 
     /// The broker has lost the session: what is told when a key is registered again.
@@ -188,10 +219,11 @@ impl Observers {
         }
     }
 
-    /// The registrations ended with the connection; all are needed again, in the order of the keys.
+    /// The registrations ended with the connection; those that are observed are needed again, in the order of the keys.
     pub(crate) fn connection_lost(&mut self) {
         self.needed.clear();
         self.sent.clear();
+        self.unneeded.drain(..).for_each(|unneeded| has_ended(unneeded.caller));
         for (key, observed) in &mut self.keys {
             observed.registration = Registration::Needed;
             observed
@@ -213,13 +245,30 @@ impl Observers {
         }
         self.needed.clear();
         self.sent.clear();
+        for caller in self.unneeded.drain(..).filter_map(|unneeded| unneeded.caller) {
+            // A caller that gave up takes no answer.
+            let _ = caller.send(Err(Error::Closed));
+        }
     }
 
-    fn remove_if_unobserved(&mut self, key: &Bytes) -> bool {
+    fn remove_if_unobserved(&mut self, key: &Bytes, caller: Option<Caller>) -> bool {
         if self.keys.get(key).is_none_or(|observed| !observed.observers.is_empty()) {
             return false;
         }
-        self.keys.remove(key).is_some_and(|observed| observed.registration != Registration::Needed)
+        let removed = self.keys.remove(key);
+        let is_registered = removed.is_some_and(|observed| observed.registration != Registration::Needed);
+        if is_registered {
+            self.unneeded.push_back(Unneeded { key: key.clone(), caller });
+        }
+        is_registered
+    }
+}
+
+/// Nothing is left to stop.
+fn has_ended(caller: Option<Caller>) {
+    if let Some(caller) = caller {
+        // A caller that gave up takes no answer.
+        let _ = caller.send(Ok(Response::not_registered()));
     }
 }
 
@@ -356,9 +405,32 @@ mod tests {
         let first = registered_observer(&mut observers, 4);
         let key = Bytes::from_static(b"k");
         let second = observers.add(&key, 4);
-        assert!(!observers.remove(&key, first.id));
-        assert!(observers.remove(&key, second.id));
+        assert!(!observers.remove(&key, first.id, None));
+        assert_eq!(observers.next_stop().map(|(key, _)| key), None);
+        assert!(observers.remove(&key, second.id, None));
         assert!(!observers.is_observed(&key));
+        assert_eq!(observers.next_stop().map(|(key, _)| key), Some(key));
+        assert_eq!(observers.next_stop().map(|(key, _)| key), None);
+    }
+
+    #[test]
+    fn a_registration_that_is_needed_again_or_ended_with_its_connection_is_not_stopped() {
+        let mut observers = Observers::default();
+        let key = Bytes::from_static(b"k");
+        for is_lost in [false, true] {
+            let observer = registered_observer(&mut observers, 4);
+            let (caller, mut stopped) = oneshot::channel();
+            assert!(observers.remove(&key, observer.id, Some(caller)));
+            assert!(observers.is_unneeded(&key));
+            if is_lost {
+                observers.connection_lost();
+            } else {
+                observers.add(&key, 4);
+            }
+            assert_eq!(observers.next_stop().map(|(key, _)| key), None);
+            assert_eq!(stopped.try_recv().unwrap().unwrap().into_unobserve(), Ok(()));
+            observers = Observers::default();
+        }
     }
 
     #[test]

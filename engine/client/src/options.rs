@@ -93,13 +93,13 @@ impl fmt::Debug for Options {
     }
 }
 
-/// User name and password of a CONNECT.
+/// User name of a CONNECT, and perhaps a password.
 #[derive(Clone)]
 pub struct Credentials {
     /// The user name.
     pub user_name: String,
-    /// The password; arbitrary bytes.
-    pub password: Bytes,
+    /// The password; arbitrary bytes. `None`: the CONNECT has none, for a broker that knows its clients otherwise.
+    pub password: Option<Bytes>,
 }
 
 /// Pauses between attempts to connect: the first after `initial`, each next twice as long, none longer than `limit`.

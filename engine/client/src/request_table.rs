@@ -36,11 +36,8 @@ pub(crate) struct WaitingRequest {
 /// Who wants a request's answer.
 pub(crate) enum Origin {
     Call(Caller),
-    /// Stops the registration of a key, unless somebody observes it again by then.
-    Stop {
-        key: Bytes,
-        caller: Option<Caller>,
-    },
+    /// Stops a registration. Nobody may wait for that.
+    Stop(Option<Caller>),
     /// Registers a key that is observed.
     Registration {
         key: Bytes,
@@ -50,7 +47,7 @@ pub(crate) enum Origin {
 impl Origin {
     /// Answers the caller, if there is one and it still listens.
     pub(crate) fn answer(self, answer: Result<Response, Error>) {
-        if let Origin::Call(caller) | Origin::Stop { caller: Some(caller), .. } = self {
+        if let Origin::Call(caller) | Origin::Stop(Some(caller)) = self {
             // A caller that gave up takes no answer.
             let _ = caller.send(answer);
         }

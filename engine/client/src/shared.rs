@@ -113,15 +113,6 @@ impl Shared {
 /// For the handles.
 impl Shared {
     pub(crate) async fn call(&self, request: Request, timeout: Duration) -> Result<Response, Error> {
-        self.submit(request, timeout, Origin::Call).await
-    }
-
-    async fn submit(
-        &self,
-        request: Request,
-        timeout: Duration,
-        origin: impl FnOnce(oneshot::Sender<Result<Response, Error>>) -> Origin,
-    ) -> Result<Response, Error> {
         if request.fencing_token.as_ref().is_some_and(|token| token.len() > MAX_STRING) {
             return Err(Error::BadRequest("the fencing token is longer than 65,535 bytes"));
         }
@@ -132,7 +123,7 @@ impl Shared {
             if state.closed {
                 return Err(Error::Closed);
             }
-            state.requests.push(request, deadline, timeout, origin(sender))?
+            state.requests.push(request, deadline, timeout, Origin::Call(sender))?
         };
         self.wake.notify_one();
         let mut pending = PendingCall { shared: self, id, answer };
@@ -174,25 +165,31 @@ impl Shared {
         }
     }
 
-    /// Ends an observation, and the registration with the last of them.
+    /// Ends an observation, and waits for the end of the registration, with the last of them. A caller that gives up does
+    /// not keep the registration from being stopped.
     pub(crate) async fn unobserve(
         &self,
         key: &Bytes,
         id: ObserverId,
         timeout: Duration,
     ) -> Result<(), Error> {
-        if !self.state().observers.remove(key, id) {
+        let deadline = later(Instant::now(), timeout);
+        let (caller, answer) = oneshot::channel();
+        if !self.state().observers.remove(key, id, Some(caller)) {
             return Ok(());
         }
-        let stop = |caller| Origin::Stop { key: key.clone(), caller: Some(caller) };
-        self.submit(Request::unobserve(key), timeout, stop).await?.into_unobserve()
+        self.wake.notify_one();
+        match timeout_at(deadline, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(Error::ClosedInFlight))?.into_unobserve(),
+            Err(_) if self.state().observers.is_unneeded(key) => Err(Error::NotSent(timeout)),
+            Err(_) => Err(Error::Timeout(timeout)),
+        }
     }
 
     /// Ends an observation; the registration, with the last of them, as soon as may be.
     pub(crate) fn remove_observer(&self, key: &Bytes, id: ObserverId) {
-        let mut state = self.state();
-        if state.observers.remove(key, id) {
-            self.stop_registration(&mut state, key);
+        if self.state().observers.remove(key, id, None) {
+            self.wake.notify_one();
         }
     }
 
@@ -221,17 +218,6 @@ impl Shared {
         drop(state);
         self.wake.notify_one();
     }
-
-    fn stop_registration(&self, state: &mut State, key: &Bytes) {
-        let origin = Origin::Stop { key: key.clone(), caller: None };
-        let deadline = later(Instant::now(), self.operation_timeout);
-        // Where too many requests wait, the registration stays until the connection ends; its notifications are
-        // dropped.
-        let pushed = state.requests.push(Request::unobserve(key), deadline, self.operation_timeout, origin);
-        if pushed.is_ok() {
-            self.wake.notify_one();
-        }
-    }
 }
 
 /// For the driver.
@@ -252,7 +238,8 @@ impl Shared {
         self.state().observers.next_deadline()
     }
 
-    /// The next request to publish, which counts as handed over from now on. Registrations come first.
+    /// The next request to publish, which counts as handed over from now on. Registrations come first, and those that
+    /// are to be stopped next: the callers' requests may not keep them waiting.
     pub(crate) fn next_outgoing(&self, now: Instant) -> Option<Outgoing> {
         let mut state = self.state();
         let State { requests, observers, .. } = &mut *state;
@@ -262,31 +249,21 @@ impl Shared {
         let deadline = later(now, self.operation_timeout);
         if let Some((id, key)) = observers.next_registration(deadline, || requests.new_id()) {
             let request = Request::observe(&key);
-            return Some(self.outgoing(
-                &mut state,
-                id,
-                request,
-                self.operation_timeout,
-                Origin::Registration { key },
-            ));
+            let origin = Origin::Registration { key };
+            return Some(self.outgoing(&mut state, id, request, self.operation_timeout, origin));
+        }
+        if let Some((key, caller)) = observers.next_stop() {
+            let (id, request) = (requests.new_id(), Request::unobserve(&key));
+            let origin = Origin::Stop(caller);
+            return Some(self.outgoing(&mut state, id, request, self.operation_timeout, origin));
         }
         while let Some(waiting) = state.requests.pop_waiting() {
-            match &waiting.origin {
-                _ if waiting.deadline <= now => waiting.origin.answer(Err(Error::NotSent(waiting.timeout))),
-                Origin::Stop { key, .. } if state.observers.is_observed(key) => {
-                    waiting.origin.answer(Ok(Response::not_registered()));
-                }
-                _ => {
-                    let remaining = waiting.deadline - now;
-                    return Some(self.outgoing(
-                        &mut state,
-                        waiting.id,
-                        waiting.request,
-                        remaining,
-                        waiting.origin,
-                    ));
-                }
+            if waiting.deadline <= now {
+                waiting.origin.answer(Err(Error::NotSent(waiting.timeout)));
+                continue;
             }
+            let remaining = waiting.deadline - now;
+            return Some(self.outgoing(&mut state, waiting.id, waiting.request, remaining, waiting.origin));
         }
         None
     }
@@ -343,16 +320,14 @@ impl Shared {
             state.clock.receive(notification.change.version()).map(|()| notification)
         });
         match notification {
-            Ok(notification) if state.observers.notify(&notification) => {
-                self.stop_registration(&mut state, &notification.key);
-            }
+            Ok(notification) if state.observers.notify(&notification) => self.wake.notify_one(),
             Ok(_) => {}
             Err(error) => {
                 state.statistics.malformed_notifications += 1;
                 if let Some(key) = notification::key(&publish.topic)
                     && state.observers.notify_unreadable(&key, error)
                 {
-                    self.stop_registration(&mut state, &key);
+                    self.wake.notify_one();
                 }
             }
         }
@@ -381,7 +356,7 @@ impl Shared {
         match origin {
             Origin::Registration { key } => {
                 if state.observers.registered(&key, id, answer.and_then(Response::into_observe)) {
-                    self.stop_registration(state, &key);
+                    self.wake.notify_one();
                 }
             }
             origin => origin.answer(answer),

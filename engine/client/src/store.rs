@@ -13,7 +13,7 @@ use crate::clock::HybridClock;
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::observation::Observation;
-use crate::options::{Options, SetOptions};
+use crate::options::{Credentials, Options, SetOptions};
 use crate::outcome::{DelOutcome, SetOutcome, Stored, VdelOutcome};
 use crate::request::Request;
 use crate::request_table::RequestTable;
@@ -219,10 +219,14 @@ fn mqtt_options(client_id: String, options: &Options) -> Result<MqttOptions, Opt
         .set_max_request_batch(options.in_flight_limit.get().into());
     if let Some(credentials) = &options.credentials {
         let limit = usize::from(u16::MAX);
-        if credentials.user_name.len() > limit || credentials.password.len() > limit {
+        let Credentials { user_name, password } = credentials.clone();
+        if user_name.len() > limit || password.as_ref().is_some_and(|password| password.len() > limit) {
             return Err(OptionsError::Credentials);
         }
-        mqtt.set_credentials(credentials.user_name.clone(), credentials.password.clone());
+        match password {
+            Some(password) => mqtt.set_credentials(user_name, password),
+            None => mqtt.set_username(user_name),
+        };
     }
     Ok(mqtt)
 }

@@ -225,7 +225,8 @@ async fn without_renewal_it_is_lost_when_its_time_is_over() {
     let before = Instant::now();
     let lock = locked(&setup.store, &mut peer).await;
     let renewal = peer.expect_request(SET_LEASE).await;
-    sleep(Duration::from_millis(5_900)).await;
+    peer.expect_request(SET_LEASE).await;
+    sleep(Duration::from_millis(2_900)).await;
     assert!(lock.token().is_ok());
     let lost = lock.lost().await;
     assert!(matches!(&lost, LeaseLost::NotRenewed(Error::Timeout(_)) | LeaseLost::Expired), "{lost}");
@@ -259,6 +260,23 @@ async fn a_renewal_that_fails_is_tried_again_while_there_is_time() {
     }
     let quota = LeaseLost::NotRenewed(Error::Service(ServiceError::QuotaExceeded));
     assert_eq!(lock.lost().await, quota);
+}
+
+/// Such as one that the broker discards as expired.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_that_nothing_answers_leaves_time_for_another_one() {
+    let (setup, mut peer) = connected(options()).await;
+    let lock = locked(&setup.store, &mut peer).await;
+    let first = peer.expect_request(SET_LEASE).await;
+    let sent = Instant::now();
+    let second = peer.expect_request(SET_LEASE).await;
+    assert_eq!(sent.elapsed().as_millis().div_ceil(100), 30);
+    assert_ne!(correlation_data(&second), correlation_data(&first));
+    sleep(Duration::from_millis(2_900)).await;
+    peer.answer(&second, OK, Some("20:0:s")).await;
+    // Counted from the second attempt.
+    sleep(Duration::from_millis(5_900)).await;
+    assert!(lock.token().is_ok());
 }
 
 #[tokio::test(start_paused = true)]

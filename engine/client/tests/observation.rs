@@ -5,7 +5,7 @@
 mod peer;
 
 use std::future::poll_fn;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use mayfly_client::{
 };
 use peer::{OPERATION_TIMEOUT, Peer, connected, correlation_data, options};
 use rumqttc::PubAckReason;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 const OBSERVE: &[u8] = b"*2\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n";
 const STOP: &[u8] = b"*3\r\n$9\r\nKEYNOTIFY\r\n$1\r\nk\r\n$4\r\nSTOP\r\n";
@@ -188,6 +188,66 @@ async fn a_dropped_observation_stops_the_registration() {
     let (setup, mut peer) = connected(options()).await;
     drop(observe(&setup.store, &mut peer).await);
     assert_eq!(&peer.receive_request().await.payload[..], STOP);
+}
+
+/// They take all room: on the connection, and for waiting.
+#[tokio::test(start_paused = true)]
+async fn a_registration_is_stopped_however_many_requests_wait_and_whoever_gives_up() {
+    let limits = Options { in_flight_limit: NonZeroU16::MIN, waiting_limit: NonZeroUsize::MIN, ..options() };
+    let (moment, second) = (Duration::from_millis(1), Duration::from_secs(1));
+    for is_dropped in [false, true] {
+        let (setup, mut peer) = connected(limits.clone()).await;
+        let observation = observe(&setup.store, &mut peer).await;
+        let store = &setup.store;
+        let later = async {
+            sleep(moment).await;
+            store.get(b"k").await
+        };
+        let end = async {
+            sleep(moment * 2).await;
+            assert_eq!(store.get(b"k").await, Err(Error::QueueFull(1)));
+            if is_dropped {
+                drop(observation);
+            } else {
+                let stopped = store.with_timeout(second).unobserve(observation).await;
+                assert_eq!(stopped, Err(Error::NotSent(second)));
+            }
+        };
+        let (first, later, (), ()) = tokio::join!(store.get(b"k"), later, end, async {
+            let get = peer.receive_request().await;
+            peer.expect_silence(second * 2).await;
+            peer.answer(&get, b"$-1\r\n", None).await;
+            peer.exchange(STOP, b"+OK\r\n", None).await;
+            let get = peer.receive_request().await;
+            peer.answer(&get, b"$-1\r\n", None).await;
+        });
+        assert_eq!((first, later), (Ok(None), Ok(None)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_ended_with_its_connection_is_not_stopped() {
+    let (moment, second) = (Duration::from_millis(1), Duration::from_secs(1));
+    let in_flight_limit = NonZeroU16::MIN;
+    let (mut setup, mut peer) = connected(Options { in_flight_limit, ..options() }).await;
+    let observation = observe(&setup.store, &mut peer).await;
+    let store = setup.store.clone();
+    let end = async {
+        sleep(moment).await;
+        store.unobserve(observation).await
+    };
+    let (get, stopped, _peer) = tokio::join!(store.get(b"k"), end, async {
+        let get = peer.receive_request().await;
+        peer.expect_silence(second).await;
+        drop(peer);
+        let mut peer = setup.accept_resumed_session().await;
+        let again = peer.receive_request().await;
+        assert_eq!(correlation_data(&again), correlation_data(&get));
+        peer.answer(&again, b"$-1\r\n", None).await;
+        peer.expect_silence(second).await;
+        peer
+    });
+    assert_eq!((get, stopped), (Ok(None), Ok(())));
 }
 
 #[tokio::test(start_paused = true)]
