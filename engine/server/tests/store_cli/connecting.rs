@@ -95,17 +95,16 @@ fn a_password_comes_from_a_file_from_the_environment_or_as_an_option() {
     command.envs([("MAYFLY_USERNAME", "alice"), ("MAYFLY_PASSWORD", "wonderland")]);
     assert_eq!(all(&output_of(&mut command)), absent);
     // What is said in the command line goes before the environment.
-    let mut command = secured.command(&[&user[..], &["-P", "wonderland", "get", "a"]].concat());
-    assert_eq!(all(&output_of(command.env("MAYFLY_PASSWORD", "Wonderland"))), absent);
+    for password in [["-P", "wonderland"], ["--password-file", &secured.path("password")]] {
+        let mut command = secured.command(&[&user[..], &password, &["get", "a"]].concat());
+        assert_eq!(all(&output_of(command.env("MAYFLY_PASSWORD", "Wonderland"))), absent);
+    }
 
     let wrong = with(&["-P", "Wonderland"]);
     assert_eq!(wrong.status.code(), Some(2));
     assert!(stderr(&wrong).contains("connection refused by the broker: BadUserNamePassword"), "{wrong:?}");
     for (password, complaint) in [
-        (
-            [].as_slice(),
-            "the user name `alice` needs a password; give it with --password-file, in MAYFLY_PASSWORD",
-        ),
+        ([].as_slice(), "it may want the user's password: give it with --password-file, in MAYFLY_PASSWORD"),
         (&["--password-file", "/none"], "cannot read the password from /none: No such file"),
         (&["--password-file", &secured.path("empty")], "the first line is empty; expected the password"),
     ] {
@@ -131,7 +130,6 @@ fn a_certificate_of_the_broker_that_is_not_trusted_or_for_another_name_is_refuse
         ("127.0.0.1", ["--cafile", &ca].as_slice(), name),
         ("localhost", &["--cafile", &foreign_ca], unknown),
         ("localhost", &["--cafile", &foreign_ca, "--insecure"], unknown),
-        ("localhost", &["--tls-use-os-certs"], ""),
     ] {
         let output = get(host, options);
         assert_eq!(output.status.code(), Some(2), "{options:?}: {output:?}");
@@ -139,6 +137,57 @@ fn a_certificate_of_the_broker_that_is_not_trusted_or_for_another_name_is_refuse
     }
     let insecure = get("127.0.0.1", &["--cafile", &ca, "--insecure"]);
     assert_eq!(all(&insecure), (1, "", "there is no key a\n"));
+}
+
+#[test]
+fn authorities_that_the_system_trusts_are_trusted_where_that_is_asked_for_and_no_others() {
+    let secured = Secured::start("system");
+    let foreign = Directory::with_certificates("foreign-system");
+    let (ca, foreign_ca) = (secured.path("ca.pem"), foreign.path("ca.pem").to_str().unwrap().to_owned());
+    let cert = ["--cert", &secured.path("client.pem"), "--key", &secured.path("client-key.pem")];
+    for option in ["--tls-use-os-certs", "--tls"] {
+        // Where the variable says what the system trusts.
+        let get = |trusted: &str| {
+            let mut command = secured.command(&[&[option], &cert[..], &["get", "a"]].concat());
+            output_of(command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR"))
+        };
+        assert_eq!(all(&get(&ca)), (1, "", "there is no key a\n"));
+        for (trusted, complaint) in [
+            (&*foreign_ca, "is signed by nobody who is trusted here; name its authority with --cafile"),
+            ("/none", "the operating system has no certificates of authorities"),
+        ] {
+            let output = get(trusted);
+            assert_eq!(output.status.code(), Some(2), "{trusted}: {output:?}");
+            assert!(stderr(&output).contains(complaint), "{trusted}: {output:?}");
+        }
+    }
+}
+
+/// As `mosquitto_pub` has it.
+#[test]
+fn a_user_name_needs_no_password() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let client = std::thread::spawn(move || {
+        run(&["store", "-h", "127.0.0.1", "-p", &port, "-u", "alice", "get", "a"])
+    });
+    let mut connect = [0; 10];
+    listener.accept().unwrap().0.read_exact(&mut connect).unwrap();
+    assert_eq!(connect[9] & 0b1100_0000, 0b1000_0000, "User Name Flag and Password Flag: {connect:?}");
+    client.join().unwrap();
+
+    let secured = Secured::start("name-alone");
+    let get = ["-u", "alice", "get", "a"];
+    assert_eq!(
+        all(&output_of(&mut store_at("localhost", &secured.plain, &get))),
+        (1, "", "there is no key a\n")
+    );
+    let refused = secured.store(&[&["--cafile", &secured.path("ca.pem")], &get[..]].concat());
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(
+        stderr(&refused).contains("it may want the user's password: give it with --password-file"),
+        "{refused:?}"
+    );
 }
 
 #[test]
@@ -213,7 +262,13 @@ fn options_that_contradict_each_other_are_refused() {
         ),
         (&["-h", ""], "--host is empty"),
         (&["-p", "0"], "0 is not in 1.."),
-        (&["--notls", "--cafile", &ca], "--notls contradicts what is said about TLS"),
+        (
+            &["--notls", "--cafile", &ca],
+            "--notls contradicts --cafile, which is about TLS; leave one of them out",
+        ),
+        (&["--notls", "--tls"], "--notls contradicts --tls-use-os-certs"),
+        (&["--notls", "--cert", &cert, "--key", &key], "--notls contradicts --cert and --key"),
+        (&["--notls", "--insecure"], "--notls contradicts --insecure"),
         (
             &["--cafile", &ca, "--cert", &cert],
             "--cert needs the certificate's private key; give it with --key",
@@ -232,6 +287,11 @@ fn options_that_contradict_each_other_are_refused() {
         ),
         (&["--cafile", &ca, "-h", "a b"], "`a b` is neither a DNS name nor an IP address"),
         (&["--password-file", &ca], "--password-file needs a user name; give it with -u"),
+        (&["-P", "secret"], "--password needs a user name; give it with -u"),
+        (
+            &["-u", "a", "-P", "b", "--password-file", &ca],
+            "the password is given twice: with --password-file and with",
+        ),
         (&["-i", "a/#"], "contains a wildcard"),
     ] {
         let output = run(&[&["store"], options, &["get", "a"]].concat());

@@ -57,6 +57,13 @@ fn an_argument_may_begin_with_a_hyphen() {
     let server = Server::start();
     assert_eq!(server.store(&["set", "t", "-7.5"]).status.code(), Some(0));
     assert_eq!(all(&server.store(&["get", "t"])), (0, "-7.5", ""));
+    for key in [["-5"].as_slice(), &["-k", "-5"], &["--", "-5"]] {
+        assert_eq!(server.store(&[&["set", "-m", "-1"], key].concat()).status.code(), Some(0), "{key:?}");
+        assert_eq!(all(&server.store(&[&["get"], key].concat())), (0, "-1", ""));
+        assert_eq!(server.store(&[&["vdel", "-m", "-1"], key].concat()).status.code(), Some(0), "{key:?}");
+        assert_eq!(server.store(&[&["del"], key].concat()).status.code(), Some(1), "{key:?}");
+    }
+    assert_eq!(all(&server.store(&["lock", "-5", "--", "echo", "mine"])), (0, "mine\n", ""));
     assert_eq!(server.store(&["set", "--", "-k", "--px"]).status.code(), Some(0));
     assert_eq!(all(&server.store(&["get", "--", "-k"])), (0, "--px", ""));
 }

@@ -2,8 +2,9 @@
 //!
 //! The options have the names of `mosquitto_pub`; those of `statestore-cli` are taken too where both say the same.
 
-use std::fs;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::{env, fs};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -12,6 +13,8 @@ use mayfly_net::tls::{Authorities, KeyPair, TlsClientFiles};
 
 const DEFAULT_PORT: u16 = 1883;
 const DEFAULT_TLS_PORT: u16 = 8883;
+/// The variable of the environment that holds the password.
+const PASSWORD: &str = "MAYFLY_PASSWORD";
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Broker")]
@@ -31,18 +34,12 @@ pub(super) struct AddressOptions {
     #[arg(short, long, global = true, env = "MAYFLY_PORT",
         value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// User name.
+    /// User name; without a password, too, for a broker that asks for none.
     #[arg(short, long, global = true, env = "MAYFLY_USERNAME", value_name = "NAME")]
     username: Option<String>,
-    /// Password. Other users of the machine can see it on a command line, and not in the environment.
-    #[arg(
-        short = 'P',
-        long,
-        visible_alias = "pw",
-        global = true,
-        env = "MAYFLY_PASSWORD",
-        hide_env_values = true
-    )]
+    /// Password. Other users of the machine can see it on a command line, and not in the environment: without this and
+    /// --password-file it is what `MAYFLY_PASSWORD` says.
+    #[arg(short = 'P', long, visible_alias = "pw", global = true)]
     password: Option<String>,
     /// File whose first line is the password.
     #[arg(long, global = true, value_name = "FILE")]
@@ -109,24 +106,27 @@ impl AddressOptions {
     }
 
     pub(super) fn credentials(&self) -> anyhow::Result<Option<Credentials>> {
-        let password = match (&self.password_file, &self.password) {
-            (Some(path), _) => Some(first_line(path)?),
-            (None, Some(password)) => Some(password.clone().into_bytes()),
-            (None, None) => None,
+        let Some(user_name) = self.username.clone() else {
+            return match (&self.password_file, &self.password) {
+                (Some(_), _) => bail!("--password-file needs a user name; give it with -u"),
+                (None, Some(_)) => bail!("--password needs a user name; give it with -u"),
+                // What the environment has for all commands need not be of use to this one.
+                (None, None) => Ok(None),
+            };
         };
-        match (&self.username, password) {
-            (Some(user_name), Some(password)) => {
-                Ok(Some(Credentials { user_name: user_name.clone(), password: password.into() }))
+        let password = match (&self.password_file, &self.password) {
+            (Some(_), Some(_)) => {
+                bail!(
+                    "the password is given twice: with --password-file and with --password; leave one of them out"
+                )
             }
-            (Some(name), None) => bail!(
-                "the user name `{name}` needs a password; give it with --password-file, in MAYFLY_PASSWORD or with -P"
-            ),
-            // One for all commands in the environment may stand there although this one has no use for it.
-            (None, Some(_)) if self.password_file.is_some() => {
-                bail!("--password-file needs a user name; give it with -u")
-            }
-            (None, _) => Ok(None),
-        }
+            (Some(path), None) => Some(first_line(path)?),
+            (None, Some(password)) => Some(password.clone().into_bytes()),
+            (None, None) => env::var_os(PASSWORD)
+                .filter(|password| !password.is_empty())
+                .map(OsString::into_encoded_bytes),
+        };
+        Ok(Some(Credentials { user_name, password: password.map(Into::into) }))
     }
 
     /// What TLS is made from, if it is used.
@@ -149,8 +149,14 @@ impl AddressOptions {
             None => None,
         };
         match authorities {
-            _ if self.notls && (self.uses_tls() || identity.is_some()) => {
-                bail!("--notls contradicts what is said about TLS; leave one of them out")
+            _ if self.notls && (self.uses_tls() || identity.is_some() || self.insecure) => {
+                let other = match (&self.cafile, self.tls_use_os_certs, &identity) {
+                    (Some(_), ..) => "--cafile",
+                    (_, true, _) => "--tls-use-os-certs",
+                    (.., Some(_)) => "--cert and --key",
+                    (None, false, None) => "--insecure",
+                };
+                bail!("--notls contradicts {other}, which is about TLS; leave one of them out")
             }
             Some(authorities) => {
                 Ok(Some(TlsClientFiles { authorities, identity, checks_name: !self.insecure }))
@@ -166,9 +172,9 @@ impl AddressOptions {
         self.cafile.is_some() || self.tls_use_os_certs
     }
 
-    /// Whether a user is named or a certificate is shown.
-    pub(super) fn has_identity(&self) -> bool {
-        self.username.is_some() || self.cert.is_some()
+    /// Whether the client shows a certificate.
+    pub(super) fn shows_certificate(&self) -> bool {
+        self.cert.is_some()
     }
 }
 

@@ -13,11 +13,17 @@ use clap::Args;
 /// A key of the store.
 #[derive(Debug, Args)]
 pub(super) struct KeyArgument {
-    /// The key.
-    #[arg(value_name = "KEY", required_unless_present = "named_key")]
+    /// The key. One that begins with `-` and is no number goes behind `--`.
+    #[arg(value_name = "KEY", required_unless_present = "named_key", allow_negative_numbers = true)]
     key: Option<OsString>,
     /// The key, for one who likes to name it.
-    #[arg(id = "named_key", short = 'k', value_name = "KEY", conflicts_with = "key")]
+    #[arg(
+        id = "named_key",
+        short = 'k',
+        value_name = "KEY",
+        conflicts_with = "key",
+        allow_negative_numbers = true
+    )]
     named: Option<OsString>,
 }
 
@@ -30,14 +36,15 @@ impl KeyArgument {
 /// A key of the store and a value.
 #[derive(Debug, Args)]
 pub(super) struct KeyAndValue {
-    /// The key.
+    /// The key. One that begins with `-` and is no number goes behind `--`.
     #[arg(value_name = "KEY", required_unless_present = "named_key", allow_negative_numbers = true)]
     first: Option<OsString>,
-    /// The value; or else give one of --file, --stdin-file and --value. One that begins with `-` goes behind `--`.
+    /// The value; or else give one of --file, --stdin-file and --value. One that begins with `-` and is no number
+    /// goes behind `--`.
     #[arg(value_name = "VALUE", allow_negative_numbers = true)]
     second: Option<OsString>,
     /// The key, for one who likes to name it.
-    #[arg(id = "named_key", short = 'k', value_name = "KEY")]
+    #[arg(id = "named_key", short = 'k', value_name = "KEY", allow_negative_numbers = true)]
     named_key: Option<OsString>,
     /// The value, for one who likes to name it.
     #[arg(

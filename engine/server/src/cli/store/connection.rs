@@ -25,8 +25,8 @@ pub(super) struct Connection {
     driver: JoinHandle<()>,
     events: mpsc::Receiver<ConnectionEvent>,
     address: String,
-    /// Whether the client says who it is.
-    has_identity: bool,
+    /// What a broker that refuses the client may want of it.
+    may_lack: &'static str,
     uses_tls: bool,
     /// Of a request.
     timeout: Duration,
@@ -42,10 +42,18 @@ impl Connection {
         session_expiry: Duration,
     ) -> anyhow::Result<Self> {
         let (told, events) = mpsc::channel(EVENTS);
-        let address = options.address()?;
+        let (address, credentials) = (options.address()?, options.credentials()?);
+        let may_lack = match &credentials {
+            _ if options.shows_certificate() => "",
+            None => "; it may want a user (-u and --password-file) or a certificate (--cert and --key)",
+            Some(credentials) if credentials.password.is_none() => {
+                "; it may want the user's password: give it with --password-file, in MAYFLY_PASSWORD or with -P"
+            }
+            Some(_) => "",
+        };
         let client = Options {
             client_id: options.client_id().cloned(),
-            credentials: options.credentials()?,
+            credentials,
             session_expiry,
             connect_timeout: timeout,
             operation_timeout: timeout,
@@ -69,16 +77,8 @@ impl Connection {
             }
         };
         let driver = tokio::spawn(driver.run());
-        let mut connection = Connection {
-            store,
-            driver,
-            events,
-            address,
-            has_identity: options.has_identity(),
-            uses_tls,
-            timeout,
-            is_lost: false,
-        };
+        let mut connection =
+            Connection { store, driver, events, address, may_lack, uses_tls, timeout, is_lost: false };
         match connection.events.recv().await {
             Some(ConnectionEvent::Connected { .. }) => Ok(connection),
             event => Err(connection.failure(event)),
@@ -158,9 +158,9 @@ impl Connection {
                 let remedy = remedy(&reason, self.uses_tls);
                 anyhow!("cannot connect to {address}: {reason}{remedy}")
             }
-            Some(event @ ConnectionEvent::Refused { .. }) if !self.has_identity => anyhow!(
-                "broker at {address}: {event}; it may want a user (-u and --password-file) or a certificate (--cert and --key)"
-            ),
+            Some(event @ ConnectionEvent::Refused { .. }) => {
+                anyhow!("broker at {address}: {event}{}", self.may_lack)
+            }
             Some(event) => anyhow!("broker at {address}: {event}"),
             None => anyhow!("the client ended"),
         }

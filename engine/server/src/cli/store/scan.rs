@@ -19,7 +19,7 @@ use super::report::{Key, Line};
 /// shown as `\n` or `\xff`, and a backslash as `\\`.
 #[derive(Debug, Args)]
 pub(super) struct Scan {
-    /// Which keys.
+    /// Which keys. A pattern that begins with `-` goes behind `--`.
     #[arg(default_value = "*")]
     pattern: OsString,
     /// End each key with a null byte instead, and print it as it is: for `xargs -0`.
