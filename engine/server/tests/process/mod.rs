@@ -23,6 +23,17 @@ pub(crate) fn run(arguments: &[&str]) -> Output {
     output_of(&mut mayfly(arguments))
 }
 
+/// The same command in a process that ignores no signal, whatever the test's own process ignores, such as under `nohup`.
+pub(crate) fn heeding(command: &Command) -> Command {
+    let mut heeding = Command::new("env");
+    heeding
+        .arg("--default-signal=HUP,INT,QUIT,TERM,TSTP")
+        .arg(command.get_program())
+        .args(command.get_args());
+    heeding.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    heeding
+}
+
 /// Runs it to its end.
 pub(crate) fn output_of(command: &mut Command) -> Output {
     finish(command.spawn().unwrap())

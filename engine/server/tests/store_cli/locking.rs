@@ -1,11 +1,12 @@
 //! `lock`: who holds it, and who comes next.
 
+use std::net::TcpListener;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::process::{Process, Server, output_of, run, stderr, stdout};
+use crate::process::{Process, Server, heeding, mayfly, output_of, run, stderr, stdout};
 use crate::raw;
 use crate::{all, is_version};
 
@@ -17,12 +18,15 @@ fn under_lock(server: &Server, options: &[&str], script: &str) -> Command {
     server.store_command(&[&["lock"], options, &command, &store].concat())
 }
 
+/// What asks a process to stop.
+const SIGNALS: [&str; 4] = ["INT", "TERM", "HUP", "QUIT"];
+
 /// A process that holds the lock `k`, and its fencing token.
 fn holding(server: &Server, options: &[&str]) -> (Process, String) {
-    let mut holder = Process::spawn(&mut server.store_command(&[&["lock", "k"], options].concat()));
+    let mut holder = Process::spawn(&mut heeding(&server.store_command(&[&["lock", "k"], options].concat())));
     let token = holder.stdout.next();
     assert!(is_version(&token), "{token}");
-    assert_eq!(holder.stderr.next(), "holding k until SIGINT or SIGTERM");
+    assert_eq!(holder.stderr.next(), "holding k until told to stop (Ctrl-C)");
     (holder, token)
 }
 
@@ -93,7 +97,7 @@ fn who_does_not_wait_or_not_so_long_has_the_exit_code_of_his_choice() {
 #[test]
 fn without_a_command_it_is_held_until_a_signal_and_given_back() {
     let server = Server::start();
-    for signal in ["INT", "TERM"] {
+    for signal in SIGNALS {
         let (mut holder, _) = holding(&server, &[]);
         let mut waiter = Process::spawn(&mut under_lock(&server, &["k"], "echo mine"));
         assert_eq!(waiter.stdout.next_within(Duration::from_millis(500)), None);
@@ -147,8 +151,8 @@ fn json_tells_the_life_of_a_lock() {
 fn a_wait_that_is_stopped_leaves_nothing_behind() {
     let server = Server::start();
     let (_holder, _) = holding(&server, &[]);
-    for signal in ["INT", "TERM"] {
-        let mut waiter = Process::spawn(&mut under_lock(&server, &["k", "--json"], "echo never"));
+    for signal in SIGNALS {
+        let mut waiter = Process::spawn(&mut heeding(&under_lock(&server, &["k", "--json"], "echo never")));
         assert!(waiter.stdout.next_within(Duration::from_millis(500)).is_none());
         waiter.signal(signal);
         let told = "mayfly: told to stop before the lock was had\n".to_owned();
@@ -187,6 +191,19 @@ fn a_restarted_broker_has_lost_the_lock_and_the_holder_says_so() {
     assert_eq!(holder.stderr.with("was lost"), lost);
     assert_eq!(holder.exit_code(), Some(2));
     assert_eq!(all(&output_of(&mut under_lock(&server, &["k"], "echo mine"))), (0, "mine\n", ""));
+}
+
+#[test]
+fn a_connection_that_is_waited_for_is_given_up_at_a_signal() {
+    // Takes connections, and says nothing.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let command = mayfly(&["store", "-h", "127.0.0.1", "-p", &port, "--timeout", "60", "lock", "k"]);
+    let mut waiter = Process::spawn(&mut heeding(&command));
+    let _connection = listener.accept().unwrap();
+    waiter.signal("INT");
+    let told = "mayfly: told to stop before the lock was had\n".to_owned();
+    assert_eq!(waiter.end(), (told, Some(2)));
 }
 
 #[test]

@@ -70,19 +70,35 @@ impl Guarded {
         self.child.wait().await.map(exit_code)
     }
 
-    /// Passes a signal on, unless the terminal has sent it to the whole group.
+    /// Passes a signal on, unless the terminal's keys have sent it to the whole group.
     pub(super) fn pass_on(&self, signal: StopSignal) {
-        match signal {
-            StopSignal::Interrupt if self.group.is_some() => self.tell(Signal::INT),
-            StopSignal::Interrupt => {}
-            StopSignal::Terminate => self.tell(Signal::TERM),
+        let (signal, has_key) = match signal {
+            StopSignal::Interrupt => (Signal::INT, true),
+            StopSignal::Quit => (Signal::QUIT, true),
+            StopSignal::Terminate => (Signal::TERM, false),
+            StopSignal::Hangup => (Signal::HUP, false),
+        };
+        if self.group.is_some() || !has_key {
+            self.tell(signal);
         }
+    }
+
+    /// Stops it, whether it likes it or not.
+    pub(super) fn pause(&self) {
+        self.tell(Signal::STOP);
+    }
+
+    /// Lets it go on after [`pause`](Self::pause).
+    pub(super) fn go_on(&self) {
+        self.tell(Signal::CONT);
     }
 
     /// Asks it and what it has started to end (SIGTERM), and ends what has not after `patience` (SIGKILL). A shell at a terminal
     /// takes no notice of SIGTERM, and its jobs have groups of their own: to it SIGHUP means to end, and to tell them so.
+    /// What is stopped goes on, and has the signal before it does anything else.
     pub(super) async fn end(&mut self, patience: Duration) -> io::Result<()> {
         self.tell(Signal::TERM);
+        self.tell(Signal::CONT);
         if let Ok(ended) = timeout(patience / 2, self.all_ended()).await {
             return ended;
         }
@@ -114,7 +130,7 @@ impl Guarded {
         };
         // What has ended needs no telling.
         if let Err(error) = told.or_else(|error| if error == Errno::SRCH { Ok(()) } else { Err(error) }) {
-            tell(format_args!("mayfly: the command was not told to end: {error}"));
+            tell(format_args!("mayfly: the command could not be sent {signal:?}: {error}"));
         }
     }
 }

@@ -11,23 +11,31 @@ use tokio::time::timeout;
 use super::super::Outcome;
 use super::super::escape::Beginning;
 use super::super::output::tell;
-use super::super::signal::StopSignals;
+use super::super::signal::{StopSignals, Suspensions};
 use super::argument::KeyArgument;
 use super::connection::Connection;
 use super::guarded::Guarded;
 use super::report::{Key, Line, Report};
 use super::{Context, positive, seconds};
 
-/// Hold a lock while a command runs, or until SIGINT or SIGTERM.
+/// What is said where one of the signals comes too early.
+const STOPPED_EARLY: &str = "told to stop before the lock was had";
+
+/// Hold a lock while a command runs, or until SIGINT, SIGTERM, SIGHUP or SIGQUIT.
 ///
 /// The lock is a key. One holds it at a time; the others wait, and the next has it when it is given back, or when its holder
 /// has vanished and the lease is over. It is renewed as long as it is held.
 ///
 /// The command finds its fencing token in `MAYFLY_FENCING_TOKEN`. Writes to what the lock protects carry it
 /// (`mayfly store set KEY VALUE --fencing-token "$MAYFLY_FENCING_TOKEN"`); the store refuses those of a holder that was
-/// succeeded. SIGINT and SIGTERM are passed on to the command. Where the lock is lost it is asked to end (SIGTERM), then ended
-/// (SIGKILL), and with it all that it has started; at a terminal, where a shell has groups of its own for its jobs, the
-/// command is told by SIGHUP, too, which shells pass on. At the end the lock is given back.
+/// succeeded. SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to the command, and the lock is held until it ends. Where the
+/// lock is lost it is asked to end (SIGTERM), then ended (SIGKILL), and with it all that it has started; at a terminal, where a
+/// shell has groups of its own for its jobs, the command is told by SIGHUP, too, which shells pass on. At the end the lock is
+/// given back.
+///
+/// Ctrl-Z (SIGTSTP) stops the command and then this process, which renews nothing meanwhile. When they go on and the lease is
+/// over, the command is ended as above. Not so after SIGKILL or SIGSTOP to this process alone: then nothing but the fencing
+/// token keeps the command from writing on when somebody else has the lock.
 ///
 /// The exit code is the command's; 128 and the number of the signal where one ended it; 126 or 127 where it cannot be run; 1
 /// where the lock was not to be had; 2 where it was lost, or on an error. Without a command: 0 when told to stop. What is
@@ -59,10 +67,14 @@ pub(super) struct LockCommand {
 impl LockCommand {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<Outcome> {
         let key = self.key.bytes(context.base64)?;
-        let mut stop = StopSignals::new().context("cannot wait for a signal")?;
+        let mut stop = StopSignals::all().context("cannot wait for a signal")?;
         // A session that ended with its connection would take the lock with it.
         let session_expiry = self.lease.max(Duration::from_secs(1));
-        let mut connection = Connection::open(&context.address, context.timeout, session_expiry).await?;
+        let mut connection = tokio::select! {
+            biased;
+            opened = Connection::open(&context.address, context.timeout, session_expiry) => opened?,
+            _ = stop.next() => bail!(STOPPED_EARLY),
+        };
         let waiting = Waiting {
             key: &key,
             lease: self.lease,
@@ -109,7 +121,11 @@ impl Waiting<'_> {
         let store = connection.store.clone();
         if self.asks_once {
             let attempt = async { Ok(Lock::try_acquire(&store, self.key, self.lease).await?) };
-            return connection.unless_lost(attempt).await;
+            return tokio::select! {
+                biased;
+                acquired = connection.unless_lost(attempt) => acquired,
+                _ = stop.next() => bail!(STOPPED_EARLY),
+            };
         }
         let waiting =
             timeout(self.at_most.unwrap_or(Duration::MAX), Lock::acquire(&store, self.key, self.lease));
@@ -123,7 +139,7 @@ impl Waiting<'_> {
                 Err(_) => Ok(None),
             },
             error = connection.tell() => Err(error),
-            _ = stop.next() => bail!("told to stop before the lock was had"),
+            _ = stop.next() => bail!(STOPPED_EARLY),
         }
     }
 }
@@ -156,6 +172,7 @@ impl Held {
                 return Ok(Outcome::Command(code));
             }
         };
+        let mut suspensions = Suspensions::new().context("cannot wait for a signal")?;
         let mut telling = std::pin::pin!(connection.keep_telling());
         let lost = loop {
             tokio::select! {
@@ -167,6 +184,16 @@ impl Held {
                 }
                 lost = self.lock.lost() => break lost,
                 signal = stop.next() => guarded.pass_on(signal),
+                () = suspensions.next() => {
+                    tell(format_args!("mayfly: stopped; the lock {} is not renewed meanwhile", Beginning(self.lock.key())));
+                    // First the command: it is to stand still as long as nothing renews its lock.
+                    guarded.pause();
+                    suspensions.suspend().await.context("cannot stop")?;
+                    match self.lock.token() {
+                        Ok(_) => guarded.go_on(),
+                        Err(lost) => break lost,
+                    }
+                }
                 () = &mut telling => {}
             }
         };
@@ -190,7 +217,7 @@ impl Held {
             || format!("{token}\n").into_bytes(),
         )?;
         if !self.report.is_json() {
-            tell(format_args!("holding {} until SIGINT or SIGTERM", Beginning(self.lock.key())));
+            tell(format_args!("holding {} until told to stop (Ctrl-C)", Beginning(self.lock.key())));
         }
         tokio::select! {
             biased;
