@@ -47,7 +47,9 @@ pub struct Limits {
     /// Executed requests that are remembered so that a replay is answered from memory. The oldest goes first.
     pub max_remembered_requests: u32,
     /// Keys in the store. A SET of a further one is refused (`the quota has been exceeded`); what is stored stays, and can
-    /// be overwritten. A key counts until it is deleted or its time is over.
+    /// be overwritten. A key counts until it is deleted or its time is over. Where the time of very many ends at once, some
+    /// count for a moment longer; but before a SET is refused, so many of them make room: 1,024, and one more for each 136
+    /// bytes of its key and value, where each watcher that is told of one counts as one more.
     pub max_keys: u32,
     /// What keys may occupy in bytes, with the same consequence for a SET that takes more than what it replaces. A key
     /// counts with its bytes, those of its value and 136 more; with a further 40 if it has an expiry; and with a further 32

@@ -296,8 +296,8 @@ impl Broker {
     fn serve_due(&mut self) {
         let mut work = 0;
         while work < MAX_DUE_WORK_PER_INPUT {
-            let Some((key, version)) = self.store.expire_next(self.now) else { break };
-            work += 1 + self.notify(&key, None, version);
+            let Some(done) = self.expire_next() else { break };
+            work += done;
         }
         for _ in 0..MAX_DUE_WORK_PER_INPUT {
             if !self.retained.expire_next(&mut self.messages, self.now.wall) {

@@ -14,7 +14,6 @@ use mayfly_wire::{
     Hlc, PacketId, ProtocolVersion, Publish, PublishProperties, QoS, ReasonCode, TopicName, UserProperties,
 };
 
-use super::Broker;
 use super::accounting::Pressure;
 use super::messages::MessageId;
 use super::publish::is_reserved_topic;
@@ -22,10 +21,12 @@ use super::replay::{DEFAULT_RETENTION, RequestId};
 use super::room;
 use super::routing::Publication;
 use super::session::{Kind, SessionKey};
+use super::{Broker, MAX_DUE_WORK_PER_INPUT};
 use crate::authorization::Operation;
 use crate::machine::ConnectionId;
 use crate::store::{
-    Command, Context, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, Room, ServiceError, Version,
+    Command, Condition, Context, ENTRY_COST, NOTIFY_TOPIC_PREFIX, Outcome, REQUEST_TOPIC, Room, ServiceError,
+    Version,
 };
 
 /// `__stat` of every response; a failed command says so in its payload.
@@ -191,8 +192,7 @@ impl Broker {
         let outcome = match *command {
             Command::Set { .. } if context.timestamp.is_none() => return Err(ServiceError::MissingTimestamp),
             Command::Set { key, value, condition, expiry } => {
-                let room = self.room_in_store();
-                self.store.set(&context, (key, value), condition, expiry, room)?
+                self.set(&context, (key, value), condition, expiry)?
             }
             Command::Get { .. } | Command::Scan { .. } => {
                 unreachable!("what changes nothing is answered elsewhere")
@@ -212,6 +212,28 @@ impl Broker {
             _ => {}
         }
         Ok(outcome)
+    }
+
+    /// SET. Before it is refused for want of room, keys whose time is over make room for it: so much that a crowd of them
+    /// does not hold up what comes behind, and so much more as it takes itself.
+    fn set(
+        &mut self,
+        context: &Context<'_>,
+        (key, value): (&[u8], &[u8]),
+        condition: Condition,
+        expiry: Option<Duration>,
+    ) -> Result<Outcome<'static>, ServiceError> {
+        let most = MAX_DUE_WORK_PER_INPUT + (key.len() + value.len()) / ENTRY_COST;
+        let mut work = 0;
+        loop {
+            let room = self.room_in_store();
+            let outcome = self.store.set(context, (key, value), condition, expiry, room);
+            if work >= most || outcome != Err(ServiceError::QuotaExceeded) {
+                return outcome;
+            }
+            let Some(done) = self.expire_next() else { return outcome };
+            work += done;
+        }
     }
 
     /// How many keys the store may have, and how many bytes.
@@ -243,6 +265,12 @@ impl Broker {
         {
             self.notify(key, None, version);
         }
+    }
+
+    /// Deletes the key that is overdue longest, if there is one. How much work that was: one, and one for each watcher.
+    pub(super) fn expire_next(&mut self) -> Option<usize> {
+        let (key, version) = self.store.expire_next(self.now)?;
+        Some(1 + self.notify(&key, None, version))
     }
 
     fn get(&mut self, request: &Request<'_>, packet_id: Option<PacketId>, key: &[u8]) {

@@ -90,7 +90,7 @@ pub(crate) struct Room {
 
 /// What a key takes beside its bytes and its value's: its entry, its place in the index and perhaps a deadline, with some
 /// half as much again for empty slots and the allocator.
-const ENTRY_COST: usize = 136;
+pub(crate) const ENTRY_COST: usize = 136;
 
 /// What a fencing token takes beside the bytes of its node id.
 const TOKEN_COST: usize = 32;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mayfly_core::{Input, Limits};
+use mayfly_wire::Packet;
 
 use crate::harness::store::Request;
 use crate::harness::{Client, World};
@@ -101,6 +102,69 @@ fn room_comes_back_with_deletions_and_expiries() {
     assert_eq!(world.reply(client, &[b"SET", b"3", b"v"]), QUOTA);
     world.sleep(Duration::from_nanos(1));
     assert_eq!(world.reply(client, &[b"SET", b"3", b"v"]), "+OK\r\n", "nobody had to ask for it before");
+}
+
+/// A world whose keys, all of them, end a second later, and what each takes.
+fn crowd(keys: usize) -> (World, Client, u64) {
+    let mut world = World::new();
+    let client = world.store_client("a");
+    for key in 0..keys {
+        world.command(client, &[b"SET", &key.to_be_bytes(), b"", b"PX", b"1000"]);
+    }
+    let each = KEY + EXPIRY + 8;
+    assert_eq!(bytes(&world), keys as u64 * each);
+    (world, client, each)
+}
+
+/// The answer to a SET, and how many keys there are when it is given.
+fn set_in_crowd(world: &mut World, client: Client, value: &[u8]) -> (&'static str, usize) {
+    world.send_request(client, &Request::new(&[b"SET", b"new", value]));
+    let keys = world.broker.statistics().keys;
+    assert!(world.is_due(), "some keys are still to be served");
+    assert!(matches!(world.next(client), Packet::PubAck(_)));
+    let [answer] = world.payloads(client)[..] else { panic!("one answer") };
+    (answer, keys)
+}
+
+/// What one input serves of a crowd whose time ends at once.
+const SERVED: usize = 1024;
+
+#[test]
+fn keys_whose_time_is_over_make_room_for_as_much_as_a_set_takes() {
+    const KEYS: usize = 5000;
+    let (mut world, client, each) = crowd(KEYS);
+    limit(&mut world, |limits| limits.max_store_bytes = KEYS as u64 * each);
+    let watcher = world.store_client("w");
+    world.command(watcher, &[b"KEYNOTIFY", &2000_usize.to_be_bytes()]);
+    world.sleep(Duration::from_secs(1));
+    let value = vec![b'x'; 600_000];
+    let needed = (KEY + 3 + 600_000).div_ceil(each) as usize;
+    assert!(needed > 2 * SERVED, "more than the next input would serve");
+    let (answer, keys) = set_in_crowd(&mut world, client, &value);
+    assert_eq!((answer, keys), ("+OK\r\n", KEYS - needed + 1));
+    assert_eq!(world.messages(watcher).len(), 1, "who watches such a key is told");
+}
+
+#[test]
+fn to_make_room_is_bounded_where_a_quota_was_lowered() {
+    const KEYS: usize = 5000;
+    let (mut world, client, _) = crowd(KEYS);
+    limit(&mut world, |limits| limits.max_keys = 1);
+    world.sleep(Duration::from_secs(1));
+    assert_eq!(set_in_crowd(&mut world, client, b"v"), (QUOTA, KEYS - 2 * SERVED));
+    while world.is_due() {
+        world.handle(&Input::Tick);
+    }
+    assert_eq!(world.reply(client, &[b"SET", b"new", b"v"]), "+OK\r\n");
+}
+
+#[test]
+fn keys_whose_time_is_over_make_room_in_memory() {
+    let (mut world, client, each) = crowd(5000);
+    let used = world.broker.statistics().memory.total() as u64;
+    limit(&mut world, |limits| limits.max_memory_bytes = used - SERVED as u64 * each * 3 / 2);
+    world.sleep(Duration::from_secs(1));
+    assert_eq!(set_in_crowd(&mut world, client, b"v").0, "+OK\r\n");
 }
 
 #[test]
