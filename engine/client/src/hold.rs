@@ -10,6 +10,11 @@
 //! clock that does not step. An answer that comes later than that brings it back no more, since the lease may have had
 //! another holder in between. Sessions are watched because a restart of the broker loses every key: where one is lost,
 //! so is the lease.
+//!
+//! That clock is tokio's, which stands still while the machine is suspended (Linux, macOS): a holder that wakes up may
+//! count time that the store does not give it any more, until an answer or a lost session tells it better. A process that
+//! is held up between looking at its lease and writing is in the same place, whatever the clock. What holds in both cases is
+//! the fencing token: from the next holder's first write of a key on, the store refuses those that carry an earlier one.
 
 use std::time::Duration;
 

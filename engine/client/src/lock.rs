@@ -132,6 +132,10 @@ impl Lock {
     /// It is the acquisition's version and stays the same through renewals: with a later one, a write could overtake that
     /// of a holder in between, of whom this client has not heard.
     ///
+    /// Time does not count here while the machine is suspended, so after that a lock that another one has by now may seem to
+    /// be held until the next answer of the broker. The store knows better by the token; what takes no token has to reckon
+    /// with two holders for so long.
+    ///
     /// # Errors
     /// Why it is no longer held, as far as is known without asking the store. That does not change again.
     pub fn token(&self) -> Result<&Version, LeaseLost> {
