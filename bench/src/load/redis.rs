@@ -69,7 +69,7 @@ impl Redis {
         Err(LoadError::Server(format!("redis-server did not start on {TRIES} ports that were free")))
     }
 
-    /// Connects as soon as it listens. `None`: it has ended.
+    /// Connects as soon as it listens. `None`: it has ended, or somebody else listens there.
     fn connect(mut process: Process, port: u16) -> Result<Option<Self>, LoadError> {
         for _ in 0..LOOKS {
             let ended = process.0.try_wait().map_err(during("cannot ask for redis-server"))?;
@@ -80,8 +80,9 @@ impl Redis {
                 stream.set_nodelay(true).map_err(during("cannot set up a socket"))?;
                 stream.set_read_timeout(Some(PATIENCE)).map_err(during("cannot set up a socket"))?;
                 let mut redis = Self { process, stream: BufReader::new(stream), outgoing: Vec::new() };
-                // Another one's, if another one took the port.
-                return Ok((redis.info("process_id")? == u64::from(redis.process.0.id())).then_some(redis));
+                // Who took the port in between may say anything.
+                let is_own = redis.info("process_id").is_ok_and(|id| id == u64::from(redis.process.0.id()));
+                return Ok(is_own.then_some(redis));
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -158,5 +159,32 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    use super::*;
+
+    /// Its port was taken when it came to listen.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the one who listens there needs a thread")]
+    fn another_one_on_the_port_is_no_failure_whatever_it_says() {
+        for answer in
+            ["HTTP/1.1 400 Bad Request\r\n\r\n", "-NOAUTH Authentication required.\r\n", "+OK\r\n", ""]
+        {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let stranger = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 100]);
+                stream.write_all(answer.as_bytes()).unwrap();
+            });
+            let process = Process(Command::new("sleep").arg("60").spawn().unwrap());
+            assert!(Redis::connect(process, port).unwrap().is_none(), "{answer:?}");
+            stranger.join().unwrap();
+        }
     }
 }
