@@ -12,4 +12,4 @@ mod link;
 mod session;
 
 pub use link::{Arrival, CLOSED, Links};
-pub use session::{Received, Session};
+pub use session::{MAX_IN_FLIGHT, Received, Session};

@@ -7,6 +7,10 @@ use rumqttc::{Packet, PubAck, PubComp, PubRec, PubRecReason, PubRel, Publish, Qo
 
 use crate::history::mqtt::EventId;
 
+/// A session keeps no more publications without an acknowledgement, so that a packet identifier is always free. Whoever
+/// sends looks before.
+pub const MAX_IN_FLIGHT: usize = 4096;
+
 /// The state of one session. `T` is what its owner calls a publication.
 #[derive(Debug)]
 pub struct Session<T = EventId> {
@@ -55,6 +59,7 @@ impl<T: Copy> Session<T> {
     /// Prepares a publication to be sent: gives it a packet identifier, and remembers it until it is acknowledged.
     pub fn publish(&mut self, event: T, mut publish: Publish) -> Packet {
         if publish.qos != QoS::AtMostOnce {
+            assert!(self.in_flight() < MAX_IN_FLIGHT, "who publishes looks how much is in flight");
             publish.pkid = self.free_id();
             let (id, publish) = (publish.pkid, publish.clone());
             self.outgoing.push_back(Outgoing { id, event, publish, is_received: false });
@@ -64,12 +69,14 @@ impl<T: Copy> Session<T> {
 
     /// A packet identifier for a SUBSCRIBE.
     pub fn free_id(&mut self) -> u16 {
-        loop {
+        // Of one more than are in use, one is free.
+        for _ in 0..=self.outgoing.len() {
             self.last_id = self.last_id.checked_add(1).unwrap_or(1);
             if self.outgoing.iter().all(|outgoing| outgoing.id != self.last_id) {
                 return self.last_id;
             }
         }
+        unreachable!("there are more identifiers than publications in flight")
     }
 
     /// The broker has the session: what is sent again, in the order of first sending [MQTT-4.4.0-1]. With DUP, as it must
@@ -194,6 +201,19 @@ mod tests {
         assert_eq!(take(&mut session, &complete).0, Received::Acknowledged(EventId(1), 0));
         assert_eq!(session.forget(), [EventId(0), EventId(2)]);
         assert_eq!((session.in_flight(), session.resume(true).len()), (0, 0));
+    }
+
+    #[test]
+    fn an_identifier_in_use_is_not_given_again() {
+        let mut session = Session::default();
+        session.publish(EventId(0), Publish::new("t", QoS::AtLeastOnce, "m", None));
+        for event in 1..200_000 {
+            let packet = session.publish(EventId(event), Publish::new("t", QoS::AtLeastOnce, "m", None));
+            let Packet::Publish(publish) = packet else { panic!("a PUBLISH") };
+            assert!(publish.pkid > 1, "identifier 1 is in use");
+            take(&mut session, &Packet::PubAck(PubAck::new(publish.pkid, None)));
+        }
+        assert_eq!(session.in_flight(), 1);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::clock::HybridClock;
 use super::protocol::{self, Change, Envelope};
 use crate::history::Call;
 use crate::history::mqtt::{self, ConnAck, End, Ended, EventId, What};
-use crate::mqtt::{Arrival, Links, Received, Session};
+use crate::mqtt::{Arrival, Links, MAX_IN_FLIGHT, Received, Session};
 use crate::world::{HostClock, nanos, now_ns};
 
 /// How long it waits for its CONNACK.
@@ -106,19 +106,19 @@ impl<'a> Requester<'a> {
         self.open.get(&number).map(|link| link.event)
     }
 
-    /// Sends a call's request, if there is a connection.
+    /// Sends a call's request, if there is a connection and not too much is in flight.
     pub(super) fn ask(&mut self, call: &Call) -> Option<Ticket> {
         self.send(|envelope| protocol::request(call, envelope))
     }
 
-    /// Asks for a page of the keys that match a pattern, if there is a connection.
+    /// Asks for a page of the keys that match a pattern, under the same condition.
     pub(super) fn scan(&mut self, pattern: &str, token: Option<&[u8]>) -> Option<Ticket> {
         self.send(|envelope| protocol::scan(pattern, token, envelope))
     }
 
     fn send(&mut self, request: impl FnOnce(&Envelope<'_>) -> Publish) -> Option<Ticket> {
         self.connection()?;
-        let number = self.current?;
+        let number = self.current.filter(|_| self.session.in_flight() < MAX_IN_FLIGHT)?;
         self.tickets += 1;
         let (ticket, settings) = (self.tickets, self.life.settings);
         let timestamp = self.hybrid.next(self.clock.now_ms());
