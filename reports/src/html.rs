@@ -5,12 +5,14 @@
 //! Everything that comes from a report passes through `escape` or `data` on its way into the page.
 
 mod data;
-mod escape;
+pub(crate) mod escape;
 mod faults;
 mod findings;
 mod overview;
-mod table;
+pub(crate) mod table;
 mod timeline;
+
+pub(crate) use overview::build;
 
 use escape::Escaped;
 
@@ -18,7 +20,7 @@ use crate::model::RunReport;
 use crate::wording;
 
 const PAGE: &str = include_str!("../assets/page.html");
-const STYLE: &str = include_str!("../assets/page.css");
+pub(crate) const STYLE: &str = include_str!("../assets/page.css");
 
 /// The script's files in the order in which they build on each other; they share one function's scope.
 const SCRIPT: [&str; 7] = [
@@ -49,7 +51,8 @@ pub fn render(report: &RunReport) -> String {
         "faults" => faults::section(&report.faults),
         "summary" => overview::operations(&report.summary),
         "checkers" => findings::checkers(&report.checkers),
-        "build" => overview::build(report),
+        "scenario" => overview::scenario(&report.scenario_text),
+        "build" => build(&report.build, report.format_version),
         "data" => data::json(report),
         "script" => SCRIPT.concat(),
         unknown => unreachable!("assets/page.html names a part that nothing writes: {unknown}"),
@@ -57,11 +60,11 @@ pub fn render(report: &RunReport) -> String {
 }
 
 /// Puts each part in the place of its `{{name}}`. What a part contains is never looked at again.
-fn fill(template: &str, part: impl Fn(&str) -> String) -> String {
+pub(crate) fn fill(template: &str, part: impl Fn(&str) -> String) -> String {
     let mut page = String::new();
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").expect("assets/page.html closes each {{");
+        let (name, after) = after.split_once("}}").expect("a page's template closes each {{");
         page += before;
         page += &part(name);
         rest = after;

@@ -5,6 +5,7 @@
 //!
 //! # Layout
 //! - [`model`]: a simulated run as data; [`measurement`]: a scenario measured in wall time as data
+//! - [`sweep`]: many runs, as data, as a page and for CI
 //! - [`summary`], [`latency`]: outcomes and percentiles, derived from operations and durations
 //! - [`text`]: what a terminal shows; [`html`]: the page; `json`: [`RunReport::to_json`] and back
 //! - `version_text`: versions as sentences show them; [`write()`]: the report on disk
@@ -20,6 +21,7 @@ pub mod latency;
 pub mod measurement;
 pub mod model;
 pub mod summary;
+pub mod sweep;
 pub mod text;
 
 mod files;

@@ -5,6 +5,7 @@
 
 mod layout;
 mod measured;
+mod swept;
 
 use std::path::Path;
 
@@ -17,6 +18,7 @@ use crate::version_text::shortened;
 use crate::wording;
 
 pub use measured::measurement;
+pub use swept::sweep;
 
 /// The widest line of a table or a paragraph, in terminal columns.
 pub const WIDTH: u16 = 110;

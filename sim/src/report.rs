@@ -42,8 +42,8 @@ pub struct Finished<'a> {
 
 impl Finished<'_> {
     /// Checks the history and makes the report. How long the machine took it leaves at 0.
-    pub fn report(self) -> RunReport {
-        let Self { scenario, records, .. } = &self;
+    pub fn report(&self) -> RunReport {
+        let Self { scenario, records, .. } = self;
         let history = &records.history;
         let checks: Vec<_> =
             scenario.expect.checkers.iter().map(|checker| check::check(*checker, history)).collect();

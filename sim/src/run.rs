@@ -12,8 +12,8 @@ use crate::nemesis::Nemesis;
 use crate::recorder::Recorder;
 use crate::report::Finished;
 use crate::scenario::Scenario;
-use crate::trace::Trace;
-use crate::world::{World, nanos};
+use crate::trace::{Event, EventKind, Trace};
+use crate::world::{BROKER, World, nanos};
 
 /// The stack of a run's thread in bytes: deep enough for a checker's search.
 const STACK_SIZE: usize = 64 * 1024 * 1024;
@@ -42,18 +42,55 @@ pub struct Progress {
     pub operations: usize,
 }
 
+/// How a run is done, beside its scenario and seed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Keeps every event of the trace, which takes some hundred bytes for each.
+    pub keep_events: bool,
+    /// Lets the order of a hash table into the trace, as a mistake in the simulator would: it shows that two runs with one
+    /// seed are told apart when they differ.
+    pub leak_hash_order: bool,
+}
+
+/// What a run leaves.
+#[derive(Debug)]
+pub struct Ran {
+    /// What came of it.
+    pub report: RunReport,
+    /// Its trace, if it was to be kept.
+    pub events: Vec<Event>,
+}
+
 /// Runs a scenario with a seed, checks it and makes the report.
 ///
-/// Each run has a thread of its own: what a run leaves in thread-local state (identifiers of tasks, for one) cannot
-/// reach the next, so that a run does the same in any process and beside any other.
+/// # Errors
+/// If the engine or the simulator panicked, or a host failed.
 pub fn run(
     scenario: &Scenario,
     file: &str,
     seed: u64,
     watch: impl FnMut(Progress) + Send,
 ) -> Result<RunReport, Crash> {
+    run_with(scenario, file, seed, Options::default(), watch).map(|ran| ran.report)
+}
+
+/// As [`run`], with options.
+///
+/// Each run has a thread of its own: what a run leaves in thread-local state (identifiers of tasks, for one) cannot
+/// reach the next, so that a run does the same in any process and beside any other.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    scenario: &Scenario,
+    file: &str,
+    seed: u64,
+    options: Options,
+    watch: impl FnMut(Progress) + Send,
+) -> Result<Ran, Crash> {
     let name = format!("{} {seed}", scenario.name);
-    on_own_thread(name, move || simulate(scenario, file, seed, watch)).map_err(|why| Crash { seed, why })
+    on_own_thread(name, move || simulate(scenario, file, seed, options, watch))
+        .map_err(|why| Crash { seed, why })
 }
 
 /// Does `work` on a thread of its own; says why it failed or panicked.
@@ -73,8 +110,9 @@ fn simulate(
     scenario: &Scenario,
     file: &str,
     seed: u64,
+    options: Options,
     mut watch: impl FnMut(Progress),
-) -> anyhow::Result<RunReport> {
+) -> anyhow::Result<Ran> {
     #[expect(
         clippy::disallowed_methods,
         reason = "the report says how long the machine took; nothing depends on it"
@@ -92,7 +130,9 @@ fn simulate(
         clocks: clocks(scenario),
         ..History::new(clients.collect())
     };
-    let recorder = Recorder::new(history, Trace::new(&scenario.identity(), seed));
+    let trace = Trace::new(&scenario.identity(), seed);
+    let trace = if options.keep_events { trace.keeping_events() } else { trace };
+    let recorder = Recorder::new(history, trace);
     let mut world = World::new(scenario, seed, &recorder);
     let mut nemesis = Nemesis::new(scenario, &recorder);
     let total = scenario.run.duration + scenario.run.drain;
@@ -103,6 +143,9 @@ fn simulate(
         if world.elapsed() >= next_progress {
             next_progress += PROGRESS_INTERVAL;
             watch(Progress { simulated: world.elapsed(), total, operations: recorder.settled() });
+            if options.leak_hash_order && world.elapsed() >= total / 2 {
+                recorder.trace(nanos(world.elapsed()), EventKind::Broker, BROKER, hash_order().as_bytes());
+            }
         }
     }
     world.sample();
@@ -118,7 +161,14 @@ fn simulate(
     drop(world);
     let mut report = finished.report();
     report.wall_duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(report)
+    Ok(Ran { report, events: finished.records.trace.into_events() })
+}
+
+/// The order in which a hash table of the standard library happens to hold some words: another in every run.
+fn hash_order() -> String {
+    #[expect(clippy::disallowed_types, reason = "the planted mistake of Options::leak_hash_order")]
+    let table: std::collections::HashSet<u8> = (b'a'..=b'z').collect();
+    table.into_iter().map(char::from).collect()
 }
 
 fn world_record(scenario: &Scenario) -> WorldRecord {

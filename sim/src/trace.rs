@@ -1,13 +1,14 @@
 //! The trace of a run: a hash over every byte and event, with its simulated time.
 //!
-//! Two runs did the same exactly when their hashes are equal. Nothing is kept but the hash and the number of events.
+//! Two runs did the same exactly when their hashes are equal. Nothing is kept but the hash and the number of events, unless
+//! the events themselves are asked for: to be shown, or to find the first in which two runs differ.
 
 use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3;
 
 /// What an event is about. The numbers are part of the hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum EventKind {
     /// Bytes that a host read from a stream.
@@ -36,20 +37,70 @@ pub enum EventKind {
     Notification = 12,
 }
 
+impl EventKind {
+    /// The kind as a line of a trace names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::StreamEnd => "stream-end",
+            Self::Invoke => "invoke",
+            Self::Outcome => "outcome",
+            Self::Session => "session",
+            Self::Fault => "fault",
+            Self::Broker => "broker",
+            Self::SentAgain => "sent-again",
+            Self::Mqtt => "mqtt",
+            Self::Clock => "clock",
+            Self::Notification => "notification",
+        }
+    }
+}
+
+/// One event, where they are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When, in simulated nanoseconds.
+    pub at_ns: u64,
+    /// What it is about.
+    pub kind: EventKind,
+    /// On which host; of bytes, at which end of which stream.
+    pub host: String,
+    /// The bytes, or a text.
+    pub content: Vec<u8>,
+}
+
+/// One line without its end, that tells any two events apart: the time in seconds, the kind, the host, and the content with
+/// whatever is no printable ASCII escaped.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, nanos) = (self.at_ns / 1_000_000_000, self.at_ns % 1_000_000_000);
+        let (host, kind, content) = (&self.host, self.kind.as_str(), self.content.escape_ascii());
+        write!(f, "{seconds}.{nanos:09} {kind:<12} {host}: {content}")
+    }
+}
+
 /// Collects the events of one run.
 #[derive(Clone)]
 pub struct Trace {
     hasher: Xxh3,
     events: u64,
+    kept: Option<Vec<Event>>,
 }
 
 impl Trace {
     /// An empty trace. The scenario's text is part of it: other scenarios have other hashes.
     pub fn new(scenario: &str, seed: u64) -> Self {
-        let mut trace = Self { hasher: Xxh3::new(), events: 0 };
+        let mut trace = Self { hasher: Xxh3::new(), events: 0, kept: None };
         trace.part(scenario.as_bytes());
         trace.hasher.update(&seed.to_le_bytes());
         trace
+    }
+
+    /// Keeps the events from now on.
+    #[must_use]
+    pub fn keeping_events(self) -> Self {
+        Self { kept: Some(Vec::new()), ..self }
     }
 
     /// Adds an event on `host` at a simulated time.
@@ -59,6 +110,14 @@ impl Trace {
         self.hasher.update(&[kind as u8]);
         self.part(host.as_bytes());
         self.part(content);
+        if let Some(kept) = &mut self.kept {
+            kept.push(Event { at_ns, kind, host: host.to_owned(), content: content.to_vec() });
+        }
+    }
+
+    /// The events, where they were kept.
+    pub fn into_events(self) -> Vec<Event> {
+        self.kept.unwrap_or_default()
     }
 
     /// How many events there were.
@@ -124,5 +183,19 @@ mod tests {
         assert_ne!(base, hash_of(&[(1, "a", b"y")]));
         assert_ne!(hash_of(&[(1, "ab", b"c")]), hash_of(&[(1, "a", b"bc")]));
         assert_ne!(base, Trace::new("scenario", 2).hash());
+    }
+
+    #[test]
+    fn kept_events_are_lines_and_change_no_hash() {
+        let record = |mut trace: Trace| {
+            trace.record(1_002_000_003, EventKind::Write, "alice", b"\x30\x05ab\n");
+            trace
+        };
+        let (plain, kept) =
+            (record(Trace::new("scenario", 1)), record(Trace::new("scenario", 1).keeping_events()));
+        assert_eq!(plain.hash(), kept.hash());
+        assert_eq!(plain.into_events(), []);
+        let lines: Vec<_> = kept.into_events().iter().map(Event::to_string).collect();
+        assert_eq!(lines, [r"1.002000003 write        alice: 0\x05ab\n"]);
     }
 }

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use mayfly_reports::sweep::{Ended as SweepEnded, SweepReport};
 use mayfly_reports::{Conclusion, RunReport};
 use worlds::{TWO_CLIENTS, partition};
 
@@ -131,11 +132,21 @@ fn a_bad_command_line_exits_with_3_and_help_with_0() {
     for arguments in [
         &["smoke", "--sede", "7"][..],
         &["smoke", "--seed", "x"],
-        &["smoke", "--seed", "1", "--seeds", "2"],
         &["smoke", "--seed", "-1"],
-        &["smoke", "--seeds", "0"],
-        &["smoke", "--seeds", "1000001"],
-        &["smoke", "--seeds", "18446744073709551614"],
+        &["sweep", "smoke"],
+        &["sweep", "--seeds", "2"],
+        &["sweep", "smoke", "--seeds", "1", "--runs", "2"],
+        &["sweep", "smoke", "--seeds", "0"],
+        &["sweep", "smoke", "--seeds", "1000001"],
+        &["sweep", "smoke", "--runs", "18446744073709551614"],
+        &["sweep", "smoke", "--time", "10"],
+        &["sweep", "smoke", "--time", "0s"],
+        &["sweep", "smoke", "--seeds", "1", "--shard", "0/8"],
+        &["sweep", "smoke", "--seeds", "1", "--shard", "9/8"],
+        &["sweep", "smoke", "--seeds", "1", "--max-failures", "0"],
+        &["sweep", "smoke", "--seeds", "1", "--jobs", "0"],
+        &["meta"],
+        &["trace"],
         &[],
     ] {
         let ended = sim(arguments);
@@ -159,12 +170,15 @@ fn an_unwritable_report_folder_says_so_and_exits_with_3() {
 #[test]
 fn what_a_number_must_be_is_said() {
     for (arguments, advice) in [
-        (["--seed", "abc"], "from 0 to 18446744073709551615"),
-        (["--seed", "-1"], "from 0 to 18446744073709551615"),
-        (["--seeds", "0"], "from 1 to 1000000"),
-        (["--sede", "7"], "'--seed'"),
+        (&["smoke", "--seed", "abc"][..], "from 0 to 18446744073709551615"),
+        (&["smoke", "--seed", "-1"], "from 0 to 18446744073709551615"),
+        (&["smoke", "--sede", "7"], "'--seed'"),
+        (&["sweep", "smoke", "--seeds", "0"], "from 1 to 1000000"),
+        (&["sweep", "smoke", "--shard", "3"], "from 1/N to N/N, such as 3/8"),
+        (&["sweep", "smoke", "--time", "10"], "unit"),
+        (&["sweep", "smoke"], "<--seeds <COUNT>|--runs <COUNT>|--time <DURATION>> is missing"),
     ] {
-        let ended = sim(&["smoke", arguments[0], arguments[1]]);
+        let ended = sim(arguments);
         assert!(ended.err.contains(advice), "{}", ended.err);
     }
 }
@@ -182,8 +196,8 @@ fn a_failed_write_hides_no_failed_run_and_no_passing_run_hides_an_unwritable_fol
     let reports = folder.to_str().unwrap();
     assert_eq!(sim(&[&good, "--seed", "1", "--reports", reports]).status, Some(3));
     assert_eq!(sim(&[&bad, "--seed", "1", "--reports", reports]).status, Some(2));
-    assert_eq!(sim(&[&bad, "--seeds", "2", "--reports", reports]).status, Some(2));
-    let batch = sim(&[&good, "--seeds", "2", "--reports", &good]);
+    assert_eq!(sim(&["sweep", &bad, "--seeds", "2", "--reports", reports]).status, Some(2));
+    let batch = sim(&["sweep", &good, "--seeds", "2", "--reports", &good]);
     assert_eq!((batch.status, batch.out.as_str()), (Some(3), ""), "{batch:?}");
     assert_eq!(batch.err.matches('\n').count(), 1, "{}", batch.err);
 }
@@ -212,19 +226,89 @@ fn list_names_every_scenario_with_its_folder_and_description() {
 }
 
 #[test]
-fn several_runs_print_a_line_a_scenario_and_the_failed_seeds() {
-    let folder = folder("several");
+fn a_sweep_prints_a_line_a_scenario_and_writes_a_page_and_summaries_for_ci() {
+    let folder = folder("sweep");
     let short = TWO_CLIENTS.replace("\"5s\"", "\"1s\"");
     let good = file(&folder, "good.toml", &short);
     let bad = file(&folder, "bad.toml", &format!("{short}[expect]\noperations = {{ get = 100000 }}\n"));
     let reports = folder.join("reports");
-    let ended = sim(&[&good, &bad, "--seeds", "2", "--twice", "--reports", reports.to_str().unwrap()]);
+    let ended = sim(&["sweep", &good, &bad, "--seeds", "2", "--reports", reports.to_str().unwrap()]);
     assert_eq!(ended.status, Some(2), "{ended:?}");
-    assert!(ended.out.starts_with("good: 2 of 2 runs passed, each twice; "), "{}", ended.out);
-    assert!(ended.out.contains("\nbad: 0 of 2 runs passed, each twice; "), "{}", ended.out);
+    assert!(ended.out.starts_with("good: 2 of 2 runs passed; "), "{}", ended.out);
+    assert!(ended.out.contains("\nbad: 0 of 2 runs passed; "), "{}", ended.out);
     assert!(ended.out.contains("\n  seed 2: completed GET operations: "), "{}", ended.out);
     assert!(ended.out.contains("/bad.toml --seed 2\n"), "{}", ended.out);
+    assert!(ended.out.contains("\n2 of 4 runs passed; "), "{}", ended.out);
+    assert!(ended.out.ends_with("reports/index.html\n"), "{}", ended.out);
     assert!(reports.join("bad-seed-1/report.html").exists() && !reports.join("good-seed-1").exists());
+    let read = |name: &str| fs::read_to_string(reports.join(name)).unwrap();
+    let data: SweepReport = serde_json::from_str(&read("sweep.json")).unwrap();
+    assert_eq!((data.ended, data.runs_planned, data.runs.len()), (SweepEnded::AllDone, Some(4), 4));
+    assert!(read("index.html").contains("href=\"./bad-seed-1/report.html\""));
+    assert!(read("summary.md").starts_with("## Sweep: 2 of 4 runs passed\n"));
+    assert!(read("junit.xml").contains("failures=\"2\""));
+}
+
+#[test]
+fn a_sweep_ends_when_enough_failed_or_its_time_is_up_and_its_parts_do_all() {
+    let folder = folder("sweep-ends");
+    let short = TWO_CLIENTS.replace("\"5s\"", "\"1s\"");
+    let bad = file(&folder, "bad.toml", &format!("{short}[expect]\noperations = {{ get = 100000 }}\n"));
+    let enough = sim(&["sweep", &bad, "--runs", "50", "--max-failures", "2", "--jobs", "1", "--no-report"]);
+    assert_eq!(enough.status, Some(2));
+    assert!(
+        enough.out.contains("incomplete: stopped after 2 of 50 runs, since enough of them had failed\n"),
+        "{}",
+        enough.out
+    );
+    let good = file(&folder, "good.toml", &short);
+    let time = sim(&["sweep", &good, "--time", "1ms", "--no-report"]);
+    assert!(time.out.contains("incomplete: the time was up after "), "{}", time.out);
+    let part = |shard| {
+        let ended = sim(&["sweep", &good, "--runs", "3", "--from", "7", "--shard", shard, "--no-report"]);
+        ended.out.split(" runs passed").next().unwrap().to_owned()
+    };
+    assert_eq!([part("1/2"), part("2/2")], ["good: 2 of 2", "good: 1 of 1"]);
+}
+
+#[test]
+fn meta_finds_two_runs_equal_and_the_first_event_in_which_a_planted_mistake_shows() {
+    let folder = folder("meta");
+    let text = format!("{TWO_CLIENTS}{}", partition("disconnect")).replace("\"5s\"", "\"3500ms\"");
+    let scenario = file(&folder, "compared.toml", &text);
+    let ended = sim(&["meta", &scenario, "--seeds", "2"]);
+    assert_eq!(ended.status, Some(0), "{ended:?}");
+    assert!(ended.out.starts_with("compared: 2 of 2 seeds did the same in two processes, "), "{}", ended.out);
+    let planted = sim(&["meta", &scenario, "--plant-hash-order"]);
+    assert_eq!(planted.status, Some(2), "{planted:?}");
+    let lines: Vec<_> = planted.out.lines().collect();
+    let first = |whose: &str| {
+        let found = lines.iter().find_map(|line| line.trim_start().strip_prefix(whose)).unwrap();
+        found.trim().to_owned()
+    };
+    let (here, there) = (first("here:"), first("there:"));
+    assert!(lines[2].ends_with(" is the first that differs"), "{}", planted.out);
+    assert!(here.contains(" broker: ") && there.contains(" broker: ") && here != there, "{}", planted.out);
+    let letters = |line: &str| {
+        let mut letters: Vec<_> = line.split(' ').next_back().unwrap().chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    assert_eq!(letters(&here), letters(&there), "the same words in another order");
+}
+
+#[test]
+fn trace_prints_an_event_a_line() {
+    let folder = folder("trace");
+    let scenario = file(&folder, "traced.toml", &TWO_CLIENTS.replace("\"5s\"", "\"1s\""));
+    let ended = sim(&["trace", &scenario, "--seed", "3"]);
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    let kinds =
+        |kind: &str| ended.out.lines().filter(|line| line.split_whitespace().nth(1) == Some(kind)).count();
+    assert!(kinds("read") > 10 && kinds("write") > 10 && kinds("invoke") > 10, "{}", ended.out);
+    let times: Vec<f64> =
+        ended.out.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(times.is_sorted() && *times.last().unwrap() > 0.9);
 }
 
 #[test]

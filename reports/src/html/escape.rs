@@ -9,7 +9,7 @@ use crate::wording;
 
 /// Text for an element's content or a quoted attribute: markup characters become references, control
 /// characters their pictures.
-pub(super) struct Escaped<'a>(pub(super) &'a str);
+pub(crate) struct Escaped<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +28,7 @@ impl fmt::Display for Escaped<'_> {
 }
 
 /// A heading or a paragraph: [`Escaped`], with each version in its short form and whole in a tooltip.
-pub(super) struct Sentence<'a>(pub(super) &'a str);
+pub(crate) struct Sentence<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Sentence<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 
 use super::escape::{Escaped, Sentence};
 use super::table::{Column, table};
-use crate::model::{Conclusion, KindSummary, RunReport, TraceHash};
+use crate::model::{Build, Conclusion, KindSummary, RunReport, TraceHash};
 use crate::wording;
 
 /// Verdict first, then what was run and how to run it again.
@@ -107,23 +107,27 @@ pub(super) fn operations(summary: &[KindSummary]) -> String {
     )
 }
 
-/// What was run, and what was built to run it.
-pub(super) fn build(report: &RunReport) -> String {
-    let commit = report.build.git_commit.as_deref().unwrap_or("unknown commit");
-    let text = match report.scenario_text.as_str() {
-        "" => String::new(),
-        text => format!(
-            "<details>\n<summary>The scenario that was run, as it stands alone</summary>\n<pre><code>{}</code></pre>\n</details>\n",
-            Escaped(text)
-        ),
-    };
+/// The scenario that was run, folded; nothing where its text is not known.
+pub(super) fn scenario(text: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
     format!(
-        "<footer>\n{text}<p>Mayfly {version}, <code>{commit}</code>, {profile} build, {rustc}. Report format {format}.</p>\n\
+        "<details>\n<summary>The scenario that was run, as it stands alone</summary>\n<pre><code>{}</code></pre>\n\
+         </details>\n",
+        Escaped(text)
+    )
+}
+
+/// What was built to run it.
+pub(crate) fn build(build: &Build, format_version: u32) -> String {
+    let commit = build.git_commit.as_deref().unwrap_or("unknown commit");
+    format!(
+        "<footer>\n<p>Mayfly {version}, <code>{commit}</code>, {profile} build, {rustc}. Report format {format_version}.</p>\n\
          </footer>\n",
-        version = Escaped(&report.build.package_version),
+        version = Escaped(&build.package_version),
         commit = Escaped(commit),
-        profile = Escaped(&report.build.profile),
-        rustc = Escaped(&report.build.rustc_version),
-        format = report.format_version,
+        profile = Escaped(&build.profile),
+        rustc = Escaped(&build.rustc_version),
     )
 }

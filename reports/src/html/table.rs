@@ -2,7 +2,7 @@
 
 /// What a column holds, which decides how it is aligned.
 #[derive(Clone, Copy)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// Words, from the left.
     Words(&'static str),
     /// Numbers and times, from the right, in figures of equal width.
@@ -26,7 +26,7 @@ impl Column {
 
 /// The table. The first cell of a row heads it. On a narrow screen a table with words beside its first column
 /// becomes one block a row, each cell labelled with its column; one of figures only scrolls sideways.
-pub(super) fn table<const N: usize>(caption: &str, columns: [Column; N], rows: &[[String; N]]) -> String {
+pub(crate) fn table<const N: usize>(caption: &str, columns: [Column; N], rows: &[[String; N]]) -> String {
     let stacks = columns.iter().skip(1).any(|column| matches!(column, Column::Words(_)));
     let class = if stacks { " class=\"stacks\"" } else { "" };
     let mut html = format!(
@@ -57,6 +57,6 @@ pub(super) fn table<const N: usize>(caption: &str, columns: [Column; N], rows: &
 
 /// A small label whose colour repeats what its word says. `tone` is a class of the style sheet: `good`,
 /// `bad`, `warn` or `quiet`.
-pub(super) fn badge(tone: &str, word: &str) -> String {
+pub(crate) fn badge(tone: &str, word: &str) -> String {
     format!("<span class=\"badge {tone}\">{word}</span>")
 }

@@ -1,23 +1,27 @@
 //! The command line: which scenarios, which seeds, and what to print.
 //!
-//! One run prints its table and writes its report. Several runs print a line a scenario, and a report for each run that
-//! failed.
+//! One run prints its table and writes its report ([`single`]); many print a line a scenario, and write a page that lists them
+//! ([`sweep`]). `trace` shows what a run did event by event, and [`meta`] finds where two runs of one seed part.
 
-mod batch;
+mod meta;
+mod output;
 mod progress;
+mod single;
+mod sweep;
+mod trace;
 mod value;
+mod workers;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use mayfly_reports::{Conclusion, RunReport, text};
+use mayfly_reports::{Conclusion, RunReport};
 
-use crate::run::{Crash, run};
+use crate::run::Crash;
 use crate::scenario::{FOLDERS, Scenario, ScenarioError, all_in, find, scenarios_folder};
-use progress::Bar;
+use output::print;
 
 pub use value::complaint;
 
@@ -31,39 +35,33 @@ pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
 
-    /// Scenarios: names (`partition`), folders (`fast`) or paths of files
-    #[arg(required = true, value_name = "SCENARIO")]
-    scenarios: Vec<String>,
-
-    /// The seed; by default the scenario's own
-    #[arg(long, conflicts_with = "seeds", allow_negative_numbers = true, value_parser = value::seed)]
-    seed: Option<u64>,
-
-    /// Run every seed from 1 to COUNT
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = value::seeds)]
-    seeds: Option<u64>,
-
-    /// Run each seed twice and fail where the trace hashes differ
-    #[arg(long)]
-    twice: bool,
-
-    /// Runs at the same time; by default one a core
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true, value_parser = value::jobs)]
-    jobs: Option<u16>,
-
-    /// Where reports are written
-    #[arg(long, value_name = "FOLDER", default_value = "reports/runs")]
-    reports: PathBuf,
-
-    /// Write no report
-    #[arg(long)]
-    no_report: bool,
+    #[command(flatten)]
+    single: single::Arguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs many seeds of many scenarios on all cores, and writes a page that lists the runs
+    Sweep(sweep::Arguments),
+    /// Runs each seed twice, in two processes, and compares the traces event by event
+    Meta(meta::Arguments),
+    /// Runs a scenario and prints every event of it
+    Trace(trace::Arguments),
     /// Lists the scenarios
     List,
+}
+
+/// Mistakes to be planted in the simulator, for those who test it.
+#[derive(Clone, Copy, Debug, clap::Args)]
+struct Planting {
+    /// Let the order of a hash table into the trace
+    #[arg(long, hide = true)]
+    plant_hash_order: bool,
+}
+
+impl Planting {
+    /// The option's name on a command line.
+    const PLANT_HASH_ORDER: &'static str = "--plant-hash-order";
 }
 
 /// How a command ends, the worst last.
@@ -81,15 +79,22 @@ pub enum Exit {
     Crashed,
 }
 
+impl Exit {
+    /// The exit status.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::ConsistencyViolated => 1,
+            Self::ExpectationFailed => 2,
+            Self::Invalid => 3,
+            Self::Crashed => 4,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Passed => 0,
-            Exit::ConsistencyViolated => 1,
-            Exit::ExpectationFailed => 2,
-            Exit::Invalid => 3,
-            Exit::Crashed => 4,
-        })
+        Self::from(exit.code())
     }
 }
 
@@ -103,24 +108,24 @@ impl From<&RunReport> for Exit {
     }
 }
 
-/// A scenario that was read, and the path it was read from.
+/// A scenario that was read.
 #[derive(Debug)]
 struct Loaded {
     scenario: Scenario,
+    /// The path it was read from.
+    path: PathBuf,
+    /// That path as a person would type it.
     file: String,
 }
 
 /// Follows the command line.
 pub fn main(arguments: &Arguments) -> Exit {
-    let followed = match arguments.command {
+    let followed = match &arguments.command {
+        Some(Command::Sweep(arguments)) => sweep::main(arguments),
+        Some(Command::Meta(arguments)) => meta::main(arguments),
+        Some(Command::Trace(arguments)) => trace::main(arguments),
         Some(Command::List) => list(),
-        None => load(&arguments.scenarios).map(|scenarios| match prepare(arguments) {
-            Ok(()) => simulate(arguments, &scenarios),
-            Err(why) => {
-                eprintln!("{why}");
-                Exit::Invalid
-            }
-        }),
+        None => single::main(&arguments.single),
     };
     followed.unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -166,59 +171,14 @@ fn load(names: &[String]) -> Result<Vec<Loaded>, ScenarioError> {
     // By what the path leads to: a scenario that is named twice runs once.
     let mut seen = BTreeSet::new();
     paths.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
-    paths.iter().map(|path| Ok(Loaded { scenario: Scenario::load(path)?, file: shown(path) })).collect()
+    let loaded = |path: PathBuf| Ok(Loaded { scenario: Scenario::load(&path)?, file: shown(&path), path });
+    paths.into_iter().map(loaded).collect()
 }
 
 /// A path as a person would type it: relative to the current directory where it lies below.
 fn shown(path: &Path) -> String {
     let current = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(&current).unwrap_or(path).display().to_string()
-}
-
-/// Makes the folder of the reports and tries to write there, so that no run is done for nothing.
-fn prepare(arguments: &Arguments) -> Result<(), String> {
-    if arguments.no_report {
-        return Ok(());
-    }
-    let folder = &arguments.reports;
-    let probe = folder.join(format!(".probe-{}", std::process::id()));
-    let written = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&probe, ""))
-        .and_then(|()| std::fs::remove_file(&probe));
-    written.map_err(|error| {
-        let folder = folder.display();
-        format!("reports cannot be written to {folder}: {error}; name another folder with --reports, or use --no-report")
-    })
-}
-
-fn simulate(arguments: &Arguments, scenarios: &[Loaded]) -> Exit {
-    match (scenarios, arguments.seeds, arguments.twice) {
-        ([loaded], None, false) => single(arguments, loaded),
-        _ => batch::run_all(arguments, scenarios),
-    }
-}
-
-fn single(arguments: &Arguments, loaded: &Loaded) -> Exit {
-    let seed = arguments.seed.unwrap_or(loaded.scenario.run.seed);
-    let bar = Bar::of_run(&loaded.scenario.name, seed);
-    let result = run(&loaded.scenario, &loaded.file, seed, |progress| bar.show(&progress));
-    bar.clear();
-    match result {
-        Ok(report) => {
-            let written = write(arguments, &report);
-            print(&text::run(&report, written.as_ref().ok().and_then(Option::as_deref)));
-            match (Exit::from(&report), written) {
-                (Exit::Passed, Err(NotWritten)) => Exit::Invalid,
-                (exit, _) => exit,
-            }
-        }
-        Err(crash) => crashed(loaded, &crash),
-    }
-}
-
-/// Writes to the standard output. A reader that went away, such as `head`, changes nothing about how the command ends.
-fn print(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn crashed(loaded: &Loaded, crash: &Crash) -> Exit {
@@ -228,20 +188,6 @@ fn crashed(loaded: &Loaded, crash: &Crash) -> Exit {
         crate::report::repeat_command(&loaded.scenario.name, &loaded.file, crash.seed)
     );
     Exit::Crashed
-}
-
-/// A report could not be written, and the person has been told why.
-struct NotWritten;
-
-/// Writes a run's report, unless none is wanted; says where its page is.
-fn write(arguments: &Arguments, report: &RunReport) -> Result<Option<PathBuf>, NotWritten> {
-    if arguments.no_report {
-        return Ok(None);
-    }
-    mayfly_reports::write(report, &arguments.reports).map(|paths| Some(paths.html)).map_err(|error| {
-        eprintln!("{error}");
-        NotWritten
-    })
 }
 
 #[cfg(test)]
@@ -265,8 +211,6 @@ mod tests {
         use Exit::{ConsistencyViolated, Crashed, ExpectationFailed, Invalid, Passed};
         let by_gravity = [Passed, ExpectationFailed, ConsistencyViolated, Invalid, Crashed];
         assert!(by_gravity.is_sorted());
-        let codes = by_gravity.map(ExitCode::from).map(|code| format!("{code:?}"));
-        let documented = [0, 2, 1, 3, 4].map(|code: u8| format!("{:?}", ExitCode::from(code)));
-        assert_eq!(codes, documented);
+        assert_eq!(by_gravity.map(Exit::code), [0, 2, 1, 3, 4]);
     }
 }
