@@ -6,6 +6,7 @@
 //!
 //! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
 
+pub mod breach;
 pub mod clocks;
 pub mod events;
 pub mod lock;
@@ -19,6 +20,7 @@ pub mod watch;
 use std::collections::BTreeMap;
 
 use crate::scenario::Vocabulary;
+use breach::Breach;
 use clocks::Clocks;
 use mqtt::MqttEvent;
 pub use operation::{
@@ -45,6 +47,8 @@ pub struct History {
     pub watches: Vec<Watch>,
     /// Notifications that arrived, in order of time.
     pub notifications: Vec<Notification>,
+    /// What came that the store's protocol does not allow, in order of time.
+    pub breaches: Vec<Breach>,
     /// When the run ended; 0 where it is not known.
     pub ended_ns: u64,
     /// What the clients did and saw in MQTT beside the state store, in the order in which it began.

@@ -7,7 +7,7 @@ mod observation;
 
 use mayfly_reports::{Conclusion, Expectation, FaultVerdict, Observation, Verdict};
 
-use crate::check::{self, CheckReport};
+use crate::check::{self, CheckReport, CheckerName};
 use crate::fault::{FLOORS, FaultKind};
 use crate::history::events::Events;
 use crate::history::{History, Operation, Operations, Sizes};
@@ -83,14 +83,21 @@ pub fn expectations(
             }
         }));
     }
+    // Where the checker of that name judges them, it says so itself.
+    if scenario.expect.checkers.contains(&CheckerName::Protocol) {
+        return expectations;
+    }
+    let breaches = &records.history.breaches;
     expectations.push(Expectation {
         description: "responses that break the state store protocol".to_owned(),
         needed: "none".to_owned(),
-        measured: match records.protocol_errors.first() {
+        measured: match breaches.first() {
             None => "none".to_owned(),
-            Some(first) => format!("{}, the first: {first}", records.protocol_errors.len()),
+            Some(first) => {
+                format!("{}, the first: {}", breaches.len(), records.history.in_words(first))
+            }
         },
-        met: records.protocol_errors.is_empty(),
+        met: breaches.is_empty(),
     });
     expectations
 }

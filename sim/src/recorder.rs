@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::history::breach::Breach;
 use crate::history::clocks::{ClockOf, Step};
 use crate::history::lock::HoldEnd;
 use crate::history::mqtt::{EventId, MqttEvent, What};
@@ -31,8 +32,6 @@ pub struct Records {
     pub session_counts: Vec<(u64, u64)>,
     /// Why connections were lost: for the report, beside [`History::sessions`].
     pub loss_reasons: Vec<(ClientIndex, u64, String)>,
-    /// Responses that broke the state store protocol, as the client described them.
-    pub protocol_errors: Vec<String>,
     /// Operations that were invoked and whose clients still wait.
     open: BTreeMap<OperationId, ClientIndex>,
 }
@@ -45,7 +44,6 @@ impl Recorder {
             trace,
             session_counts: Vec::new(),
             loss_reasons: Vec::new(),
-            protocol_errors: Vec::new(),
             open: BTreeMap::new(),
         })))
     }
@@ -117,15 +115,19 @@ impl Recorder {
 
     /// A response broke the state store protocol.
     pub fn protocol_error(&self, id: OperationId, error: &str, at_ns: u64) {
-        self.lock().protocol_errors.push(format!("operation {id}: {error}"));
+        {
+            let mut records = self.lock();
+            let client = records.history.operation(id).client;
+            let breach = Breach { client, operation: Some(id), at_ns, what: error.to_owned() };
+            records.history.breaches.push(breach);
+        }
         self.unknown(id, UnknownReason::BadResponse, at_ns);
     }
 
     /// Something else arrived that breaks the state store protocol.
     pub fn protocol_breach(&self, client: ClientIndex, error: &str, at_ns: u64) {
         let mut records = self.lock();
-        let name = records.history.client_name(client).to_owned();
-        records.protocol_errors.push(format!("{name}: {error}"));
+        records.history.breaches.push(Breach { client, operation: None, at_ns, what: error.to_owned() });
         records.trace_client(at_ns, EventKind::Notification, client, error);
     }
 

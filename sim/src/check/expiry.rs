@@ -20,7 +20,7 @@ use crate::scenario::Scenario;
 /// How long after the end of its life a value may still be seen.
 const GRACE_NS: u64 = 1_000_000_000;
 
-/// Steps for a whole history, each a look at one write.
+/// Steps for a whole history, each a look at one operation or notification.
 const MAX_STEPS: u64 = 100_000_000;
 
 /// See the module.
@@ -163,8 +163,7 @@ impl<'h> Search<'_, 'h> {
         for &operation in operations {
             let Some((_, at_ns)) = operation.reply().filter(|_| shows_absence(operation)) else { continue };
             let begun = writes.partition_point(|(write, _)| write.invoked_ns <= at_ns);
-            self.steps = self.steps.saturating_sub(2 * begun as u64);
-            if self.steps == 0 {
+            if !self.can_look_at(2 * begun) {
                 return;
             }
             let others = || writes[..begun].iter().filter(|(write, _)| write.id != operation.id);
@@ -201,6 +200,9 @@ impl<'h> Search<'_, 'h> {
                 // One connection may watch a key, stop, and watch it again.
                 && (watch.from_ns..=watch.until_ns).contains(&notification.at_ns)
         };
+        if !self.can_look_at(self.history.notifications.len()) {
+            return;
+        }
         let stream: Vec<&Notification> = self.history.fresh_notifications().filter(is_of_it).collect();
         for (place, &notification) in stream.iter().enumerate() {
             let version = &notification.version;
@@ -220,6 +222,9 @@ impl<'h> Search<'_, 'h> {
 
     /// The next that came is a DELETE.
     fn gone(&mut self, life: &Life<'h>, gone: &'h Notification) {
+        if !self.can_look_at(self.history.operations.len()) {
+            return;
+        }
         let deletes = |operation: &&Operation| {
             let by_call = matches!(operation.call, Call::Del { .. } | Call::Vdel { .. });
             let by_outcome = match &operation.outcome {
@@ -283,6 +288,12 @@ impl<'h> Search<'_, 'h> {
             );
             self.find(Anomaly::ExpiryLate, headline, &[life.operation], end_ns);
         }
+    }
+
+    /// Takes so many steps; whether there were as many.
+    fn can_look_at(&mut self, steps: usize) -> bool {
+        self.steps = self.steps.saturating_sub(steps as u64);
+        self.steps > 0
     }
 
     /// By when the DELETE has arrived.

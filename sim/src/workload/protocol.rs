@@ -12,6 +12,12 @@ pub(super) const REQUEST_TOPIC: &str = "statestore/v1/FA9AE35F-2F64-47CD-9BFF-08
 
 const NOTIFY_PREFIX: &str = "clients/statestore/v1/FA9AE35F-2F64-47CD-9BFF-08E2B32A0FE8/";
 
+/// The only Content Type of a response that names one.
+const CONTENT_TYPE: &str = "application/octet-stream";
+
+/// The user properties of the protocol, each of which comes once at most.
+const PROPERTIES: [&str; 4] = ["__stat", "__ts", "__protVer", "__ft"];
+
 /// What a request carries beside its command.
 #[derive(Clone, Debug)]
 pub(super) struct Envelope<'a> {
@@ -96,12 +102,40 @@ pub(super) fn correlation(publish: &Publish) -> Option<u64> {
     Some(u64::from_be_bytes(data.as_ref().try_into().ok()?))
 }
 
-/// Reads the response to a call. An error says how it breaks the protocol.
-pub(super) fn response(call: &Call, publish: &Publish) -> Result<Response, String> {
+/// What holds of every response: QoS 1, the status 200, a Content Type that is absent or the store's, a protocol version that is
+/// absent or 1.0.
+fn check_response(publish: &Publish) -> Result<(), String> {
+    check_carriage("a response", publish)?;
     let status = user_property(publish, "__stat");
     if status != Some("200") {
         return Err(format!("the status is {status:?}, not 200"));
     }
+    let properties = publish.properties.as_ref();
+    if let Some(other) = properties.and_then(|all| all.content_type.as_deref())
+        && other != CONTENT_TYPE
+    {
+        return Err(format!("the Content Type is {other:?}, not {CONTENT_TYPE}"));
+    }
+    match user_property(publish, "__protVer") {
+        None | Some("1.0") => Ok(()),
+        Some(other) => Err(format!("the protocol version is {other:?}, not 1.0")),
+    }
+}
+
+/// What holds of responses and notifications alike: QoS 1, and no property of the protocol twice.
+fn check_carriage(what: &str, publish: &Publish) -> Result<(), String> {
+    if publish.qos != QoS::AtLeastOnce {
+        return Err(format!("{what} came with QoS {}, not 1", publish.qos as u8));
+    }
+    let pairs = publish.properties.iter().flat_map(|properties| &properties.user_properties);
+    let twice =
+        PROPERTIES.into_iter().find(|name| pairs.clone().filter(|(known, _)| known == name).count() > 1);
+    twice.map_or(Ok(()), |name| Err(format!("{what} came with more than one {name}")))
+}
+
+/// Reads the response to a call. An error says how it breaks the protocol.
+pub(super) fn response(call: &Call, publish: &Publish) -> Result<Response, String> {
+    check_response(publish)?;
     let version = user_property(publish, "__ts").map(parse_version).transpose()?;
     let text = publish.payload.escape_ascii().to_string();
     let missing = || format!("{text} came without a version");
@@ -143,10 +177,7 @@ pub(super) fn response(call: &Call, publish: &Publish) -> Result<Response, Strin
 /// Reads the response to a SCAN. An error says how it breaks the protocol.
 pub(super) fn scanned(publish: &Publish) -> Result<Answered, String> {
     let (payload, text) = (publish.payload.as_ref(), publish.payload.escape_ascii().to_string());
-    let status = user_property(publish, "__stat");
-    if status != Some("200") {
-        return Err(format!("the status is {status:?}, not 200"));
-    }
+    check_response(publish)?;
     if user_property(publish, "__ts").is_some() {
         return Err(format!("{text} came with a version"));
     }
@@ -192,6 +223,7 @@ pub(super) fn is_notification(publish: &Publish) -> bool {
 
 /// Reads a notification to `client`. An error says how it breaks the protocol.
 pub(super) fn notification(client: &str, publish: &Publish) -> Result<Change, String> {
+    check_carriage("a notification", publish)?;
     let topic = String::from_utf8_lossy(&publish.topic);
     let before = format!("{NOTIFY_PREFIX}{}/command/notify/", hex(client.as_bytes()));
     let key = topic.strip_prefix(before.as_str()).and_then(unhex);
@@ -270,6 +302,7 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap fails the test and names the line")]
 mod tests {
     use super::*;
 
@@ -336,6 +369,51 @@ mod tests {
         ] {
             assert!(read(&call, payload, properties).is_err(), "{call:?} {}", payload.escape_ascii());
         }
+    }
+
+    #[test]
+    fn qos_content_type_and_properties_are_looked_at() {
+        let good = || message("r", b"+OK\r\n", VERSIONED);
+        let with = |change: &dyn Fn(&mut Publish, &mut PublishProperties)| {
+            let mut publish = good();
+            let mut properties = publish.properties.take().unwrap();
+            change(&mut publish, &mut properties);
+            publish.properties = Some(properties);
+            response(&set(Condition::None), &publish).err().unwrap_or_default()
+        };
+        let add = |properties: &mut PublishProperties, name: &str, value: &str| {
+            properties.user_properties.push((name.to_owned(), value.to_owned()));
+        };
+        assert_eq!(with(&|_, _| ()), "");
+        assert_eq!(with(&|_, properties| properties.content_type = Some(CONTENT_TYPE.to_owned())), "");
+        assert_eq!(with(&|_, properties| add(properties, "__protVer", "1.0")), "");
+        assert_eq!(with(&|_, properties| add(properties, "unknown", "x")), "");
+        for (qos, text) in [(QoS::AtMostOnce, "0"), (QoS::ExactlyOnce, "2")] {
+            let expected = format!("a response came with QoS {text}, not 1");
+            assert_eq!(with(&|publish, _| publish.qos = qos), expected);
+        }
+        assert_eq!(
+            with(&|_, properties| properties.content_type = Some("text/plain".to_owned())),
+            "the Content Type is \"text/plain\", not application/octet-stream"
+        );
+        assert_eq!(
+            with(&|_, properties| add(properties, "__protVer", "2.0")),
+            "the protocol version is \"2.0\", not 1.0"
+        );
+        for name in ["__stat", "__ts"] {
+            let value = if name == "__ts" { "000000000000012:00003:StateStore" } else { "200" };
+            let expected = format!("a response came with more than one {name}");
+            assert_eq!(with(&|_, properties| add(properties, name, value)), expected);
+        }
+        let topic = format!("{NOTIFY_PREFIX}616C696365/command/notify/6B");
+        let payload = b"*2\r\n$6\r\nNOTIFY\r\n$6\r\nDELETE\r\n";
+        let version = ("__ts", "1:0:s");
+        assert!(notification("alice", &message(&topic, payload, &[version])).is_ok());
+        let twice = notification("alice", &message(&topic, payload, &[version, version]));
+        assert_eq!(twice, Err("a notification came with more than one __ts".to_owned()));
+        let mut other = message(&topic, payload, &[version]);
+        other.qos = QoS::AtMostOnce;
+        assert_eq!(notification("alice", &other), Err("a notification came with QoS 0, not 1".to_owned()));
     }
 
     #[test]
