@@ -15,6 +15,7 @@ pub mod loss_on_restart;
 mod messages;
 mod notifications;
 mod offline_queue;
+mod protocol;
 mod quota;
 mod register;
 mod replay;
@@ -29,6 +30,7 @@ mod skew;
 mod takeover;
 mod timeline;
 mod undisturbed;
+mod verdicts;
 pub mod version_order;
 mod versions;
 mod will;
@@ -86,6 +88,8 @@ names! {
         Skew = "skew",
         /// A quota refuses a write where there is no room, and only there, and the count of keys is right.
         Quota = "quota",
+        /// Each response and notification of the store is what the protocol says.
+        Protocol = "protocol",
         /// Each key behaves as if its operations happened one at a time, each between its call and its return.
         Linearizability = "linearizability",
     }
@@ -114,6 +118,7 @@ impl CheckerName {
             Self::Replay => &replay::Replay,
             Self::Skew => &skew::Skew,
             Self::Quota => &quota::QuotaChecker,
+            Self::Protocol => &protocol::Protocol,
             Self::Linearizability => &linearizability::Linearizability,
         }
     }
@@ -132,5 +137,12 @@ pub trait Checker: Sync {
 
 /// Runs one checker.
 pub fn check(checker: CheckerName, history: &History) -> CheckReport {
-    checker.checker().check(history)
+    let report = checker.checker().check(history);
+    let is_known = |example: &CounterExample| checker.verdicts().contains(&example.anomaly);
+    debug_assert!(
+        report.counter_examples.iter().all(is_known),
+        "`{checker}` gave a verdict that `verdicts` does not have: {:?}",
+        report.counter_examples
+    );
+    report
 }

@@ -133,6 +133,8 @@ names! {
         RefusedWithRoom = "refused-with-room",
         /// The broker held another number of keys than were set and are neither deleted nor expired.
         KeysMiscounted = "keys-miscounted",
+        /// A response or a notification of the store is not what the protocol says.
+        ProtocolBroken = "protocol-broken",
         /// An ordinary client lost its connection or waited too long for an answer.
         Disturbed = "disturbed",
     }

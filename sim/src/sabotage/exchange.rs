@@ -54,8 +54,18 @@ pub(super) fn get_instead(
     (connection, publish): (ConnectionId, Publish<'_>),
     key: &[u8],
 ) {
+    handle_command(broker, now, (connection, publish), &[b"GET", key]);
+}
+
+/// Has the engine execute another command in a request's place.
+pub(super) fn handle_command(
+    broker: &mut Broker,
+    now: Now,
+    (connection, publish): (ConnectionId, Publish<'_>),
+    command: &[&[u8]],
+) {
     let mut payload = Vec::new();
-    resp3::encode_array(&[b"GET", key], &mut payload);
+    resp3::encode_array(command, &mut payload);
     let packet = Packet::Publish(Publish { payload: &payload, ..publish });
     broker.handle(now, &Input::Packet { connection, packet });
 }

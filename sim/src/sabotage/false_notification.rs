@@ -1,4 +1,4 @@
-//! Notifications that are lost, come twice, change places, or come after the response that they should precede.
+//! Notifications, or messages of clients, that are lost, come twice, change places, or come after the response that they should precede.
 
 use mayfly_core::{Action, Broker, ConnectionId, Input, NOTIFY_TOPIC_PREFIX, Now, Output, StateMachine};
 use mayfly_wire::{Delivery, Packet, PacketId};
@@ -23,10 +23,43 @@ pub enum Fate {
     Late,
 }
 
+/// Of which messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// Notifications of the store.
+    Notifications,
+    /// Messages of clients.
+    Messages,
+    /// Wills, each of them.
+    Wills,
+}
+
+impl Of {
+    fn includes(self, delivery: &Delivery<'_>) -> bool {
+        let is_notification = delivery.topic.starts_with(NOTIFY_TOPIC_PREFIX);
+        match self {
+            Self::Notifications => is_notification,
+            Self::Messages => {
+                !is_notification
+                    && delivery.properties().is_ok_and(|properties| properties.correlation_data.is_none())
+            }
+            Self::Wills => delivery.payload.starts_with(b"will-of-"),
+        }
+    }
+
+    fn one_in(self) -> u32 {
+        match self {
+            Self::Notifications | Self::Messages => ONE_IN,
+            Self::Wills => 1,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct FalseNotification {
     fate: Fate,
+    of: Of,
     rng: ChaCha8Rng,
     /// Who sent the input whose outputs come now.
     sender: Option<ConnectionId>,
@@ -52,7 +85,12 @@ struct Held {
 impl FalseNotification {
     /// A lie about the notifications that `rng` picks.
     pub fn new(fate: Fate, rng: ChaCha8Rng) -> Self {
-        Self { fate, rng, sender: None, held: None, due: None, told: None }
+        Self::of(Of::Notifications, fate, rng)
+    }
+
+    /// A lie about other messages that `rng` picks.
+    pub fn of(of: Of, fate: Fate, rng: ChaCha8Rng) -> Self {
+        Self { fate, of, rng, sender: None, held: None, due: None, told: None }
     }
 }
 
@@ -107,7 +145,7 @@ impl Lie for FalseNotification {
             self.held.take_if(|held| ends && held.connection == connection);
             return Some(output);
         };
-        let is_notification = delivery.topic.starts_with(NOTIFY_TOPIC_PREFIX);
+        let is_notification = self.of.includes(delivery);
         let frees = match self.fate {
             Fate::Swapped => is_notification,
             Fate::Late => !is_notification,
@@ -121,7 +159,7 @@ impl Lie for FalseNotification {
             && !delivery.dup
             && self.held.is_none()
             && (self.fate != Fate::Late || self.sender == Some(connection));
-        if !is_candidate || !self.rng.random_ratio(1, ONE_IN) {
+        if !is_candidate || !self.rng.random_ratio(1, self.of.one_in()) {
             return Some(output);
         }
         let picked = Held::new(connection, delivery);

@@ -1,4 +1,4 @@
-//! Pages of SCAN that lack a key, or have one that was deleted.
+//! Pages of SCAN that lack a key, have one that was deleted, are too large, or send back to where the scan was.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,17 @@ pub enum Flaw {
     Lacks,
     /// It has a key that was deleted.
     Haunted,
+    /// It has each of its many keys so often that it is larger than a page may be.
+    Oversized,
+    /// Its token is the one that it was asked with.
+    Circular,
 }
+
+/// From how many keys on a page is spoilt by being too large.
+const MANY: usize = 50;
+
+/// How often it has each of its keys then.
+const TIMES: usize = 60;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,7 +39,7 @@ pub struct FalsePage {
     flaw: Flaw,
     rng: ChaCha8Rng,
     /// SCAN requests that wait for their page.
-    pending: Pending<()>,
+    pending: Pending<Option<Vec<u8>>>,
     /// Keys that somebody asked to delete, and nobody to set since.
     deleted: BTreeSet<Vec<u8>>,
     payload: Vec<u8>,
@@ -42,7 +52,12 @@ impl FalsePage {
     }
 
     /// Spoils a page; whether it could.
-    fn spoil(&mut self, keys: &mut Vec<Vec<u8>>) -> bool {
+    fn spoil(
+        &mut self,
+        asked: Option<Vec<u8>>,
+        keys: &mut Vec<Vec<u8>>,
+        token: &mut Option<Vec<u8>>,
+    ) -> bool {
         if !self.rng.random_ratio(1, ONE_IN) {
             return false;
         }
@@ -50,6 +65,16 @@ impl FalsePage {
             Flaw::Lacks if keys.is_empty() => false,
             Flaw::Lacks => {
                 keys.remove(self.rng.random_range(0..keys.len()));
+                true
+            }
+            Flaw::Oversized if keys.len() < MANY => false,
+            Flaw::Oversized => {
+                *keys = vec![keys.as_slice(); TIMES].concat();
+                true
+            }
+            Flaw::Circular if asked.is_none() || token.is_none() => false,
+            Flaw::Circular => {
+                *token = asked;
                 true
             }
             Flaw::Haunted if self.deleted.is_empty() => false,
@@ -66,7 +91,10 @@ impl Lie for FalsePage {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         if let Some((connection, publish, arguments)) = command(input) {
             match arguments.as_slice() {
-                [b"SCAN", ..] => self.pending.insert(connection, &publish, ()),
+                [b"SCAN", _, asked @ ..] => {
+                    let asked = asked.first().map(|token| token.to_vec());
+                    self.pending.insert(connection, &publish, asked);
+                }
                 [b"DEL", key] => {
                     self.deleted.insert(key.to_vec());
                 }
@@ -82,10 +110,10 @@ impl Lie for FalsePage {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let connection = output.connection;
         let Action::Deliver(delivery) = output.action else { return output };
-        let is_page = self.pending.take(connection, &delivery).is_some();
-        let delivery = match workload::page(delivery.payload) {
-            Some((mut keys, token)) if is_page => {
-                if self.spoil(&mut keys) {
+        let asked = self.pending.take(connection, &delivery);
+        let delivery = match (workload::page(delivery.payload), asked) {
+            (Some((mut keys, mut token)), Some(asked)) => {
+                if self.spoil(asked, &mut keys, &mut token) {
                     self.payload = encoded(&keys, token.as_deref());
                     Delivery { payload: &self.payload, ..delivery }
                 } else {

@@ -1,4 +1,5 @@
-//! Does not compare fencing tokens: a lower one passes as if it were the highest that the key has seen.
+//! Does not compare fencing tokens: a lower one passes as if it were the highest that the key has seen; or, of
+//! another kind, a request without one.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,18 @@ const FENCING_TOKEN: &str = "__ft";
 /// See the module.
 #[derive(Debug, Default)]
 pub struct IgnoredToken {
+    /// Whether it is a missing token that passes, and not a lower one.
+    forgives_missing: bool,
     /// By key.
     highest: BTreeMap<Vec<u8>, String>,
 }
 
 impl IgnoredToken {
+    /// Takes requests without a token for requests with the highest.
+    pub fn forgiving() -> Self {
+        Self { forgives_missing: true, ..Self::default() }
+    }
+
     /// The token to put in the place of the request's, if that is lower than another before.
     fn raised(&mut self, key: &[u8], token: &str) -> Option<String> {
         let highest = self.highest.entry(key.to_vec()).or_insert_with(|| token.to_owned());
@@ -34,13 +42,21 @@ impl IgnoredToken {
 impl Lie for IgnoredToken {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         let Some((connection, publish, arguments)) = command(input) else { return broker.handle(now, input) };
-        let user_properties: Vec<_> = publish.properties.user_properties.iter().collect();
+        let mut user_properties: Vec<_> = publish.properties.user_properties.iter().collect();
         let token = user_properties.iter().find(|(name, _)| *name == FENCING_TOKEN);
         let raised = match (arguments.as_slice(), token) {
-            ([b"SET" | b"DEL" | b"VDEL", key, ..], Some((_, token))) => self.raised(key, token),
+            ([b"SET" | b"DEL" | b"VDEL", key, ..], Some((_, token))) => {
+                self.raised(key, token).filter(|_| !self.forgives_missing)
+            }
+            ([b"SET" | b"DEL" | b"VDEL", key, ..], None) if self.forgives_missing => {
+                self.highest.get(*key).cloned()
+            }
             _ => None,
         };
         let Some(raised) = raised else { return broker.handle(now, input) };
+        if token.is_none() {
+            user_properties.push((FENCING_TOKEN, ""));
+        }
         let replace = |(name, value): (_, _)| {
             if name == FENCING_TOKEN { (name, raised.as_str()) } else { (name, value) }
         };

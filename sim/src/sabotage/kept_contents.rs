@@ -1,5 +1,5 @@
 //! Keeps its keys across a restart, as if it had a disk. Sessions it forgets as it should, so that the keys alone give
-//! it away.
+//! it away, unless it is to keep them as well.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ pub struct KeepContents {
     /// Always there, until this life ends.
     broker: Option<Broker>,
     afterlife: Afterlife,
+    keeps_sessions: bool,
     /// The clients that have connected in this life.
     returned: BTreeSet<String>,
 }
@@ -27,7 +28,14 @@ impl KeepContents {
     /// One life: the broker from `afterlife` if there was a life before, else `fresh`.
     pub fn new(fresh: Broker, afterlife: Afterlife) -> Self {
         let broker = afterlife.borrow_mut().take().unwrap_or(fresh);
-        Self { broker: Some(broker), afterlife, returned: BTreeSet::new() }
+        Self { broker: Some(broker), afterlife, keeps_sessions: false, returned: BTreeSet::new() }
+    }
+
+    /// The same, and it keeps the sessions too.
+    pub fn with_sessions(fresh: Broker, afterlife: Afterlife) -> Self {
+        let mut kept = Self::new(fresh, afterlife);
+        kept.keeps_sessions = true;
+        kept
     }
 
     fn broker(&mut self) -> &mut Broker {
@@ -45,7 +53,7 @@ impl StateMachine for KeepContents {
     fn handle(&mut self, now: Now, input: &Input<'_>) {
         let first_connect = match input {
             Input::Opened { connection, identity, entropy, connect }
-                if self.returned.insert(connect.client_id.to_owned()) =>
+                if !self.keeps_sessions && self.returned.insert(connect.client_id.to_owned()) =>
             {
                 let connect = Connect { clean_start: true, ..*connect };
                 Some(Input::Opened {

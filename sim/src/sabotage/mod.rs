@@ -4,22 +4,29 @@
 //! stand between it and the shell, as a bug in either would. A new one is a module, a line in [`Sabotage`]'s table and one
 //! in [`Sabotage::wrap`].
 
+mod backward_token;
+mod blind_clock;
 mod collateral;
 mod deaf_stop;
 mod double_grant;
 mod dropped_set;
 mod exchange;
+mod false_account;
+mod false_error;
+mod false_message;
 mod false_notification;
 mod false_page;
-mod false_quota;
+mod false_reply;
 mod forgotten_replay;
 mod hasty_will;
 mod hoarded_queue;
 mod ignored_token;
 mod kept_contents;
-mod late_expiry;
 mod lenient_clock;
 mod lie;
+mod lost_input;
+mod miscounted_drops;
+mod other_expiry;
 mod repeated_message;
 mod restamp;
 mod restamped_notification;
@@ -28,35 +35,44 @@ mod stale_get;
 mod undeleted;
 mod unheard_silence;
 mod unmetered;
+mod unregistered;
 mod unshared;
 
+pub use backward_token::BackwardToken;
+pub use blind_clock::BlindClock;
 pub use collateral::Collateral;
 pub use deaf_stop::DeafStop;
 pub use double_grant::DoubleGrant;
 pub use dropped_set::DropAcknowledgedSet;
+pub use false_account::{FalseAccount, Leak};
+pub use false_error::{FalseError, Pretext};
+pub use false_message::{Alteration, FalseMessage};
 pub use false_notification::{FalseNotification, Fate};
 pub use false_page::{FalsePage, Flaw};
-pub use false_quota::FalseQuota;
+pub use false_reply::{FalseReply, Falsehood};
 pub use forgotten_replay::ForgottenReplay;
 pub use hasty_will::HastyWill;
 pub use hoarded_queue::HoardedQueue;
 pub use ignored_token::IgnoredToken;
 pub use kept_contents::{Afterlife, KeepContents};
-pub use late_expiry::LateExpiry;
 pub use lenient_clock::LenientClock;
 pub use lie::{Liar, Lie};
+pub use lost_input::{Loss, LostInput};
+pub use miscounted_drops::MiscountedDrops;
+pub use other_expiry::OtherExpiry;
 pub use repeated_message::RepeatedMessage;
-pub use restamped_notification::RestampedNotification;
+pub use restamped_notification::{RestampedNotification, Stamp};
 pub use second_connection::SecondConnection;
 pub use stale_get::StaleGet;
 pub use undeleted::Undeleted;
 pub use unheard_silence::UnheardSilence;
 pub use unmetered::Unmetered;
+pub use unregistered::Unregistered;
 pub use unshared::Unshared;
 
 use std::rc::Rc;
 
-use mayfly_core::Broker;
+use mayfly_core::{Broker, Limits};
 use rand_chacha::ChaCha8Rng;
 
 use crate::plug_in::names;
@@ -122,25 +138,120 @@ names! {
         FalseQuota = "false-quota",
         /// Acknowledges some DELs and keeps the keys.
         Undeleted = "undeleted",
+        /// Still has its contents and its sessions after a restart.
+        KeepSessions = "keep-sessions",
+        /// Lets values live half as long as they should.
+        EarlyExpiry = "early-expiry",
+        /// Takes no account of its clients' clocks in the versions that it gives.
+        BlindClock = "blind-clock",
+        /// Takes requests without a fencing token for requests with the highest.
+        ForgivenToken = "forgiven-token",
+        /// Gives each holder of a lock a lower token than the one before, and takes any.
+        BackwardToken = "backward-token",
+        /// Refuses some SETs for a fencing token that is not too low.
+        FalseRefusal = "false-refusal",
+        /// Refuses some SETs for a timestamp that is not too far ahead.
+        FalseSkew = "false-skew",
+        /// Refuses some SETs for their syntax.
+        FalseSyntax = "false-syntax",
+        /// Does not give all bytes of deleted keys back to the quota.
+        LeakingAccount = "leaking-account",
+        /// Gives more bytes back to the quota than deleted keys had.
+        LosingAccount = "losing-account",
+        /// Gives some SETs the version of the SET before.
+        RepeatedVersion = "repeated-version",
+        /// Gives some SETs a version two seconds below their own.
+        EarlierVersion = "earlier-version",
+        /// Answers some GETs with another value than the one of the version.
+        OtherValue = "other-value",
+        /// Answers some GETs with a value and a version of its own.
+        InventedValue = "invented-value",
+        /// Answers some DELs that they found no key, and deletes it.
+        DeniedDeletion = "denied-deletion",
+        /// Executes some SETs with NX or NEX without their condition.
+        Unconditional = "unconditional",
+        /// Sets DUP on some messages that go out for the first time.
+        WrongDup = "wrong-dup",
+        /// Sends some messages with a lower QoS.
+        WrongQos = "wrong-qos",
+        /// Sends some messages with a payload of its own.
+        InventedMessage = "invented-message",
+        /// Sends some QoS 2 messages under the packet identifier of the one before.
+        ReusedPacketId = "reused-packet-id",
+        /// Sends some messages after the next one.
+        SwappedMessages = "swapped-messages",
+        /// Sends wills twice.
+        RepeatedWill = "repeated-will",
+        /// Sets DUP on some notifications that go out for the first time.
+        NotificationWithDup = "notification-with-dup",
+        /// Notifies of some values that nobody stored.
+        InventedNotification = "invented-notification",
+        /// Gives some notifications the version of the one before.
+        RepeatedStamp = "repeated-stamp",
+        /// Gives some notifications a version two seconds below the write's.
+        EarlierStamp = "earlier-stamp",
+        /// Acknowledges some KEYNOTIFYs and registers nobody.
+        Unregistered = "unregistered",
+        /// Acknowledges some messages and sends them to nobody.
+        LostMessage = "lost-message",
+        /// Does not retain some messages.
+        ForgottenRetain = "forgotten-retain",
+        /// Retains no message of some topics.
+        UnretainedTopic = "unretained-topic",
+        /// Forgets some wills.
+        LostWill = "lost-will",
+        /// Forgets some sessions that clients come back to.
+        LostSession = "lost-session",
+        /// Gives nothing to every other member of shared subscriptions.
+        IdleMember = "idle-member",
+        /// Does not know some of its own tokens of scans.
+        LostScanToken = "lost-scan-token",
+        /// Makes some pages of scans larger than they may be.
+        OversizedPage = "oversized-page",
+        /// Sends some scans back to where they were.
+        CircularScan = "circular-scan",
+        /// Ends a connection that is taken over with another reason than 0x8E.
+        WrongReason = "wrong-reason",
+        /// Counts every other message that it drops.
+        MiscountedDrops = "miscounted-drops",
+        /// Sends some responses of the store with QoS 0.
+        ResponseAtQos0 = "response-at-qos-0",
+        /// Sends some responses of the store with another Content Type.
+        ResponseOfOtherType = "response-of-other-type",
+        /// Sends some responses of the store with a user property twice.
+        DoubledStatus = "doubled-status",
+        /// Sends some notifications with their version twice.
+        DoubledVersion = "doubled-version",
     }
 }
 
 impl Sabotage {
     /// One life of the lying broker around `broker`. `afterlife` passes from one life to the next.
-    pub fn wrap(self, broker: Broker, rng: ChaCha8Rng, afterlife: &Afterlife) -> Box<dyn Machine> {
+    ///
+    /// `limits` are those that the broker has.
+    #[expect(clippy::too_many_lines, reason = "a table with a line for each liar")]
+    pub fn wrap(
+        self,
+        broker: Broker,
+        limits: Limits,
+        rng: ChaCha8Rng,
+        afterlife: &Afterlife,
+    ) -> Box<dyn Machine> {
         match self {
             Self::StaleGet => Box::new(Liar::new(broker, StaleGet::new(rng))),
             Self::DropAcknowledgedSet => Box::new(Liar::new(broker, DropAcknowledgedSet::new(rng))),
             Self::KeepContents => Box::new(KeepContents::new(broker, Rc::clone(afterlife))),
             Self::RepeatedMessage => Box::new(Liar::new(broker, RepeatedMessage)),
-            Self::SecondConnection => Box::new(Liar::new(broker, SecondConnection)),
+            Self::SecondConnection => Box::new(Liar::new(broker, SecondConnection::left_open())),
             Self::HastyWill => Box::new(Liar::new(broker, HastyWill)),
             Self::UnheardSilence => Box::new(Liar::new(broker, UnheardSilence::default())),
             Self::Unshared => Box::new(Liar::new(broker, Unshared)),
             Self::HoardedQueue => Box::new(Liar::new(broker, HoardedQueue::default())),
             Self::Collateral => Box::new(Liar::new(broker, Collateral::new(rng))),
-            Self::LateExpiry => Box::new(Liar::new(broker, LateExpiry)),
-            Self::RestampedNotification => Box::new(Liar::new(broker, RestampedNotification::new(rng))),
+            Self::LateExpiry => Box::new(Liar::new(broker, OtherExpiry::late())),
+            Self::RestampedNotification => {
+                Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Next, rng)))
+            }
             Self::ForgottenReplay => Box::new(Liar::new(broker, ForgottenReplay::default())),
             Self::LenientClock => Box::new(Liar::new(broker, LenientClock::of_timestamps())),
             Self::LenientToken => Box::new(Liar::new(broker, LenientClock::of_tokens())),
@@ -160,13 +271,103 @@ impl Sabotage {
             Self::SkippedKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Lacks, rng))),
             Self::GhostKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Haunted, rng))),
             Self::Unmetered => Box::new(Liar::new(broker, Unmetered)),
-            Self::FalseQuota => Box::new(Liar::new(broker, FalseQuota::new(rng))),
+            Self::FalseQuota => Box::new(Liar::new(broker, FalseError::new(Pretext::Quota, rng))),
             Self::Undeleted => Box::new(Liar::new(broker, Undeleted::new(rng))),
+            Self::KeepSessions => Box::new(KeepContents::with_sessions(broker, Rc::clone(afterlife))),
+            Self::EarlyExpiry => Box::new(Liar::new(broker, OtherExpiry::early())),
+            Self::BlindClock => Box::new(Liar::new(broker, BlindClock)),
+            Self::ForgivenToken => Box::new(Liar::new(broker, IgnoredToken::forgiving())),
+            Self::BackwardToken => Box::new(Liar::new(broker, BackwardToken::default())),
+            Self::FalseRefusal => Box::new(Liar::new(broker, FalseError::new(Pretext::Token, rng))),
+            Self::FalseSkew => Box::new(Liar::new(broker, FalseError::new(Pretext::Timestamp, rng))),
+            Self::FalseSyntax => Box::new(Liar::new(broker, FalseError::new(Pretext::Syntax, rng))),
+            Self::LeakingAccount => Box::new(Liar::new(broker, FalseAccount::new(Leak::Leaks, limits, rng))),
+            Self::LosingAccount => Box::new(Liar::new(broker, FalseAccount::new(Leak::Loses, limits, rng))),
+            Self::RepeatedVersion => {
+                Box::new(Liar::new(broker, FalseReply::new(Falsehood::RepeatedVersion, rng)))
+            }
+            Self::EarlierVersion => {
+                Box::new(Liar::new(broker, FalseReply::new(Falsehood::EarlierVersion, rng)))
+            }
+            Self::OtherValue => Box::new(Liar::new(broker, FalseReply::new(Falsehood::OtherValue, rng))),
+            Self::InventedValue => {
+                Box::new(Liar::new(broker, FalseReply::new(Falsehood::InventedValue, rng)))
+            }
+            Self::DeniedDeletion => {
+                Box::new(Liar::new(broker, FalseReply::new(Falsehood::DeniedDeletion, rng)))
+            }
+            Self::Unconditional => Box::new(Liar::new(broker, DoubleGrant::of_values(rng))),
+            Self::WrongDup => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Clients, Alteration::Dup, rng),
+            )),
+            Self::WrongQos => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Clients, Alteration::Qos, rng),
+            )),
+            Self::InventedMessage => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Clients, Alteration::Payload, rng),
+            )),
+            Self::ReusedPacketId => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Clients, Alteration::PacketId, rng),
+            )),
+            Self::SwappedMessages => Box::new(Liar::new(
+                broker,
+                FalseNotification::of(false_notification::Of::Messages, Fate::Swapped, rng),
+            )),
+            Self::RepeatedWill => Box::new(Liar::new(
+                broker,
+                FalseNotification::of(false_notification::Of::Wills, Fate::Repeated, rng),
+            )),
+            Self::NotificationWithDup => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Notifications, Alteration::Dup, rng),
+            )),
+            Self::InventedNotification => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Notifications, Alteration::Payload, rng),
+            )),
+            Self::RepeatedStamp => {
+                Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Previous, rng)))
+            }
+            Self::EarlierStamp => {
+                Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Earlier, rng)))
+            }
+            Self::Unregistered => Box::new(Liar::new(broker, Unregistered::new(rng))),
+            Self::LostMessage => Box::new(Liar::new(broker, LostInput::new(Loss::Message, rng))),
+            Self::ForgottenRetain => Box::new(Liar::new(broker, LostInput::new(Loss::Retain, rng))),
+            Self::UnretainedTopic => Box::new(Liar::new(broker, LostInput::new(Loss::RetainedTopic, rng))),
+            Self::LostWill => Box::new(Liar::new(broker, LostInput::new(Loss::Will, rng))),
+            Self::LostSession => Box::new(Liar::new(broker, LostInput::new(Loss::Session, rng))),
+            Self::IdleMember => Box::new(Liar::new(broker, LostInput::new(Loss::Member, rng))),
+            Self::LostScanToken => Box::new(Liar::new(broker, LostInput::new(Loss::ScanToken, rng))),
+            Self::OversizedPage => Box::new(Liar::new(broker, FalsePage::new(Flaw::Oversized, rng))),
+            Self::CircularScan => Box::new(Liar::new(broker, FalsePage::new(Flaw::Circular, rng))),
+            Self::WrongReason => Box::new(Liar::new(broker, SecondConnection::ended_as_busy())),
+            Self::MiscountedDrops => Box::new(Liar::new(broker, MiscountedDrops)),
+            Self::ResponseAtQos0 => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Responses, Alteration::Qos, rng),
+            )),
+            Self::ResponseOfOtherType => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Responses, Alteration::ContentType, rng),
+            )),
+            Self::DoubledStatus => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Responses, Alteration::DoubledProperty, rng),
+            )),
+            Self::DoubledVersion => Box::new(Liar::new(
+                broker,
+                FalseMessage::new(false_message::Of::Notifications, Alteration::DoubledProperty, rng),
+            )),
         }
     }
 
     /// Whether the lie shows only when the broker restarts.
     pub fn needs_restart(self) -> bool {
-        self == Self::KeepContents
+        matches!(self, Self::KeepContents | Self::KeepSessions)
     }
 }

@@ -1,6 +1,8 @@
 //! Gives some notifications a version of their own, as a store would that takes one for the write and one for the word of it.
 
-use mayfly_core::{Action, NOTIFY_TOPIC_PREFIX, Output};
+use std::collections::BTreeMap;
+
+use mayfly_core::{Action, ConnectionId, NOTIFY_TOPIC_PREFIX, Output};
 use mayfly_wire::{Delivery, Hlc, PublishProperties, UserProperties};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -11,17 +13,46 @@ use super::lie::Lie;
 /// One notification in so many.
 const ONE_IN: u32 = 20;
 
+/// How far back a version is set, in ms.
+const BACK_MS: u64 = 2000;
+
 /// See the module.
 #[derive(Debug)]
 pub struct RestampedNotification {
+    stamp: Stamp,
     rng: ChaCha8Rng,
+    /// The version of the notification before, by connection.
+    last: BTreeMap<ConnectionId, String>,
     properties: Vec<u8>,
+}
+
+/// Which version such a notification has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// The one after the write's.
+    Next,
+    /// That of the notification before it on the connection.
+    Previous,
+    /// One two seconds below the write's.
+    Earlier,
 }
 
 impl RestampedNotification {
     /// A lie that `rng` picks the moments of.
-    pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, properties: Vec::new() }
+    pub fn new(stamp: Stamp, rng: ChaCha8Rng) -> Self {
+        Self { stamp, rng, last: BTreeMap::new(), properties: Vec::new() }
+    }
+
+    fn stamped(&self, version: &str, before: Option<String>) -> Option<String> {
+        let genuine = Hlc::parse(version).ok()?;
+        match self.stamp {
+            Stamp::Next => Some(Hlc { counter: genuine.counter + 1, ..genuine }.to_string()),
+            Stamp::Previous => before,
+            Stamp::Earlier => {
+                let wall_clock_ms = genuine.wall_clock_ms.saturating_sub(BACK_MS);
+                Some(Hlc { wall_clock_ms, ..genuine }.to_string())
+            }
+        }
     }
 }
 
@@ -29,11 +60,10 @@ impl Lie for RestampedNotification {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
-        let is_struck = delivery.topic.starts_with(NOTIFY_TOPIC_PREFIX) && self.rng.random_ratio(1, ONE_IN);
-        let version = version_of(&delivery).filter(|_| is_struck);
-        let next = version.as_deref().and_then(|text| Hlc::parse(text).ok()).map(|version| {
-            let counter = version.counter + 1;
-            Hlc { counter, ..version }.to_string()
+        let is_notification = delivery.topic.starts_with(NOTIFY_TOPIC_PREFIX);
+        let next = version_of(&delivery).filter(|_| is_notification).and_then(|version| {
+            let before = self.last.insert(connection, version.clone());
+            if self.rng.random_ratio(1, ONE_IN) { self.stamped(&version, before) } else { None }
         });
         let Some(next) = next else { return Output { connection, action: Action::Deliver(delivery) } };
         self.properties.clear();

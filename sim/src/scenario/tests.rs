@@ -346,12 +346,12 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "\"linearizability\", \"loss",
         "\"linearizable\", \"loss",
-        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, fencing, notifications, scan, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, quota, linearizability)",
+        "39:13: `linearizable` is not a valid `checkers` in [expect]; did you mean `linearizability`? (valid: version-order, loss-on-restart, session, fencing, notifications, scan, delivery, takeover, will, keep-alive, shared-subscription, offline-queue, retained, undisturbed, versions, expiry, replay, skew, quota, protocol, linearizability)",
     ),
     (
         "checkers = [\"linearizability\", \"loss-on-restart\"]",
         "checkers = []",
-        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `fencing`, `notifications`, `scan`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `quota`, `linearizability`",
+        "39:12: `checkers` is empty; name at least one of `version-order`, `loss-on-restart`, `session`, `fencing`, `notifications`, `scan`, `delivery`, `takeover`, `will`, `keep-alive`, `shared-subscription`, `offline-queue`, `retained`, `undisturbed`, `versions`, `expiry`, `replay`, `skew`, `quota`, `protocol`, `linearizability`",
     ),
     (
         "\"linearizability\", \"loss",

@@ -157,7 +157,7 @@ impl BrokerHost {
         let rng = RandomStream::Sabotage.rng(self.seed);
         match self.sabotage {
             None => Box::new(broker),
-            Some(sabotage) => sabotage.wrap(broker, rng, &self.afterlife),
+            Some(sabotage) => sabotage.wrap(broker, self.limits.get(), rng, &self.afterlife),
         }
     }
 }

@@ -1,9 +1,8 @@
-//! Gives each value with a life two seconds more.
+//! Gives each value with a life more of it, or less.
 
 use mayfly_core::{Broker, Input, Now, StateMachine};
-use mayfly_wire::{Packet, Publish, resp3};
 
-use super::exchange::command;
+use super::exchange::{command, handle_command};
 use super::lie::Lie;
 
 /// How much longer values live, in ms.
@@ -11,9 +10,24 @@ const MORE_MS: u64 = 2000;
 
 /// See the module.
 #[derive(Debug)]
-pub struct LateExpiry;
+pub struct OtherExpiry {
+    /// A life in ms for one in ms.
+    change: fn(u64) -> u64,
+}
 
-impl Lie for LateExpiry {
+impl OtherExpiry {
+    /// Values live two seconds longer.
+    pub fn late() -> Self {
+        Self { change: |px_ms| px_ms.saturating_add(MORE_MS) }
+    }
+
+    /// Values live half as long.
+    pub fn early() -> Self {
+        Self { change: |px_ms| px_ms.div_ceil(2) }
+    }
+}
+
+impl Lie for OtherExpiry {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         let Some((connection, publish, mut arguments)) = command(input) else {
             return broker.handle(now, input);
@@ -23,12 +37,9 @@ impl Lie for LateExpiry {
             _ => None,
         };
         let Some(px) = px else { return broker.handle(now, input) };
-        let longer = (px + MORE_MS).to_string();
+        let other = (self.change)(px).to_string();
         arguments.pop();
-        arguments.push(longer.as_bytes());
-        let mut payload = Vec::new();
-        resp3::encode_array(&arguments, &mut payload);
-        let packet = Packet::Publish(Publish { payload: &payload, ..publish });
-        broker.handle(now, &Input::Packet { connection, packet });
+        arguments.push(other.as_bytes());
+        handle_command(broker, now, (connection, publish), &arguments);
     }
 }

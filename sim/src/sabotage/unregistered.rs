@@ -1,4 +1,4 @@
-//! Refuses some SETs for a quota that is not reached, as a broker does whose account of the store only ever grows.
+//! Acknowledges some KEYNOTIFYs and registers nobody.
 
 use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::Reply;
@@ -8,32 +8,31 @@ use rand_chacha::ChaCha8Rng;
 use super::exchange::{Forgery, Pending, command, get_instead};
 use super::lie::Lie;
 
-/// One SET in so many is refused.
-const ONE_IN: u32 = 50;
+/// One KEYNOTIFY in so many registers nobody.
+const ONE_IN: u32 = 4;
 
-/// Some writes are refused.
+/// See the module.
 #[derive(Debug)]
-pub struct FalseQuota {
+pub struct Unregistered {
     rng: ChaCha8Rng,
     pending: Pending<()>,
     forgery: Forgery,
 }
 
-impl FalseQuota {
+impl Unregistered {
     /// A lie that `rng` picks the moments of.
     pub fn new(rng: ChaCha8Rng) -> Self {
         Self { rng, pending: Pending::default(), forgery: Forgery::default() }
     }
 }
 
-impl Lie for FalseQuota {
+impl Lie for Unregistered {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        let refused =
-            command(input).and_then(|(connection, publish, arguments)| match arguments.as_slice() {
-                [b"SET", key, ..] if self.rng.random_ratio(1, ONE_IN) => Some((connection, publish, *key)),
-                _ => None,
-            });
-        let Some((connection, publish, key)) = refused else { return broker.handle(now, input) };
+        let struck = command(input).and_then(|(connection, publish, arguments)| match arguments.as_slice() {
+            [b"KEYNOTIFY", key] if self.rng.random_ratio(1, ONE_IN) => Some((connection, publish, *key)),
+            _ => None,
+        });
+        let Some((connection, publish, key)) = struck else { return broker.handle(now, input) };
         self.pending.insert(connection, &publish, ());
         get_instead(broker, now, (connection, publish), key);
     }
@@ -42,7 +41,7 @@ impl Lie for FalseQuota {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
         let action = match self.pending.take(connection, &delivery) {
-            Some(()) => self.forgery.forge(delivery, &Reply::Error("the quota has been exceeded"), None),
+            Some(()) => self.forgery.forge(delivery, &Reply::Ok, None),
             None => delivery,
         };
         Output { connection, action: Action::Deliver(action) }
