@@ -26,7 +26,7 @@ use mqtt::MqttEvent;
 pub use operation::{
     Call, Condition, Operation, OperationId, Operations, Outcome, Reply, UnknownReason, Version,
 };
-use store::{Notification, Request, Watch};
+use store::Request;
 
 /// Everything that one run recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,10 +43,6 @@ pub struct History {
     pub key_counts: Vec<KeyCount>,
     /// The packets of the operations whose client records them.
     pub requests: BTreeMap<OperationId, Request>,
-    /// Registrations for notifications, in order of time.
-    pub watches: Vec<Watch>,
-    /// Notifications that arrived, in order of time.
-    pub notifications: Vec<Notification>,
     /// What came that the store's protocol does not allow, in order of time.
     pub breaches: Vec<Breach>,
     /// When the run ended; 0 where it is not known.

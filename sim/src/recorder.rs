@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::history::breach::Breach;
 use crate::history::clocks::{ClockOf, Step};
 use crate::history::lock::HoldEnd;
-use crate::history::mqtt::{EventId, MqttEvent, What};
-use crate::history::store::{Notification, Request, Response, Sent, Watch};
+use crate::history::mqtt::{End, Ended, EventId, MqttEvent, What};
+use crate::history::store::{Request, Response, Sent};
 use crate::history::{
     BrokerChange, BrokerEvent, Call, ClientIndex, CutOff, History, KeyCount, OperationId, Quota, Reply,
     SessionChange, SessionEvent, UnknownReason, Version,
@@ -160,40 +160,6 @@ impl Recorder {
         }
     }
 
-    /// A connection of a client is registered for the notifications of a key.
-    pub fn watched(&self, client: ClientIndex, connection: u32, key: Vec<u8>, from_ns: u64) {
-        let mut records = self.lock();
-        let is_same = |watch: &Watch| {
-            watch.client == client
-                && watch.connection == connection
-                && watch.key == key
-                && watch.until_ns == u64::MAX
-        };
-        if !records.history.watches.iter().any(is_same) {
-            records.history.watches.push(Watch { client, connection, key, from_ns, until_ns: u64::MAX });
-        }
-    }
-
-    /// A connection of a client is no longer registered for a key.
-    pub fn unwatched(&self, client: ClientIndex, connection: u32, key: &[u8], at_ns: u64) {
-        self.end_watches(at_ns, |watch| {
-            watch.client == client && watch.connection == connection && watch.key == key
-        });
-    }
-
-    /// A connection of a client is over, and its registrations with it.
-    pub fn watches_ended(&self, client: ClientIndex, connection: u32, at_ns: u64) {
-        self.end_watches(at_ns, |watch| watch.client == client && watch.connection == connection);
-    }
-
-    /// A notification arrived.
-    pub fn notified(&self, notification: Notification) {
-        let mut records = self.lock();
-        let (client, at_ns) = (notification.client, notification.at_ns);
-        records.trace_client(at_ns, EventKind::Notification, client, &format!("{notification:?}"));
-        records.history.notifications.push(notification);
-    }
-
     /// The run is over.
     pub fn ended(&self, at_ns: u64) {
         self.lock().history.ended_ns = at_ns;
@@ -208,11 +174,17 @@ impl Recorder {
         for id in waiting {
             self.unknown(id, UnknownReason::ConnectionLost, at_ns);
         }
-        self.end_watches(at_ns, |watch| watch.client == client);
         let mut records = self.lock();
         for event in records.history.mqtt.iter_mut().filter(|event| event.client == client) {
-            if let What::Hold(hold) = &mut event.what {
-                hold.end.get_or_insert((at_ns, HoldEnd::Crashed));
+            match &mut event.what {
+                What::Hold(hold) => {
+                    hold.end.get_or_insert((at_ns, HoldEnd::Crashed));
+                }
+                What::Connect(connect) => {
+                    let how = Ended::Lost("the client was killed".to_owned());
+                    connect.end.get_or_insert(End { at_ns, how });
+                }
+                _ => {}
             }
         }
     }
@@ -355,12 +327,6 @@ impl Recorder {
         let mut records = self.lock();
         records.history.clocks.of_mut(whose).steps.push(Step { at_ns, by_ms, first_read_ns: None });
         records.trace.record(at_ns, EventKind::Clock, host, &by_ms.to_le_bytes());
-    }
-
-    fn end_watches(&self, at_ns: u64, which: impl Fn(&Watch) -> bool) {
-        let mut records = self.lock();
-        let open = records.history.watches.iter_mut().filter(|watch| watch.until_ns == u64::MAX);
-        open.filter(|watch| which(watch)).for_each(|watch| watch.until_ns = at_ns);
     }
 
     fn settle(&self, id: OperationId, at_ns: u64, outcome: impl FnOnce(&mut History)) {

@@ -13,7 +13,7 @@ use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::sightings::shows_absence;
 use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
-use crate::history::store::{Notification, Watch};
+use crate::history::watch::{Registration, Told};
 use crate::history::{Call, History, Operation, OperationId, Outcome, Reply, Version};
 use crate::scenario::Scenario;
 
@@ -47,8 +47,8 @@ pub(super) fn check(history: &History, steps: u64) -> CheckReport {
     for (_, operations) in Timeline::new(history).keys() {
         search.absences(&operations);
     }
-    for watch in &history.watches {
-        search.watch(watch);
+    for registration in history.registrations() {
+        search.registration(&registration);
     }
     search.report()
 }
@@ -92,9 +92,9 @@ fn lives(history: &History) -> Lives<'_> {
             lives.insert((key, version), life);
         }
     }
-    let notified = history.notifications.iter().filter_map(|notification| {
-        let value = notification.value.as_deref()?;
-        Some((notification.key.as_slice(), value, &notification.version, notification.at_ns))
+    let notified = history.notified().filter_map(|told| {
+        let value = told.is.value.as_deref()?;
+        Some((told.is.key.as_bytes(), value, &told.is.version, told.at_ns))
     });
     let read = history.operations.iter().filter_map(|operation| match operation.reply()? {
         (Reply::Value { value, version }, at_ns) => {
@@ -191,48 +191,42 @@ impl<'h> Search<'_, 'h> {
         }
     }
 
-    /// What a connection that watches a key is told of the ends of its values' lives.
-    fn watch(&mut self, watch: &'h Watch) {
-        let is_of_it = |notification: &&Notification| {
-            notification.client == watch.client
-                && notification.connection == watch.connection
-                && notification.key == watch.key
+    /// What a connection that is registered for a key is told of the ends of its values' lives.
+    fn registration(&mut self, registration: &Registration<'h>) {
+        let is_of_it = |told: &Told<'_>| {
+            told.is.connection == registration.connection
+                && told.is.key == registration.key
                 // One connection may watch a key, stop, and watch it again.
-                && (watch.from_ns..=watch.until_ns).contains(&notification.at_ns)
+                && (registration.from_ns..=registration.until_ns).contains(&told.at_ns)
         };
-        if !self.can_look_at(self.history.notifications.len()) {
+        if !self.can_look_at(self.history.mqtt.len()) {
             return;
         }
-        let stream: Vec<&Notification> = self.history.fresh_notifications().filter(is_of_it).collect();
-        for (place, &notification) in stream.iter().enumerate() {
-            let version = &notification.version;
-            let Some(life) = self.lives.get(&(notification.key.as_slice(), version)).copied() else {
-                continue;
-            };
-            if notification.value.is_none() {
-                continue;
-            }
+        let stream: Vec<Told<'h>> = self.history.fresh_notifications().filter(is_of_it).collect();
+        for (place, told) in stream.iter().enumerate() {
+            let life = self.lives.get(&(told.is.key.as_bytes(), &told.is.version));
+            let Some(life) = life.copied().filter(|_| told.is.value.is_some()) else { continue };
             match stream.get(place + 1) {
-                Some(next) if next.value.is_none() => self.gone(&life, next),
+                Some(next) if next.is.value.is_none() => self.gone(&life, next),
                 Some(next) => self.replaced(&life, next),
-                None => self.silence(&life, watch),
+                None => self.silence(&life, registration),
             }
         }
     }
 
     /// The next that came is a DELETE.
-    fn gone(&mut self, life: &Life<'h>, gone: &'h Notification) {
+    fn gone(&mut self, life: &Life<'h>, gone: &Told<'h>) {
         if !self.can_look_at(self.history.operations.len()) {
             return;
         }
         let deletes = |operation: &&Operation| {
             let by_call = matches!(operation.call, Call::Del { .. } | Call::Vdel { .. });
             let by_outcome = match &operation.outcome {
-                Outcome::Ok { reply: Reply::Deleted { version }, .. } => *version == gone.version,
+                Outcome::Ok { reply: Reply::Deleted { version }, .. } => *version == gone.is.version,
                 Outcome::Unknown { .. } => operation.invoked_ns <= gone.at_ns,
                 Outcome::Ok { .. } | Outcome::Failed { .. } => false,
             };
-            by_call && by_outcome && operation.call.key() == gone.key
+            by_call && by_outcome && operation.call.key() == gone.is.key.as_bytes()
         };
         if self.history.operations.iter().any(|operation| deletes(&operation)) {
             return;
@@ -260,8 +254,8 @@ impl<'h> Search<'_, 'h> {
     }
 
     /// The next that came is another value.
-    fn replaced(&mut self, life: &Life<'h>, next: &'h Notification) {
-        let Some(other) = self.lives.get(&(next.key.as_slice(), &next.version)) else { return };
+    fn replaced(&mut self, life: &Life<'h>, next: &Told<'h>) {
+        let Some(other) = self.lives.get(&(next.is.key.as_bytes(), &next.is.version)) else { return };
         if other.from_ns > life.gone_by_ns() {
             let headline = format!(
                 "{} without word of the end of the value of {}, which had to be gone by {}",
@@ -274,15 +268,17 @@ impl<'h> Search<'_, 'h> {
     }
 
     /// Nothing more came.
-    fn silence(&mut self, life: &Life<'h>, watch: &'h Watch) {
-        let end_ns = watch.until_ns.min(self.history.ended_ns);
+    fn silence(&mut self, life: &Life<'h>, registration: &Registration<'h>) {
+        let end_ns = registration.until_ns.min(self.history.ended_ns);
         let held = self.history.cut_offs.iter().any(|cut_off| {
-            cut_off.client == watch.client && cut_off.from_ns <= end_ns && cut_off.until_ns >= life.from_ns
+            cut_off.client == registration.client
+                && cut_off.from_ns <= end_ns
+                && cut_off.until_ns >= life.from_ns
         });
         if end_ns > self.told_by_ns(life) && !held {
             let headline = format!(
                 "{} was never told of the end of the value of {}, which had to be gone by {}",
-                self.history.client_name(watch.client),
+                self.history.client_name(registration.client),
                 words::operation(self.history, life.operation),
                 words::seconds(life.gone_by_ns())
             );
@@ -302,11 +298,9 @@ impl<'h> Search<'_, 'h> {
         life.gone_by_ns().saturating_add(world.latency_max_ns + 2 * world.tick_ns)
     }
 
-    fn was_cut_off(&self, notification: &Notification, life: &Life<'_>) -> bool {
+    fn was_cut_off(&self, told: &Told<'_>, life: &Life<'_>) -> bool {
         self.history.cut_offs.iter().any(|cut_off| {
-            cut_off.client == notification.client
-                && cut_off.from_ns <= notification.at_ns
-                && cut_off.until_ns >= life.from_ns
+            cut_off.client == told.client && cut_off.from_ns <= told.at_ns && cut_off.until_ns >= life.from_ns
         })
     }
 

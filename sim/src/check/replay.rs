@@ -1,7 +1,8 @@
 //! A request that was executed is never executed again: a client that resumes its session sends what is not acknowledged once
 //! more, and gets the first execution's response.
 //!
-//! Two kinds of evidence. Responses to one request that differ. And changes that were seen, in notifications and GETs, beyond what
+//! Three kinds of evidence. Responses to one request that differ. Notifications on a connection on which nothing but a KEYNOTIFY
+//! that had been executed before can have registered the client: registrations end with their connection. And changes that were seen, in notifications and GETs, beyond what
 //! the requests account for if each was executed once: a change belongs to the write that was told its version, else to one whose
 //! outcome nobody knows. Keys whose values expire, and histories with a restart, have changes that no request accounts for; of them
 //! responses alone are judged. One pass over operations, responses and notifications.
@@ -11,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
+use crate::history::mqtt::EventId;
 use crate::history::store::{Request, Response};
+use crate::history::watch::Watch;
 use crate::history::{Call, History, Operation, OperationId, Outcome, Reply, Version};
 
 /// See the module.
@@ -24,6 +27,7 @@ impl Checker for Replay {
         for (id, request) in &history.requests {
             search.responses(history.operation(*id), request);
         }
+        search.registrations();
         if Timeline::new(history).restarts.is_empty() {
             search.changes();
         }
@@ -64,12 +68,43 @@ impl<'h> Search<'h> {
         }
     }
 
+    /// A KEYNOTIFY that was executed before its connection was lost registers nothing on the next, where it is sent again.
+    fn registrations(&mut self) {
+        let mut anew: BTreeMap<(EventId, &str), EventId> = BTreeMap::new();
+        let mut again: BTreeMap<(EventId, &str), Vec<&Watch>> = BTreeMap::new();
+        for (id, watch) in self.history.watches().filter(|(_, watch)| !watch.stop) {
+            anew.entry((watch.connection, &watch.key)).or_insert(id);
+            for connection in &watch.sent_again_on {
+                again.entry((*connection, &watch.key)).or_default().push(watch);
+            }
+        }
+        for told in self.history.fresh_notifications() {
+            let (connection, key) = (told.is.connection, told.is.key.as_str());
+            if anew.get(&(connection, key)).is_some_and(|asked| *asked < told.id) {
+                continue;
+            }
+            // One finding for each connection and key.
+            let Some(watches) = again.remove(&(connection, key)) else { continue };
+            if watches.iter().all(|watch| watch.was_executed_before(connection)) {
+                let requests: Vec<&Operation> =
+                    watches.iter().map(|watch| self.history.operation(watch.operation)).collect();
+                let headline = format!(
+                    "{}, on a connection where {} was sent again that had been executed before, and nothing else registered for \
+                     the key",
+                    words::notification(self.history, &told),
+                    words::operation(self.history, requests[0]),
+                );
+                self.find(headline, &requests, told.at_ns);
+            }
+        }
+    }
+
     /// Every change has a request of its own.
     fn changes(&mut self) {
         let mut changes: BTreeMap<&[u8], BTreeMap<&Version, (Content<'h>, u64)>> = BTreeMap::new();
-        for notification in &self.history.notifications {
-            let change = (notification.value.as_deref(), notification.at_ns);
-            changes.entry(&notification.key).or_default().entry(&notification.version).or_insert(change);
+        for told in self.history.notified() {
+            let change = (told.is.value.as_deref(), told.at_ns);
+            changes.entry(told.is.key.as_bytes()).or_default().entry(&told.is.version).or_insert(change);
         }
         let mut operations: BTreeMap<&[u8], Vec<&Operation>> = BTreeMap::new();
         for operation in &self.history.operations {

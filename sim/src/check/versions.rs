@@ -2,15 +2,17 @@
 //! growing from one notification to the next, and given once.
 //!
 //! Sits beside `version-order`, which judges what replies alone show. A broker that is started anew may give a version again, so
-//! that each life of it is judged by itself. One pass over operations and notifications.
+//! that each life of it is judged by itself; a notification is of the life that its connection was made with, whenever it
+//! arrived. One pass over operations and notifications.
 
 use std::collections::BTreeMap;
 
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
-use crate::history::store::Notification;
-use crate::history::{Call, ClientIndex, History, Operation, OperationId, Reply, Version};
+use crate::history::mqtt::EventId;
+use crate::history::watch::Told;
+use crate::history::{Call, History, Operation, OperationId, Reply, Version};
 
 /// See the module.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ type Given<'h> = (u32, &'h Version);
 struct Search<'t, 'h> {
     timeline: &'t Timeline<'h>,
     /// The first notification of each version.
-    changes: BTreeMap<Given<'h>, &'h Notification>,
+    changes: BTreeMap<Given<'h>, Told<'h>>,
     /// Replies whose version was in a notification too.
     compared: usize,
     /// Versions of requests that showed their timestamp.
@@ -52,31 +54,32 @@ struct Search<'t, 'h> {
 impl<'h> Search<'_, 'h> {
     /// On a connection the versions of a key grow; a version belongs to one change of one key.
     fn notifications(&mut self) {
-        let mut last: BTreeMap<(ClientIndex, u32, &[u8]), &Notification> = BTreeMap::new();
-        for notification in &self.timeline.history.notifications {
-            let epoch = self.epoch_of(notification);
-            let first = *self.changes.entry((epoch, &notification.version)).or_insert(notification);
-            if (&first.key, &first.value) != (&notification.key, &notification.value) {
-                let headline = format!(
-                    "{} and {} have the same version",
-                    self.in_words(first),
-                    self.in_words(notification)
-                );
-                self.find(Anomaly::DuplicateVersion, headline, &[], notification.at_ns);
+        let mut last: BTreeMap<(EventId, &str), Told<'_>> = BTreeMap::new();
+        for told in self.timeline.history.notified() {
+            // Where the life is not certain its versions are compared on the connection alone.
+            if let Some(epoch) = self.timeline.of_connection(told.is.connection).certain() {
+                let first = *self.changes.entry((epoch, &told.is.version)).or_insert(told);
+                if (&first.is.key, &first.is.value) != (&told.is.key, &told.is.value) {
+                    let headline = format!(
+                        "{} and {} have the same version",
+                        self.in_words(&first),
+                        self.in_words(&told)
+                    );
+                    self.find(Anomaly::DuplicateVersion, headline, &[], told.at_ns);
+                }
             }
-            if notification.dup {
+            if told.is.dup {
                 continue;
             }
-            let stream = (notification.client, notification.connection, notification.key.as_slice());
-            if let Some(before) = last.insert(stream, notification)
-                && notification.version <= before.version
+            if let Some(before) = last.insert((told.is.connection, &told.is.key), told)
+                && told.is.version <= before.is.version
             {
                 let headline = format!(
                     "{}, although {} had come before on the same connection",
-                    self.in_words(notification),
-                    self.in_words(before)
+                    self.in_words(&told),
+                    self.in_words(&before)
                 );
-                self.find(Anomaly::VersionRegression, headline, &[], notification.at_ns);
+                self.find(Anomaly::VersionRegression, headline, &[], told.at_ns);
             }
         }
     }
@@ -108,12 +111,12 @@ impl<'h> Search<'_, 'h> {
         let Some(epoch) = self.timeline.epochs(operation).certain() else { return };
         let Some(change) = self.changes.get(&(epoch, version)).copied() else { return };
         self.compared += 1;
-        if change.key != operation.call.key() || change.value.as_ref() != value {
+        if change.is.key.as_bytes() != operation.call.key() || change.is.value.as_ref() != value {
             let headline = format!(
                 "{} {}, but {}",
                 words::operation(history, operation),
                 words::reply(reply),
-                self.in_words(change)
+                self.in_words(&change)
             );
             self.find(Anomaly::VersionMismatch, headline, &[operation.id], completed_ns.max(change.at_ns));
         }
@@ -130,8 +133,9 @@ impl<'h> Search<'_, 'h> {
         }
         let changes: Vec<_> = self.changes.iter().map(|((_, version), change)| (*version, *change)).collect();
         for (version, change) in changes {
-            let Some(value) = &change.value else { continue };
-            let Some([writer]) = writers.get(&(change.key.as_slice(), value.as_slice())).map(Vec::as_slice)
+            let Some(value) = &change.is.value else { continue };
+            let Some([writer]) =
+                writers.get(&(change.is.key.as_bytes(), value.as_slice())).map(Vec::as_slice)
             else {
                 continue;
             };
@@ -145,21 +149,15 @@ impl<'h> Search<'_, 'h> {
                 let headline = format!(
                     "{} was acknowledged with version {told}, but {}",
                     words::operation(history, writer),
-                    self.in_words(change)
+                    self.in_words(&change)
                 );
                 self.find(Anomaly::VersionMismatch, headline, &[writer.id], completed_ns.max(change.at_ns));
             }
         }
     }
 
-    /// The life of the broker that a notification comes from: its connection ends with the process.
-    fn epoch_of(&self, notification: &Notification) -> u32 {
-        let before = |restart: &&super::timeline::RestartSpan| restart.started_ns <= notification.at_ns;
-        self.timeline.restarts.iter().filter(before).count() as u32
-    }
-
-    fn in_words(&self, notification: &Notification) -> String {
-        words::notification(self.timeline.history, notification)
+    fn in_words(&self, told: &Told<'_>) -> String {
+        words::notification(self.timeline.history, told)
     }
 
     fn find(&mut self, anomaly: Anomaly, headline: String, operations: &[OperationId], at_ns: u64) {

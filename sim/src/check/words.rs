@@ -1,6 +1,6 @@
 //! Operations, values and times as a person reads them.
 
-use crate::history::store::Notification;
+use crate::history::watch::Told;
 use crate::history::{Call, History, Operation, Outcome, Reply};
 
 /// Longer values are cut in explanations; the operation's id finds the rest.
@@ -57,17 +57,17 @@ pub(super) fn reply(reply: &Reply) -> String {
 }
 
 /// What a client was told: `bob was notified at 1.200 s that store-1 was set to 'x', version …`.
-pub(super) fn notification(history: &History, notification: &Notification) -> String {
-    let change = match &notification.value {
+pub(super) fn notification(history: &History, told: &Told<'_>) -> String {
+    let change = match &told.is.value {
         Some(value) => format!("was set to {}", quoted(value)),
         None => "was deleted".to_owned(),
     };
     format!(
         "{} was notified at {} that {} {change}, version {}",
-        history.client_name(notification.client),
-        seconds(notification.at_ns),
-        notification.key.escape_ascii(),
-        notification.version
+        history.client_name(told.client),
+        seconds(told.at_ns),
+        told.is.key,
+        told.is.version
     )
 }
 

@@ -112,10 +112,7 @@ const EVENTS: [Event; 34] = [
         let was_registered = |watch: &Watch| watch.answer.is_some_and(|answer| answer.was_registered);
         count(history, |what| matches!(what, What::Watch(watch) if watch.stop && was_registered(watch)))
     }),
-    ("notified", "notifications of changes", |history| {
-        let told = count(history, |what| matches!(what, What::Notified(Notified { dup: false, .. })));
-        told + history.fresh_notifications().count() as u64
-    }),
+    ("notified", "notifications of changes", |history| history.fresh_notifications().count() as u64),
     ("notified_deletion", "notifications of deletions", |history| {
         count(history, |what| matches!(what, What::Notified(Notified { dup: false, value: None, .. })))
     }),

@@ -1,7 +1,8 @@
-//! What the clients sent to the state store and got from it, packet by packet: what the calls and outcomes of operations leave
-//! out. Recorded by the workloads that build their requests themselves.
+//! The requests of the clients to the state store and the responses to them, packet by packet: what the calls and outcomes of
+//! operations leave out. Recorded by the workloads that build their requests themselves; notifications are in
+//! [`watch`](super::watch).
 
-use super::{ClientIndex, History, Outcome, Reply, Version};
+use super::{History, Outcome, Reply, Version};
 
 /// The packets of one operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,40 +33,6 @@ pub enum Response {
     Error(String),
 }
 
-/// A registration for the notifications of a key, which belongs to a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Watch {
-    /// Whose.
-    pub client: ClientIndex,
-    /// Which of the client's connections, counted from 0.
-    pub connection: u32,
-    /// The key.
-    pub key: Vec<u8>,
-    /// When the answer came that it is registered.
-    pub from_ns: u64,
-    /// When the client saw its connection end; `u64::MAX` if it did not.
-    pub until_ns: u64,
-}
-
-/// A notification arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notification {
-    /// Whose.
-    pub client: ClientIndex,
-    /// On which of the client's connections, counted from 0.
-    pub connection: u32,
-    /// When.
-    pub at_ns: u64,
-    /// The key.
-    pub key: Vec<u8>,
-    /// The value that it was set to; `None` where it was deleted, or expired.
-    pub value: Option<Vec<u8>>,
-    /// The change's version.
-    pub version: Version,
-    /// The DUP flag: it may have come before.
-    pub dup: bool,
-}
-
 impl Request {
     /// Whether it was sent again.
     pub fn was_replayed(&self) -> bool {
@@ -74,11 +41,6 @@ impl Request {
 }
 
 impl History {
-    /// The notifications that came for the first time.
-    pub fn fresh_notifications(&self) -> impl Iterator<Item = &Notification> {
-        self.notifications.iter().filter(|notification| !notification.dup)
-    }
-
     /// How many keys were seen to go that no deletion with a version accounts for.
     pub fn expiries_seen(&self) -> u64 {
         let deleted: std::collections::BTreeSet<&Version> = self
@@ -89,11 +51,9 @@ impl History {
                 _ => None,
             })
             .collect();
-        let gone = self.fresh_notifications().filter(|notification| notification.value.is_none());
-        let expired: std::collections::BTreeSet<&Version> = gone
-            .map(|notification| &notification.version)
-            .filter(|version| !deleted.contains(version))
-            .collect();
+        let gone = self.fresh_notifications().filter(|told| told.is.value.is_none());
+        let expired: std::collections::BTreeSet<&Version> =
+            gone.map(|told| &told.is.version).filter(|version| !deleted.contains(version)).collect();
         expired.len() as u64
     }
 

@@ -1,20 +1,24 @@
 //! Registrations for notifications, and what came of them: the order of a client's events is the order in which they arrived.
 
-use super::mqtt::EventId;
-use super::{OperationId, Version};
+use std::collections::BTreeMap;
+
+use super::mqtt::{Connect, EventId, What};
+use super::{ClientIndex, History, OperationId, Version};
 
 /// A KEYNOTIFY, with or without STOP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Watch {
+    /// The operation that it is.
+    pub operation: OperationId,
     /// The connect whose connection it was first sent on.
     pub connection: EventId,
     /// The key.
     pub key: String,
     /// With STOP.
     pub stop: bool,
-    /// It was sent again on a later connection.
-    pub sent_again: bool,
-    /// The response, if it came.
+    /// The connects whose connections it was sent again on.
+    pub sent_again_on: Vec<EventId>,
+    /// The first response, if one came.
     pub answer: Option<WatchAnswer>,
 }
 
@@ -27,6 +31,8 @@ pub struct WatchAnswer {
     pub connection: EventId,
     /// What arrived before it is below this.
     pub position: EventId,
+    /// The DUP flag: the broker had sent it on a connection before.
+    pub dup: bool,
     /// STOP: whether the key was registered.
     pub was_registered: bool,
 }
@@ -42,7 +48,7 @@ pub struct Notified {
     pub value: Option<Vec<u8>>,
     /// The version of the change.
     pub version: Version,
-    /// The DUP flag.
+    /// The DUP flag: it may have come before.
     pub dup: bool,
 }
 
@@ -59,4 +65,95 @@ pub struct Answered {
     pub asked_at: EventId,
     /// The request was sent again on a later connection.
     pub sent_again: bool,
+}
+
+/// A notification, and who got it when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told<'h> {
+    /// Which event it is.
+    pub id: EventId,
+    /// Who.
+    pub client: ClientIndex,
+    /// When.
+    pub at_ns: u64,
+    /// What.
+    pub is: &'h Notified,
+}
+
+/// A time in which a connection was certainly registered for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration<'h> {
+    /// Whose.
+    pub client: ClientIndex,
+    /// The connect whose connection it belongs to.
+    pub connection: EventId,
+    /// The key.
+    pub key: &'h str,
+    /// When the response to KEYNOTIFY came.
+    pub from_ns: u64,
+    /// When STOP was sent, or the client saw its connection end; `u64::MAX` if neither.
+    pub until_ns: u64,
+}
+
+impl Watch {
+    /// Whether the broker had certainly executed it before it accepted `connection`, a later one than the first: its response
+    /// came on an earlier one, or came there with DUP.
+    pub fn was_executed_before(&self, connection: EventId) -> bool {
+        self.answer.is_some_and(|answer| {
+            answer.connection < connection || answer.connection == connection && answer.dup
+        })
+    }
+}
+
+impl History {
+    /// Every notification, in the order of arrival.
+    pub fn notified(&self) -> impl Iterator<Item = Told<'_>> {
+        self.mqtt.iter().enumerate().filter_map(|(index, event)| match &event.what {
+            What::Notified(is) => {
+                Some(Told { id: EventId(index), client: event.client, at_ns: event.at_ns, is })
+            }
+            _ => None,
+        })
+    }
+
+    /// The notifications without DUP, in the order of arrival.
+    pub fn fresh_notifications(&self) -> impl Iterator<Item = Told<'_>> {
+        self.notified().filter(|told| !told.is.dup)
+    }
+
+    /// Every KEYNOTIFY, with or without STOP, in the order of first sending.
+    pub fn watches(&self) -> impl Iterator<Item = (EventId, &Watch)> {
+        self.mqtt.iter().enumerate().filter_map(|(index, event)| match &event.what {
+            What::Watch(watch) => Some((EventId(index), watch)),
+            _ => None,
+        })
+    }
+
+    /// The times in which a connection was certainly registered for a key, in the order of the requests. A KEYNOTIFY that was
+    /// answered on another connection than the one it was first sent on begins none: nobody knows which it was executed on.
+    pub fn registrations(&self) -> Vec<Registration<'_>> {
+        let mut registrations: Vec<Registration<'_>> = Vec::new();
+        let mut open: BTreeMap<(EventId, &str), usize> = BTreeMap::new();
+        for (id, watch) in self.watches() {
+            let (event, place) = (self.mqtt_event(id), (watch.connection, watch.key.as_str()));
+            if watch.stop {
+                if let Some(place) = open.remove(&place) {
+                    let until_ns = &mut registrations[place].until_ns;
+                    *until_ns = event.at_ns.min(*until_ns);
+                }
+                continue;
+            }
+            let answer = watch.answer.filter(|answer| answer.connection == watch.connection);
+            let (Some(answer), false) = (answer, open.contains_key(&place)) else { continue };
+            let until_ns = match &self.mqtt_event(watch.connection).what {
+                What::Connect(Connect { end: Some(end), .. }) => end.at_ns,
+                _ => u64::MAX,
+            };
+            open.insert(place, registrations.len());
+            let (client, (connection, key), from_ns) = (event.client, place, answer.at_ns);
+            registrations.push(Registration { client, connection, key, from_ns, until_ns });
+        }
+        registrations.retain(|registration| registration.from_ns < registration.until_ns);
+        registrations
+    }
 }

@@ -9,11 +9,11 @@ use crate::history::mqtt::{Connect, Deliver, Ended, EventId, MqttEvent, Publish,
 use crate::history::scan::{Answered, Page, Token};
 use crate::history::watch::{Notified, Watch};
 
-/// Every event, numbered behind the operations of the state store, but for their responses: the operations themselves show
-/// them.
+/// Every event, numbered behind the operations of the state store, but for those that tell more of an operation: the
+/// operations themselves show them.
 pub(super) fn rows(history: &History) -> impl Iterator<Item = Operation> {
     let events = history.mqtt.iter().enumerate();
-    let shown = events.filter(|(_, event)| !matches!(event.what, What::Answered(_)));
+    let shown = events.filter(|(_, event)| !matches!(event.what, What::Answered(_) | What::Watch(_)));
     shown.map(|(index, _)| row(history, EventId(index)))
 }
 
@@ -158,7 +158,7 @@ fn shown_watch(watch: &Watch) -> Shown {
     Shown {
         key: watch.key.clone(),
         argument: None,
-        condition: watch.sent_again.then(|| "sent again".to_owned()).into_iter().collect(),
+        condition: (!watch.sent_again_on.is_empty()).then(|| "sent again".to_owned()).into_iter().collect(),
         completed_ns: watch.answer.map(|answer| answer.at_ns),
         outcome: match watch.answer {
             Some(answer) if watch.stop && !answer.was_registered => ok("was not registered".to_owned()),

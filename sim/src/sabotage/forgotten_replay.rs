@@ -1,4 +1,4 @@
-//! Executes requests that are sent again once more: it does not know them again.
+//! Executes requests that are sent again once more: it does not know them again, or not those that register.
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,23 @@ use super::restamp::handle_dated;
 pub struct ForgottenReplay {
     /// The correlation data of every request so far. Those of the simulated clients are unique.
     known: BTreeSet<Vec<u8>>,
+    /// It forgets nothing but KEYNOTIFY.
+    only_registrations: bool,
+}
+
+impl ForgottenReplay {
+    /// One that executes no other requests once more than those that register for notifications. Their second responses are
+    /// the first ones' again.
+    pub fn of_registrations() -> Self {
+        Self { only_registrations: true, ..Self::default() }
+    }
 }
 
 impl Lie for ForgottenReplay {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        let request = command(input).filter(|(_, publish, _)| {
-            let correlation_data = publish.properties.correlation_data;
+        let request = command(input).filter(|(_, publish, arguments)| {
+            let is_candidate = !self.only_registrations || matches!(arguments.as_slice(), [b"KEYNOTIFY", _]);
+            let correlation_data = publish.properties.correlation_data.filter(|_| is_candidate);
             correlation_data.is_some_and(|data| !self.known.insert(data.to_vec()))
         });
         let timestamp = request.as_ref().and_then(|(_, publish, _)| {

@@ -110,6 +110,8 @@ names! {
         RestampedNotification = "restamped-notification",
         /// Executes requests that are sent again once more.
         ForgottenReplay = "forgotten-replay",
+        /// Registers again where a KEYNOTIFY is sent again that it had executed.
+        RepeatedRegistration = "repeated-registration",
         /// Takes requests from any clock.
         LenientClock = "lenient-clock",
         /// Takes fencing tokens from any clock.
@@ -253,6 +255,7 @@ impl Sabotage {
                 Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Next, rng)))
             }
             Self::ForgottenReplay => Box::new(Liar::new(broker, ForgottenReplay::default())),
+            Self::RepeatedRegistration => Box::new(Liar::new(broker, ForgottenReplay::of_registrations())),
             Self::LenientClock => Box::new(Liar::new(broker, LenientClock::of_timestamps())),
             Self::LenientToken => Box::new(Liar::new(broker, LenientClock::of_tokens())),
             Self::IgnoredToken => Box::new(Liar::new(broker, IgnoredToken::default())),

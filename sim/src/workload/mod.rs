@@ -9,6 +9,7 @@ pub mod hostile;
 pub mod lock;
 pub mod messages;
 mod protocol;
+mod recorded;
 pub mod register;
 mod requester;
 pub mod scan;

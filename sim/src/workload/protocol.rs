@@ -239,6 +239,11 @@ pub(super) fn notification(client: &str, publish: &Publish) -> Result<Change, St
     Ok(Change { key, value, version })
 }
 
+/// The version that a response carries, if it can be read.
+pub(super) fn version(publish: &Publish) -> Option<Version> {
+    parse_version(user_property(publish, "__ts")?).ok()
+}
+
 fn user_property<'p>(publish: &'p Publish, name: &str) -> Option<&'p str> {
     let properties = publish.properties.as_ref()?;
     let mut named = properties.user_properties.iter().filter(|(known, _)| known == name);

@@ -16,8 +16,8 @@ use rumqttc::{
 use super::Life;
 use super::clock::HybridClock;
 use super::protocol::{self, Change, Envelope};
-use crate::history::Call;
 use crate::history::mqtt::{self, ConnAck, End, Ended, EventId, What};
+use crate::history::{Call, Version};
 use crate::mqtt::{Arrival, Links, MAX_IN_FLIGHT, Received, Session};
 use crate::world::{HostClock, nanos, now_ns};
 
@@ -27,14 +27,34 @@ const CONNACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// A request's number in the life of its client.
 pub(super) type Ticket = u64;
 
+/// How a client differs from others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Options {
+    /// The broker is told not to send it packets above this many bytes.
+    pub(super) maximum_packet_size: Option<u32>,
+    /// Whether requests that are sent again have the DUP flag.
+    pub(super) dup: bool,
+}
+
+/// A request that was sent.
+#[derive(Clone, Debug)]
+pub(super) struct Sent {
+    pub(super) ticket: Ticket,
+    /// Its `__ts`.
+    pub(super) timestamp: Version,
+}
+
 /// Something that the workload should know.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// Requests can be sent on a new connection. Those without a response were sent again on it, or are lost with the
-    /// session.
-    Ready { sent_again: Vec<Ticket>, lost: Vec<Ticket> },
-    /// A response. With DUP it may have been made for an earlier connection.
-    Response { connection: EventId, ticket: Ticket, publish: Publish },
+    /// The broker has the session: these requests were sent again.
+    Resumed { connection: EventId, tickets: Vec<Ticket> },
+    /// Requests can be sent on a new connection. These will get no response: the session that they were sent on is lost.
+    Ready { lost: Vec<Ticket> },
+    /// A response, perhaps not the first; or how it breaks the protocol. With DUP it was made for an earlier connection.
+    Response { connection: EventId, ticket: Ticket, answer: Result<Publish, String>, dup: bool },
+    /// A request was refused by its PUBACK.
+    Refused { ticket: Ticket, reason: u8 },
     /// A notification.
     Notification { connection: EventId, change: Change, dup: bool },
     /// The connection is over.
@@ -59,7 +79,7 @@ pub(super) struct Requester<'a> {
     life: Life<'a>,
     clock: HostClock,
     hybrid: HybridClock,
-    maximum_packet_size: Option<u32>,
+    options: Options,
     links: Links,
     open: BTreeMap<u32, Link>,
     current: Option<u32>,
@@ -67,8 +87,7 @@ pub(super) struct Requester<'a> {
     has_connected: bool,
     /// The session has the subscription to the responses.
     is_subscribed: bool,
-    /// Requests were sent again with the current connection, which is not ready yet.
-    resumed: Vec<Ticket>,
+    /// Requests of a session that is lost; the connection is not ready yet.
     lost: Vec<Ticket>,
     tickets: Ticket,
     /// Requests without a response.
@@ -78,12 +97,12 @@ pub(super) struct Requester<'a> {
 }
 
 impl<'a> Requester<'a> {
-    /// A client that connects at once. The broker is told not to send it packets above the maximum size in bytes.
-    pub(super) fn new(life: Life<'a>, maximum_packet_size: Option<u32>) -> Self {
+    /// A client that connects at once.
+    pub(super) fn new(life: Life<'a>, options: Options) -> Self {
         Self {
             clock: HostClock::new(life.recorder, life.settings.index),
             hybrid: HybridClock::new(&life.settings.name),
-            maximum_packet_size,
+            options,
             links: Links::new(&life.settings.name, life.network),
             life,
             open: BTreeMap::new(),
@@ -91,7 +110,6 @@ impl<'a> Requester<'a> {
             session: Session::default(),
             has_connected: false,
             is_subscribed: false,
-            resumed: Vec::new(),
             lost: Vec::new(),
             tickets: 0,
             unanswered: BTreeSet::new(),
@@ -106,17 +124,23 @@ impl<'a> Requester<'a> {
         self.open.get(&number).map(|link| link.event)
     }
 
-    /// Sends a call's request, if there is a connection and not too much is in flight.
-    pub(super) fn ask(&mut self, call: &Call) -> Option<Ticket> {
-        self.send(|envelope| protocol::request(call, envelope))
+    /// How many requests have no PUBACK.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.session.in_flight()
+    }
+
+    /// Sends a call's request, under a fencing token or without, if there is a connection and not too much is
+    /// in flight.
+    pub(super) fn ask(&mut self, call: &Call, token: Option<&Version>) -> Option<Sent> {
+        self.send(|envelope| protocol::request(call, &Envelope { token, ..*envelope }))
     }
 
     /// Asks for a page of the keys that match a pattern, under the same condition.
     pub(super) fn scan(&mut self, pattern: &str, token: Option<&[u8]>) -> Option<Ticket> {
-        self.send(|envelope| protocol::scan(pattern, token, envelope))
+        self.send(|envelope| protocol::scan(pattern, token, envelope)).map(|sent| sent.ticket)
     }
 
-    fn send(&mut self, request: impl FnOnce(&Envelope<'_>) -> Publish) -> Option<Ticket> {
+    fn send(&mut self, request: impl FnOnce(&Envelope<'_>) -> Publish) -> Option<Sent> {
         self.connection()?;
         let number = self.current.filter(|_| self.session.in_flight() < MAX_IN_FLIGHT)?;
         self.tickets += 1;
@@ -133,12 +157,12 @@ impl<'a> Requester<'a> {
         let packet = self.session.publish(ticket, publish);
         self.unanswered.insert(ticket);
         self.send_packet(number, &packet);
-        Some(ticket)
+        Some(Sent { ticket, timestamp })
     }
 
-    /// What no request of another life of the client has.
+    /// What no request of another client or another life of this one has.
     fn correlation(&self, ticket: Ticket) -> u64 {
-        (self.life.incarnation << 32) | ticket
+        ((self.life.settings.index.0 as u64) << 48) | (self.life.incarnation << 32) | ticket
     }
 
     /// Closes the connection without a word.
@@ -221,7 +245,7 @@ impl<'a> Requester<'a> {
             clean_start,
             properties: Some(ConnectProperties {
                 session_expiry_interval: Some(session_expiry_s),
-                max_packet_size: self.maximum_packet_size,
+                max_packet_size: self.options.maximum_packet_size,
                 ..ConnectProperties::new()
             }),
         };
@@ -282,11 +306,16 @@ impl<'a> Requester<'a> {
                 if let (Received::Message { .. }, Packet::Publish(publish)) = (&received, &packet) {
                     self.message(event, publish);
                 }
-                if let Received::Acknowledged(ticket, reason) = received
-                    && reason != 0
-                {
-                    let strange = format!("PUBACK {reason:#04x} of request {ticket}");
-                    self.happened.push_back(Happening::Strange(strange));
+                match received {
+                    Received::Acknowledged(ticket, reason) if reason >= 0x80 => {
+                        self.unanswered.remove(&ticket);
+                        self.happened.push_back(Happening::Refused { ticket, reason });
+                    }
+                    Received::Acknowledged(ticket, reason) if reason != 0 => {
+                        let strange = format!("PUBACK {reason:#04x} of request {ticket}");
+                        self.happened.push_back(Happening::Strange(strange));
+                    }
+                    _ => {}
                 }
                 for answer in &answers {
                     self.send_packet(number, answer);
@@ -298,7 +327,12 @@ impl<'a> Requester<'a> {
     fn message(&mut self, connection: EventId, publish: &Publish) {
         let happening = if protocol::is_notification(publish) {
             match protocol::notification(&self.life.settings.name, publish) {
-                Ok(change) => Happening::Notification { connection, change, dup: publish.dup },
+                Ok(change) => {
+                    if let Err(error) = self.received(&change.version) {
+                        self.happened.push_back(Happening::Strange(error));
+                    }
+                    Happening::Notification { connection, change, dup: publish.dup }
+                }
                 Err(error) => Happening::Strange(error),
             }
         } else {
@@ -307,14 +341,25 @@ impl<'a> Requester<'a> {
             match ticket {
                 // Of the life before.
                 Some(ticket) if correlation != Some(self.correlation(ticket)) => return,
-                Some(ticket) => {
+                Some(ticket) if (1..=self.tickets).contains(&ticket) => {
                     self.unanswered.remove(&ticket);
-                    Happening::Response { connection, ticket, publish: publish.clone() }
+                    let answer = match protocol::version(publish) {
+                        Some(version) => self.received(&version).map(|()| publish.clone()),
+                        None => Ok(publish.clone()),
+                    };
+                    Happening::Response { connection, ticket, answer, dup: publish.dup }
                 }
-                None => Happening::Strange("a response to nothing that was asked".to_owned()),
+                _ => Happening::Strange("a response to nothing that was asked".to_owned()),
             }
         };
         self.happened.push_back(happening);
+    }
+
+    /// Merges a version into the client's clock. One that is too far ahead breaks the protocol.
+    fn received(&mut self, version: &Version) -> Result<(), String> {
+        let received = self.hybrid.receive(version, self.clock.now_ms());
+        received
+            .map_err(|ahead_ms| format!("the version {version} is {ahead_ms} ms ahead of the client's clock"))
     }
 
     fn accepted(&mut self, number: u32, reason: u8, session_present: bool) {
@@ -337,14 +382,15 @@ impl<'a> Requester<'a> {
         }
         self.current = Some(number);
         if session_present {
-            for (ticket, packet) in self.session.resume(true) {
-                self.resumed.push(ticket);
+            let mut tickets = Vec::new();
+            for (ticket, packet) in self.session.resume(self.options.dup) {
+                tickets.push(ticket);
                 self.send_packet(number, &packet);
             }
+            self.happened.push_back(Happening::Resumed { connection: event, tickets });
         } else {
             self.session.forget();
             self.is_subscribed = false;
-            self.resumed.clear();
             self.lost.extend(std::mem::take(&mut self.unanswered));
         }
         if self.is_subscribed {
@@ -358,8 +404,8 @@ impl<'a> Requester<'a> {
     }
 
     fn ready(&mut self) {
-        let (sent_again, lost) = (std::mem::take(&mut self.resumed), std::mem::take(&mut self.lost));
-        self.happened.push_back(Happening::Ready { sent_again, lost });
+        let lost = std::mem::take(&mut self.lost);
+        self.happened.push_back(Happening::Ready { lost });
     }
 
     /// A connection is over.

@@ -11,7 +11,7 @@ use rumqttc::Publish;
 use serde::Deserialize;
 
 use super::protocol;
-use super::requester::{Happening, Requester, Ticket};
+use super::requester::{Happening, Options, Requester, Ticket};
 use super::{Life, Running, Workload};
 use crate::history::mqtt::{EventId, What};
 use crate::history::scan::{Answered, Page, PageAnswer, Token};
@@ -108,7 +108,10 @@ impl<'a> Scanner<'a> {
         let stream = RandomStream::Client { client: settings.index.0, incarnation, worker: 0 };
         Self {
             workload,
-            requester: Requester::new(life, workload.maximum_packet_size),
+            requester: Requester::new(
+                life,
+                Options { maximum_packet_size: workload.maximum_packet_size, dup: true },
+            ),
             life,
             rng: stream.rng(settings.seed),
             scan: incarnation << 32,
@@ -127,13 +130,16 @@ impl<'a> Scanner<'a> {
                 None => now_ns() + 1_000_000_000,
             };
             match self.requester.next(until_ns).await {
-                Some(Happening::Response { ticket, publish, .. }) => self.answered(ticket, &publish),
+                Some(Happening::Response { ticket, answer, .. }) => self.answered(ticket, answer),
+                Some(Happening::Refused { reason, .. }) => {
+                    self.breach(&format!("PUBACK {reason:#04x} of a request"));
+                }
                 Some(Happening::Strange(what)) => self.breach(&what),
                 Some(Happening::Notification { .. }) => self.breach("a notification that nobody wanted"),
-                Some(Happening::Ready { lost, .. }) => {
+                Some(Happening::Ready { lost }) => {
                     self.pending.take_if(|pending| lost.contains(&pending.ticket));
                 }
-                Some(Happening::Lost) => {}
+                Some(Happening::Resumed { .. } | Happening::Lost) => {}
                 None => self.due(),
             }
         }
@@ -187,10 +193,10 @@ impl<'a> Scanner<'a> {
         token
     }
 
-    fn answered(&mut self, ticket: Ticket, publish: &Publish) {
+    fn answered(&mut self, ticket: Ticket, answer: Result<Publish, String>) {
         let Some(pending) = self.pending.take_if(|pending| pending.ticket == ticket) else { return };
         let (now, recorder) = (now_ns(), self.life.recorder);
-        let what = match protocol::scanned(publish) {
+        let what = match answer.and_then(|publish| protocol::scanned(&publish)) {
             Ok(what) => what,
             Err(error) => return self.breach(&error),
         };

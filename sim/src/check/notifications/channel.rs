@@ -25,7 +25,7 @@ pub(super) struct Channel<'h> {
 pub(super) enum Item<'h> {
     /// KEYNOTIFY was sent.
     Asked(&'h Watch),
-    /// Its response arrived. It was sent on this connection and no other.
+    /// Its response arrived. It had been sent on this connection and no other.
     Settled { watch: &'h Watch, asked_ns: u64, answer: WatchAnswer },
     /// A notification arrived.
     Notified(&'h Notified),
@@ -48,7 +48,6 @@ pub(super) fn channels<'h>(timeline: &Timeline<'h>) -> Vec<Channel<'h>> {
                 add(watch.connection, id, true, Item::Asked(watch));
                 if let Some(answer) = watch.answer
                     && answer.connection == watch.connection
-                    && !watch.sent_again
                 {
                     let settled = Item::Settled { watch, asked_ns: event.at_ns, answer };
                     add(watch.connection, answer.position, false, settled);
@@ -69,24 +68,16 @@ pub(super) fn channels<'h>(timeline: &Timeline<'h>) -> Vec<Channel<'h>> {
             id: connection,
             connect,
             epochs: timeline.of_connection(connection),
-            uncertain: uncertain(history, event.client, connection),
+            uncertain: uncertain(history, connection),
             items: items.into_iter().map(|(_, _, id, item)| (id, item)).collect(),
         });
     }
     channels
 }
 
-/// The keys whose registration was sent again on a connection, or may have been.
-fn uncertain(history: &History, client: ClientIndex, connection: EventId) -> BTreeSet<&str> {
-    let of_client = history.mqtt[..connection.0].iter().filter(|event| event.client == client);
-    let watches = of_client.filter_map(|event| match &event.what {
-        What::Watch(watch) => Some(watch),
-        _ => None,
-    });
-    let carried = watches.filter(|watch| {
-        watch.sent_again
-            && watch.connection < connection
-            && watch.answer.is_none_or(|answer| answer.connection >= connection)
-    });
-    carried.map(|watch| watch.key.as_str()).collect()
+/// The keys whose registration, or its end, was sent again on a connection and may have been executed there: not before.
+fn uncertain(history: &History, connection: EventId) -> BTreeSet<&str> {
+    let may_have =
+        |watch: &Watch| watch.sent_again_on.contains(&connection) && !watch.was_executed_before(connection);
+    history.watches().filter(|(_, watch)| may_have(watch)).map(|(_, watch)| watch.key.as_str()).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::story::{ALICE, BOB, Story, at, del, deleted, get, ms, set, set_if, set_px, stored, value};
 use crate::check::{Anomaly, CheckerName, Verdict};
-use crate::history::mqtt::{ConnAck, Connect, EventId, MqttEvent, What};
+use crate::history::mqtt::{EventId, MqttEvent, What};
 use crate::history::watch::{Answered, Notified, Watch, WatchAnswer};
 use crate::history::{Call, ClientIndex, Condition, OperationId, Reply, UnknownReason, Version};
 
@@ -27,25 +27,21 @@ impl Watching {
     }
 
     fn connect(&mut self, at: u64, session_present: bool) {
-        let answer = Some(ConnAck { at_ns: ms(at + 1), reason: 0, session_present });
-        let (clean_start, session_expiry_s) = (!session_present, 3600);
-        let client_id = "alice".to_owned();
-        let connect = Connect { client_id, clean_start, session_expiry_s, will: None, answer, end: None };
-        self.connection = self.event(at, What::Connect(connect));
+        self.connection = self.story.history.connects(ALICE, at, session_present);
     }
 
     fn asks(&mut self, at: u64, stop: bool) -> EventId {
-        let connection = self.connection;
-        let watch = Watch { connection, key: "k".to_owned(), stop, sent_again: false, answer: None };
+        let watch = self.story.history.asks_to_watch((ALICE, self.connection), at, stop);
         self.event(at, What::Watch(watch))
     }
 
     fn told_so(&mut self, asked: EventId, at: u64, was_registered: bool) {
         let position = EventId(self.story.history.mqtt.len());
-        let answer = WatchAnswer { at_ns: ms(at), connection: self.connection, position, was_registered };
+        let (connection, dup) = (self.connection, false);
+        let answer = WatchAnswer { at_ns: ms(at), connection, position, dup, was_registered };
         let What::Watch(watch) = &mut self.story.history.mqtt[asked.0].what else { panic!("a watch") };
         watch.answer = Some(answer);
-        watch.sent_again = watch.connection != self.connection;
+        watch.sent_again_on.extend((watch.connection != connection).then_some(connection));
     }
 
     fn registers(&mut self, at: u64, answered: u64) {
@@ -231,14 +227,20 @@ fn what_was_registered_before_a_connection_is_not_registered_on_it() {
     watching.connect(100, true);
     watching.bob_sets(&[120]).is_told_of(&[120]);
     assert_eq!(watching.found(), Some(Anomaly::UnwantedNotification));
-    // Unless the KEYNOTIFY was on its way, and was sent again.
-    let mut watching = Watching::new();
-    watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
-    let asked = watching.asks(40, false);
-    watching.connect(100, true);
-    watching.told_so(asked, 110, true);
-    watching.bob_sets(&[120]).is_told_of(&[120]);
-    assert_eq!(watching.found(), None);
+    // Unless the KEYNOTIFY was on its way, and was sent again and executed there.
+    let sent_again = |dup| {
+        let mut watching = Watching::new();
+        watching.bob_sets(&[20, 30]).is_told_of(&[20, 30]);
+        let asked = watching.asks(40, false);
+        watching.connect(100, true);
+        watching.told_so(asked, 110, true);
+        let What::Watch(watch) = &mut watching.story.history.mqtt[asked.0].what else { panic!("a watch") };
+        watch.answer.as_mut().unwrap().dup = dup;
+        watching.bob_sets(&[120]).is_told_of(&[120]);
+        watching.found()
+    };
+    assert_eq!(sent_again(false), None);
+    assert_eq!(sent_again(true), Some(Anomaly::UnwantedNotification), "it had been answered before");
 }
 
 #[test]
@@ -275,6 +277,7 @@ fn a_notification_tells_of_what_somebody_did() {
     assert!(is_phantom(Some("b-99"), 99));
     assert!(!is_phantom(None, 50));
     assert!(!is_phantom(None, 36), "an expiry has a version that nobody else is told");
+    assert!(is_phantom(None, 29), "it is above the value's");
 }
 
 #[test]
@@ -288,11 +291,10 @@ fn an_expiry_that_another_was_told_of_is_a_change_as_any_other() {
     other.client = BOB;
     watching.story.history.mqtt.push(other);
     let bobs = EventId(watching.story.history.mqtt.len() - 1);
-    let watch =
-        |answer| Watch { connection: bobs, key: "k".to_owned(), stop: false, sent_again: false, answer };
-    let answer =
-        WatchAnswer { at_ns: ms(6), connection: bobs, position: EventId(bobs.0 + 2), was_registered: true };
-    let what = What::Watch(watch(Some(answer)));
+    let (position, was_registered) = (EventId(bobs.0 + 2), true);
+    let answer = WatchAnswer { at_ns: ms(6), connection: bobs, position, dup: false, was_registered };
+    let watch = watching.story.history.asks_to_watch((BOB, bobs), 5, false);
+    let what = What::Watch(Watch { answer: Some(answer), ..watch });
     watching.story.history.mqtt.push(MqttEvent { client: BOB, at_ns: ms(5), what });
     let notified = Notified { connection: bobs, key, value: None, version, dup: false };
     assert_ne!(notified.connection, connection);

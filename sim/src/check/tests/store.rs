@@ -1,114 +1,10 @@
-//! What the checkers of versions, expiry, replays and clocks find on hand-made histories, and their nearest innocent neighbours.
+//! What the checkers of versions and expiry find on hand-made histories, and their nearest innocent neighbours.
 
-use super::story::{ALICE, BOB, Story, at, del, deleted, get, ms, set, set_if, set_px, stored, value, vdel};
+use super::story::{ALICE, BOB, at, del, deleted, get, ms, set, set_if, set_px, stored, value, vdel};
+use super::tale::Tale;
 use crate::check::{Anomaly, CheckerName, Verdict};
-use crate::history::clocks::{Clocks, EPOCH_MS, Step, WallClock};
-use crate::history::store::{Notification, Request, Response, Sent, Watch};
-use crate::history::{Call, Condition, CutOff, OperationId, Outcome, Reply, UnknownReason, WorldRecord};
-
-/// A story with packets, times in milliseconds. The network takes 1 to 5 ms.
-struct Tale(Story);
-
-impl Tale {
-    fn new() -> Self {
-        let mut story = Story::new();
-        let client = || WallClock { offset_ms: -EPOCH_MS.cast_signed(), ..WallClock::default() };
-        // The clocks show the run's own milliseconds, as the versions of stories do.
-        story.history.clocks = Clocks { broker: client(), clients: vec![client(), client(), client()] };
-        story.history.world = WorldRecord {
-            latency_min_ns: ms(1),
-            latency_max_ns: ms(5),
-            tick_ns: ms(1),
-            ..WorldRecord::default()
-        };
-        story.history.ended_ns = ms(60_000);
-        Self(story)
-    }
-
-    /// bob's connection watches the key from the beginning.
-    fn watched(mut self) -> Self {
-        let (client, connection, key) = (BOB, 0, b"k".to_vec());
-        self.0.history.watches.push(Watch { client, connection, key, from_ns: 0, until_ns: u64::MAX });
-        self
-    }
-
-    /// alice's operation, from when to when, with a request of its own time.
-    fn did(mut self, from: u64, to: u64, call: Call, reply: Reply) -> Self {
-        self.0 = self.0.did(ALICE, from, to, call, reply.clone());
-        self.dated(at(from)).answered(to, Response::Reply(reply))
-    }
-
-    /// alice's operation that got no reply.
-    fn asked(mut self, from: u64, call: Call) -> Self {
-        self.0 = self.0.asked(ALICE, from, call);
-        self.dated(at(from))
-    }
-
-    /// alice's operation that was refused.
-    fn failed(mut self, from: u64, to: u64, call: Call, error: &str) -> Self {
-        let id = self.0.history.invoke(ALICE, call, ms(from));
-        self.0.history.fail(id, error, ms(to));
-        self.dated(at(from))
-    }
-
-    /// The last operation's request has this timestamp.
-    fn dated(mut self, timestamp: crate::history::Version) -> Self {
-        let operation = self.0.history.operations.last().unwrap();
-        let sent = vec![Sent { at_ns: operation.invoked_ns, dup: false }];
-        let request = Request { timestamp, sent, responses: Vec::new() };
-        self.0.history.requests.insert(operation.id, request);
-        self
-    }
-
-    fn last_request(&mut self) -> &mut Request {
-        self.0.history.requests.last_entry().unwrap().into_mut()
-    }
-
-    /// A response to the last operation's request.
-    fn answered(mut self, to: u64, response: Response) -> Self {
-        self.last_request().responses.push((ms(to), response));
-        self
-    }
-
-    /// The last operation's request was sent again.
-    fn replayed(mut self, at: u64) -> Self {
-        self.last_request().sent.push(Sent { at_ns: ms(at), dup: true });
-        self
-    }
-
-    fn fenced(mut self, token: u64) -> Self {
-        self.0.history.operations.last_mut().unwrap().fencing_token = Some(at(token));
-        self
-    }
-
-    /// bob is notified.
-    fn told(mut self, when: u64, value: Option<&str>, version: u64) -> Self {
-        self.0.history.notifications.push(Notification {
-            client: BOB,
-            connection: 0,
-            at_ns: ms(when),
-            key: b"k".to_vec(),
-            value: value.map(|value| value.as_bytes().to_vec()),
-            version: at(version),
-            dup: false,
-        });
-        self
-    }
-
-    fn first(&self, checker: CheckerName) -> Option<Anomaly> {
-        self.0.first(checker)
-    }
-
-    fn is_undecided(&self, checker: CheckerName) {
-        let report = self.0.check(checker);
-        assert!(matches!(report.verdict, Verdict::Undecided { .. }), "{report:?}");
-    }
-}
-
-const TIMESTAMP: &str = "the request timestamp is too far in the future; ensure that the client and broker system clocks are \
-     synchronized";
-const TOKEN: &str = "the request fencing token timestamp is too far in the future; ensure that the client and broker system \
-     clocks are synchronized";
+use crate::history::mqtt::{End, Ended, EventId, What};
+use crate::history::{Call, Condition, CutOff, Reply};
 
 /// What a history of versions needs to be judged: a write whose version is in its response and in a notification.
 fn agreed() -> Tale {
@@ -147,16 +43,20 @@ fn versions_grow_from_one_notification_to_the_next() {
     assert_eq!(story(10).first(CheckerName::Versions), Some(Anomaly::VersionRegression));
     let mut again = agreed().told(30, None, 12).told(40, Some("a"), 11);
     assert_eq!(again.first(CheckerName::Versions), Some(Anomaly::VersionRegression));
-    again.0.history.notifications[2].dup = true;
+    again.last_notified().dup = true;
     assert_eq!(again.first(CheckerName::Versions), None, "what comes with DUP may have come before");
 }
 
 #[test]
 fn a_version_is_given_once() {
     let mut story = agreed().told(30, Some("x"), 31).told(40, Some("x"), 31);
-    story.0.history.notifications[2].client = ALICE;
+    let alices = story.0.history.connects(ALICE, 1, false);
+    let mut told = story.0.history.mqtt.remove(alices.0 - 1);
+    told.client = ALICE;
+    story.0.history.mqtt.push(told);
+    story.last_notified().connection = EventId(alices.0 - 1);
     assert_eq!(story.first(CheckerName::Versions), None, "two watchers are told the same");
-    story.0.history.notifications[2].key = b"other".to_vec();
+    story.last_notified().key = "other".to_owned();
     assert_eq!(story.first(CheckerName::Versions), Some(Anomaly::DuplicateVersion));
 }
 
@@ -164,9 +64,21 @@ fn a_version_is_given_once() {
 fn a_broker_that_was_started_anew_may_give_a_version_again() {
     let mut story = agreed();
     story.0 = story.0.restarted(100, 200);
-    let mut story = story.did(300, 310, set("b"), stored(11)).told(305, Some("b"), 11).dated(at(1));
-    story.0.history.notifications[1].connection = 1;
-    assert_eq!(story.first(CheckerName::Versions), None);
+    let story = story.reconnected(210, false).did(300, 310, set("b"), stored(11));
+    assert_eq!(story.told(305, Some("b"), 11).dated(at(1)).first(CheckerName::Versions), None);
+}
+
+#[test]
+fn a_notification_is_of_the_life_that_its_connection_was_made_with_whenever_it_arrives() {
+    // The network held it back until the broker had started anew and given its version again.
+    let story = |value| {
+        let mut story = agreed().did(80, 90, set("late"), stored(81));
+        story.0 = story.0.restarted(100, 110);
+        let story = story.told(150, Some(value), 81).reconnected(160, false);
+        story.did(170, 180, set("new"), stored(81)).dated(at(1)).told(175, Some("new"), 81)
+    };
+    assert_eq!(story("late").first(CheckerName::Versions), None);
+    assert_eq!(story("new").first(CheckerName::Versions), Some(Anomaly::VersionMismatch));
 }
 
 #[test]
@@ -258,8 +170,36 @@ fn a_connection_that_ended_before_owes_no_word() {
     let mut story = lived().told(111, None, 12).did(200, 210, set_px("b", 100), stored(201));
     story = story.told(205, Some("b"), 201);
     assert_eq!(story.first(CheckerName::Expiry), Some(Anomaly::ExpiryLate));
-    story.0.history.watches[0].until_ns = ms(1300);
-    assert_eq!(story.first(CheckerName::Expiry), None);
+    let stopped = story.stops(1300);
+    assert_eq!(stopped.first(CheckerName::Expiry), None);
+    let mut ended = stopped;
+    ended.0.history.mqtt.pop();
+    assert_eq!(ended.first(CheckerName::Expiry), Some(Anomaly::ExpiryLate));
+    let connection = ended.connection();
+    let What::Connect(connect) = &mut ended.0.history.mqtt[connection.0].what else { panic!("a connect") };
+    connect.end = Some(End { at_ns: ms(1300), how: Ended::Cut });
+    assert_eq!(ended.first(CheckerName::Expiry), None);
+}
+
+#[test]
+fn a_connection_may_register_twice_and_again_after_stop() {
+    let starts = |story: Tale| {
+        let history = &story.0.history;
+        history.registrations().iter().map(|is| (is.from_ns, is.until_ns)).collect::<Vec<_>>()
+    };
+    let once = [(ms(10), u64::MAX)];
+    assert_eq!(starts(Tale::new().watches(5, 10)), once);
+    assert_eq!(starts(Tale::new().watches(5, 10).watches(20, 25)), once);
+    let twice = Tale::new().watches(5, 10).stops(30).watches(40, 45);
+    assert_eq!(starts(twice), [(ms(10), ms(30)), (ms(45), u64::MAX)]);
+    // STOP may have been executed before the answer to KEYNOTIFY came.
+    assert_eq!(starts(Tale::new().watches(5, 10).stops(7)), []);
+    // Executed on the one connection or the other.
+    let mut resumed = Tale::new().watches(5, 10).reconnected(8, true);
+    let connection = resumed.connection();
+    let What::Watch(watch) = &mut resumed.0.history.mqtt[1].what else { panic!("a watch") };
+    watch.answer.as_mut().unwrap().connection = connection;
+    assert_eq!(starts(resumed), []);
 }
 
 #[test]
@@ -303,133 +243,4 @@ fn steps_that_run_out_are_no_pass() {
     assert!(matches!(crate::check::expiry::check(&story.0.history, 1).verdict, Verdict::Undecided { .. }));
     assert_eq!(crate::check::expiry::check(&story.0.history, 1000).verdict, Verdict::Valid);
     Tale::new().did(10, 20, get(), Reply::Missing).is_undecided(CheckerName::Expiry);
-}
-
-/// A request that was executed, sent again and answered again.
-fn replayed(call: Call, first: Reply, second: Reply) -> Tale {
-    Tale::new().did(10, 20, call, first).replayed(100).answered(110, Response::Reply(second))
-}
-
-#[test]
-fn a_replay_gets_the_first_answer() {
-    let nx = |second| replayed(set_if(Condition::Nx, "a"), stored(11), second).first(CheckerName::Replay);
-    assert_eq!(nx(stored(11)), None);
-    assert_eq!(nx(stored(12)), Some(Anomaly::ExecutedTwice));
-    assert_eq!(nx(Reply::Refused { version: at(11) }), Some(Anomaly::ExecutedTwice));
-    let stop = Call::KeyNotify { key: b"k".to_vec(), stop: true };
-    let stopped = |second| replayed(stop.clone(), Reply::WatchChanged, second).first(CheckerName::Replay);
-    assert_eq!(stopped(Reply::WatchChanged), None);
-    assert_eq!(stopped(Reply::NotWatched), Some(Anomaly::ExecutedTwice));
-    // A GET is executed again, as it should.
-    let story = replayed(get(), value("a", 1), Reply::Missing);
-    story.is_undecided(CheckerName::Replay);
-}
-
-#[test]
-fn a_second_execution_shows_in_what_is_told_of_the_key() {
-    // The DEL was executed; bob wrote; it was sent again and deleted that too. Its first response is lost.
-    let story = |deletions: &[u64], reply: Reply| {
-        let judged = replayed(set_if(Condition::Nx, "a"), stored(11), stored(11)).told(15, Some("a"), 11);
-        let mut story = judged.did(30, 210, del(), reply).replayed(200).told(35, None, deletions[0]);
-        story.0 = story.0.did(BOB, 100, 110, set("b"), stored(101));
-        story = story.told(105, Some("b"), 101);
-        if let Some(second) = deletions.get(1) { story.told(205, None, *second) } else { story }
-    };
-    assert_eq!(story(&[31], deleted(31)).first(CheckerName::Replay), None);
-    assert_eq!(story(&[31, 201], deleted(201)).first(CheckerName::Replay), Some(Anomaly::ExecutedTwice));
-    assert_eq!(story(&[31], Reply::NotFound).first(CheckerName::Replay), Some(Anomaly::ExecutedTwice));
-}
-
-#[test]
-fn a_deletion_of_unknown_outcome_or_an_expiry_may_explain_it() {
-    let judged = || replayed(set_if(Condition::Nx, "a"), stored(11), stored(11)).told(15, Some("a"), 11);
-    let twice = |story: Tale| story.did(30, 210, del(), deleted(201)).replayed(200).told(35, None, 31);
-    assert_eq!(twice(judged()).first(CheckerName::Replay), Some(Anomaly::ExecutedTwice));
-    assert_eq!(twice(judged().asked(25, del())).first(CheckerName::Replay), None);
-    assert_eq!(twice(judged().did(25, 28, set_px("c", 5), stored(26))).first(CheckerName::Replay), None);
-}
-
-#[test]
-fn a_refused_set_whose_value_is_there_was_executed_before() {
-    let story = |reply| {
-        let judged = replayed(
-            set_if(Condition::Nx, "z"),
-            Reply::Refused { version: at(1) },
-            Reply::Refused { version: at(1) },
-        );
-        let set = judged.did(30, 210, set_if(Condition::Nx, "a"), reply).replayed(200);
-        set.did(300, 310, get(), value("a", 31))
-    };
-    assert_eq!(story(stored(31)).first(CheckerName::Replay), None);
-    assert_eq!(
-        story(Reply::Refused { version: at(31) }).first(CheckerName::Replay),
-        Some(Anomaly::ExecutedTwice)
-    );
-}
-
-#[test]
-fn replays_that_came_before_any_execution_prove_nothing() {
-    let story = Tale::new().did(10, 200, del(), deleted(150)).replayed(100);
-    story.is_undecided(CheckerName::Replay);
-}
-
-/// One request executed, and one refused for its timestamp: what a history of clocks needs to be judged.
-fn judged_clocks() -> Tale {
-    Tale::new().did(10, 20, set("a"), stored(11)).failed(30, 40, set("b"), TIMESTAMP).dated(at(70_000))
-}
-
-#[test]
-fn a_timestamp_is_refused_exactly_when_it_is_over_a_minute_ahead() {
-    assert_eq!(judged_clocks().first(CheckerName::Skew), None);
-    let executed = |timestamp| judged_clocks().did(50, 60, get(), Reply::Missing).dated(at(timestamp));
-    // The broker's clock may have shown 61 ms, a tick after the reply.
-    assert_eq!(executed(60_061).first(CheckerName::Skew), None);
-    assert_eq!(executed(60_062).first(CheckerName::Skew), Some(Anomaly::SkewAccepted));
-    let refused = |timestamp| judged_clocks().failed(50, 60, get(), TIMESTAMP).dated(at(timestamp));
-    assert_eq!(refused(60_051).first(CheckerName::Skew), None);
-    assert_eq!(refused(60_050).first(CheckerName::Skew), Some(Anomaly::SkewRefused));
-}
-
-#[test]
-fn a_clock_that_is_set_meanwhile_allows_either() {
-    let mut story = judged_clocks().did(50, 60, get(), Reply::Missing).dated(at(80_000));
-    assert_eq!(story.first(CheckerName::Skew), Some(Anomaly::SkewAccepted));
-    let step = Step { at_ns: ms(55), by_ms: 20_000, first_read_ns: None };
-    story.0.history.clocks.broker.steps.push(step);
-    assert_eq!(story.first(CheckerName::Skew), None);
-}
-
-#[test]
-fn a_token_from_the_future_has_an_error_of_its_own() {
-    let refused = |token, error| judged_clocks().failed(50, 60, set("c"), error).fenced(token);
-    assert_eq!(refused(60_062, TOKEN).first(CheckerName::Skew), None);
-    assert_eq!(refused(60_050, TOKEN).first(CheckerName::Skew), Some(Anomaly::SkewRefused));
-    let executed = |token| judged_clocks().did(50, 60, set("c"), stored(51)).fenced(token);
-    assert_eq!(executed(60_061).first(CheckerName::Skew), None);
-    assert_eq!(executed(60_062).first(CheckerName::Skew), Some(Anomaly::SkewAccepted));
-    // Nor is one that the store gave before, however far its clock has gone back since.
-    let given = |version| {
-        let story = judged_clocks().did(42, 45, set("d"), stored(version));
-        story.did(50, 60, set("c"), stored(51)).fenced(60_062).first(CheckerName::Skew)
-    };
-    assert_eq!((given(60_061), given(60_062)), (Some(Anomaly::SkewAccepted), None));
-    let afterwards = executed(60_062).did(70, 80, set("d"), stored(60_062));
-    assert_eq!(afterwards.first(CheckerName::Skew), Some(Anomaly::SkewAccepted));
-    // The timestamp comes first.
-    let both = refused(60_062, TOKEN).dated(at(70_000));
-    assert_eq!(both.first(CheckerName::Skew), Some(Anomaly::SkewRefused));
-}
-
-#[test]
-fn any_other_error_is_unexpected() {
-    let story = judged_clocks().failed(50, 60, get(), "syntax error");
-    assert_eq!(story.first(CheckerName::Skew), Some(Anomaly::UnexpectedError));
-    let story = judged_clocks().failed(50, 60, get(), "the quota has been exceeded");
-    assert_eq!(story.first(CheckerName::Skew), None);
-    Tale::new().did(10, 20, set("a"), stored(11)).is_undecided(CheckerName::Skew);
-    let mut unknown = judged_clocks().failed(50, 60, get(), "x");
-    unknown.0.history.operations[2].outcome =
-        Outcome::Unknown { reason: UnknownReason::TimedOut, at_ns: ms(60) };
-    assert_eq!(unknown.0.history.operations[2].id, OperationId(2));
-    assert_eq!(unknown.first(CheckerName::Skew), None);
 }

@@ -1,6 +1,8 @@
 //! Hand-made histories, in a notation short enough to read a story from it.
 
 use crate::check::{Anomaly, CheckReport, CheckerName, Verdict, check};
+use crate::history::mqtt::{ConnAck, Connect, EventId, MqttEvent, What};
+use crate::history::watch::Watch;
 use crate::history::{
     BrokerChange, BrokerEvent, Call, ClientIndex, ClientRecord, Condition, History, KeyCount, Operation,
     OperationId, Outcome, Reply, SessionChange, SessionEvent, UnknownReason, Version,
@@ -108,6 +110,34 @@ impl Story {
         for checker in [CheckerName::VersionOrder, CheckerName::Linearizability] {
             assert_eq!(self.first(checker), anomaly, "{checker}: {:#?}", self.check(checker));
         }
+    }
+}
+
+impl History {
+    /// A client asks on a connection for the notifications of `k`, or for an end of them.
+    pub(super) fn asks_to_watch(
+        &mut self,
+        (client, connection): (ClientIndex, EventId),
+        at: u64,
+        stop: bool,
+    ) -> Watch {
+        let operation = self.invoke(client, Call::KeyNotify { key: b"k".to_vec(), stop }, ms(at));
+        let (sent_again_on, answer) = (Vec::new(), None);
+        Watch { operation, connection, key: "k".to_owned(), stop, sent_again_on, answer }
+    }
+
+    /// A client connects at one time, and has its CONNACK a millisecond later.
+    pub(super) fn connects(&mut self, client: ClientIndex, at: u64, session_present: bool) -> EventId {
+        let connect = Connect {
+            client_id: self.client_name(client).to_owned(),
+            clean_start: !session_present,
+            session_expiry_s: 3600,
+            will: None,
+            answer: Some(ConnAck { at_ns: ms(at + 1), reason: 0, session_present }),
+            end: None,
+        };
+        self.mqtt.push(MqttEvent { client, at_ns: ms(at), what: What::Connect(connect) });
+        EventId(self.mqtt.len() - 1)
     }
 }
 
