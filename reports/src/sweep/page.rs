@@ -97,7 +97,7 @@ fn runs(report: &SweepReport) -> String {
         Column::Words("Trace hash"),
     ];
     let filter = "<p class=\"filter\"><label for=\"filter\">Show runs with</label> \
-                  <input id=\"filter\" type=\"search\" placeholder=\"a scenario, a seed, words\" hidden> \
+                  <input id=\"filter\" type=\"search\" size=\"28\" placeholder=\"a scenario, a seed, words\" hidden> \
                   <span id=\"shown\" role=\"status\"></span></p>\n";
     section("runs", "Runs", &format!("{filter}{}", table("Runs, failures first", columns, &rows)))
 }
