@@ -86,8 +86,11 @@ impl LockCommand {
                 let held = Held { lock, report: context.report };
                 match self.command.split_first() {
                     Some((program, arguments)) => {
+                        // Before there is a command: it must never run on while this process stands still.
+                        let suspensions = Suspensions::new().context("cannot wait for a signal")?;
                         let guarded = Guarded::start(program, arguments, &held.token()?);
-                        held.run(guarded, program, self.kill_after, &mut connection, &mut stop).await
+                        let signals = (&mut stop, suspensions);
+                        held.run(guarded, program, self.kill_after, &mut connection, signals).await
                     }
                     None => held.wait(&mut connection, &mut stop).await,
                 }
@@ -162,7 +165,7 @@ impl Held {
         program: &OsString,
         kill_after: Duration,
         connection: &mut Connection,
-        stop: &mut StopSignals,
+        (stop, mut suspensions): (&mut StopSignals, Suspensions),
     ) -> anyhow::Result<Outcome> {
         let mut guarded = match guarded {
             Ok(guarded) => guarded,
@@ -172,7 +175,6 @@ impl Held {
                 return Ok(Outcome::Command(code));
             }
         };
-        let mut suspensions = Suspensions::new().context("cannot wait for a signal")?;
         let mut telling = std::pin::pin!(connection.keep_telling());
         let lost = loop {
             tokio::select! {
