@@ -1,7 +1,7 @@
 //! The command line: which scenarios, which seeds, and what to print.
 //!
-//! One run prints its table and writes its report ([`single`]); many print a line a scenario, and write a page that lists them
-//! ([`sweep`]). `trace` shows what a run did event by event, and [`meta`] finds where two runs of one seed part.
+//! One run prints its table and writes its report (`single`); many print a line a scenario, and write a page that lists them
+//! (`sweep`). `trace` shows what a run did event by event, and `meta` finds where two runs of one seed part.
 
 mod meta;
 mod output;
