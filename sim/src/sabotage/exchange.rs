@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mayfly_core::{Broker, ConnectionId, Input, Now, REQUEST_TOPIC, StateMachine};
+use mayfly_core::{Action, Broker, ConnectionId, Input, Now, Output, REQUEST_TOPIC, StateMachine};
 use mayfly_wire::resp3::{self, Reply};
 use mayfly_wire::{Delivery, Packet, Publish, PublishProperties, UserProperties};
 
@@ -35,6 +35,22 @@ impl<T> Pending<T> {
         let properties = delivery.properties().ok()?;
         self.0.remove(&(connection, properties.correlation_data?.to_vec()))
     }
+}
+
+/// Gives a delivery out, with this reply in its place if it answers one of the requests.
+pub(super) fn answer_pending<'o>(
+    pending: &mut Pending<()>,
+    forgery: &'o mut Forgery,
+    reply: &Reply<'_>,
+    output: Output<'o>,
+) -> Output<'o> {
+    let Action::Deliver(delivery) = output.action else { return output };
+    let connection = output.connection;
+    let action = match pending.take(connection, &delivery) {
+        Some(()) => forgery.forge(delivery, reply, None),
+        None => delivery,
+    };
+    Output { connection, action: Action::Deliver(action) }
 }
 
 /// A request's command, as verb and arguments.

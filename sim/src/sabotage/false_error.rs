@@ -1,11 +1,11 @@
 //! Refuses some requests with an error that they did not earn, and executes nothing.
 
-use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
+use mayfly_core::{Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::Reply;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::exchange::{Forgery, Pending, command, get_instead};
+use super::exchange::{Forgery, Pending, answer_pending, command, get_instead};
 use super::lie::Lie;
 
 /// One request in so many is refused.
@@ -73,12 +73,6 @@ impl Lie for FalseError {
     }
 
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
-        let Action::Deliver(delivery) = output.action else { return output };
-        let connection = output.connection;
-        let action = match self.pending.take(connection, &delivery) {
-            Some(()) => self.forgery.forge(delivery, &Reply::Error(self.pretext.text()), None),
-            None => delivery,
-        };
-        Output { connection, action: Action::Deliver(action) }
+        answer_pending(&mut self.pending, &mut self.forgery, &Reply::Error(self.pretext.text()), output)
     }
 }
