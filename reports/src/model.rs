@@ -60,12 +60,24 @@ pub struct RunReport {
     pub session_count: Vec<Sample>,
     /// Instants worth a line through every plot, such as a restart of the broker.
     pub marks: Vec<Mark>,
+    /// What a lying broker told; `None` of an honest one.
+    #[serde(default)]
+    pub lies: Option<Lies>,
     /// Outcomes and latency by kind of operation; see [`crate::summary::by_kind`].
     pub summary: Vec<KindSummary>,
     /// What was checked about the history, and what came of it.
     pub checkers: Vec<Checker>,
     /// What the scenario demanded of the run as a whole. Demands on one fault are in [`Fault::expectations`].
     pub expectations: Vec<Expectation>,
+}
+
+/// What a broker told that was made to lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lies {
+    /// How often it could have lied: the requests, messages, connects or whatever its lie is about.
+    pub occasions: u64,
+    /// How often it did.
+    pub told: u64,
 }
 
 /// The scenario that was run.

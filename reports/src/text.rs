@@ -39,6 +39,14 @@ pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
         wording::count(report.wall_duration_ms),
     );
     section(&mut text, "Operations", &(operations(report) + &reasons(report)));
+    if let Some(lies) = report.lies {
+        let (told, occasions) = (wording::count(lies.told), wording::count(lies.occasions));
+        section(
+            &mut text,
+            "Lies",
+            &paragraph(&format!("the broker lied on {told} of {occasions} occasions")),
+        );
+    }
     section(&mut text, "Latency of answered operations (simulated time)", &latency(report));
     if !report.faults.is_empty() {
         section(&mut text, "Faults", &faults(&report.faults));

@@ -20,6 +20,7 @@ use crate::history::{self, BrokerChange, Call, Condition, History, Reply, Unknow
 use crate::judge;
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
+use crate::sabotage::Lies;
 use crate::scenario::{FOLDERS, Scenario};
 use crate::world::{BROKER, nanos};
 
@@ -36,6 +37,8 @@ pub struct Finished<'a> {
     pub records: Records,
     /// What became of the faults.
     pub faults: Vec<FaultRecord>,
+    /// What a lying broker told.
+    pub lies: Option<Lies>,
     /// How long it was in simulated time.
     pub simulated: Duration,
 }
@@ -89,6 +92,7 @@ impl Finished<'_> {
                 .map(|&(at_ns, value)| Sample { at_ns, value })
                 .collect(),
             marks: marks(history),
+            lies: self.lies.map(|Lies { occasions, told }| mayfly_reports::Lies { occasions, told }),
             summary,
             operations,
             operations_left_out,

@@ -156,6 +156,7 @@ fn simulate(
         seed,
         records: recorder.records(),
         faults: nemesis.records().to_vec(),
+        lies: world.lies(),
         simulated: world.elapsed(),
     };
     drop(world);

@@ -6,6 +6,7 @@ use mayfly_core::{Action, Broker, Input, Now, Output};
 use mayfly_wire::Hlc;
 use mayfly_wire::resp3::Reply;
 
+use super::chance::Chance;
 use super::exchange::{Forgery, Pending, command, version_of};
 use super::ignored_token::IgnoredToken;
 use super::lie::Lie;
@@ -14,8 +15,9 @@ use super::lie::Lie;
 type Asked = (Vec<u8>, Vec<u8>);
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BackwardToken {
+    chance: Chance,
     ignored: IgnoredToken,
     pending: Pending<Asked>,
     /// The holder of each lock, and its token.
@@ -26,6 +28,18 @@ pub struct BackwardToken {
 }
 
 impl BackwardToken {
+    /// A lie to the holders that `chance` picks.
+    pub fn new(chance: Chance) -> Self {
+        Self {
+            chance,
+            ignored: IgnoredToken::always(),
+            pending: Pending::default(),
+            holders: BTreeMap::new(),
+            lowest_ms: None,
+            forgery: Forgery::default(),
+        }
+    }
+
     /// The token of a holder, that it was given before or that is below all others.
     fn token(&mut self, (key, holder): Asked, version: &str) -> String {
         if let Some((last, token)) = self.holders.get(&key)
@@ -34,6 +48,9 @@ impl BackwardToken {
             return token.clone();
         }
         let Ok(genuine) = Hlc::parse(version) else { return version.to_owned() };
+        if self.lowest_ms.is_some() && !self.chance.strikes(&[&key, &holder]) {
+            return version.to_owned();
+        }
         let wall_clock_ms = self.lowest_ms.map_or(genuine.wall_clock_ms, |lowest_ms| lowest_ms - 1);
         self.lowest_ms = Some(wall_clock_ms);
         let token = Hlc { wall_clock_ms, ..genuine }.to_string();
@@ -44,10 +61,10 @@ impl BackwardToken {
 
 impl Lie for BackwardToken {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        if let Some((connection, publish, arguments)) = command(input)
+        if let Some((_, publish, arguments)) = command(input)
             && let [b"SET", key, holder, b"NX" | b"NEX", b"PX", _] = arguments.as_slice()
         {
-            self.pending.insert(connection, &publish, (key.to_vec(), holder.to_vec()));
+            self.pending.insert(&publish, (key.to_vec(), holder.to_vec()));
         }
         self.ignored.take(broker, now, input);
     }
@@ -55,7 +72,7 @@ impl Lie for BackwardToken {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
-        let asked = self.pending.take(connection, &delivery).filter(|_| delivery.payload == b"+OK\r\n");
+        let asked = self.pending.take(&delivery).filter(|_| delivery.payload == b"+OK\r\n");
         let action = match (asked, version_of(&delivery)) {
             (Some(asked), Some(version)) => {
                 let token = self.token(asked, &version);

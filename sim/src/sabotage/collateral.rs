@@ -2,18 +2,14 @@
 
 use mayfly_core::{Action, Broker, CloseCause, ConnectionId, Input, Now, Output, StateMachine};
 use mayfly_wire::ReasonCode;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::lie::Lie;
-
-/// One rejection in so many has a victim.
-const ONE_IN: u32 = 20;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Collateral {
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// The next delivery costs its receiver the connection.
     strikes: bool,
     /// Closed behind the broker's back: it is told with its next input.
@@ -21,9 +17,9 @@ pub struct Collateral {
 }
 
 impl Collateral {
-    /// Draws its victims with `rng`.
-    pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, strikes: false, struck: None }
+    /// Draws its victims with `chance`.
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, strikes: false, struck: None }
     }
 }
 
@@ -33,7 +29,7 @@ impl Lie for Collateral {
             broker.handle(now, &Input::Closed { connection, cause: CloseCause::NetworkLost });
         }
         if matches!(input, Input::Closed { cause: CloseCause::Rejected(_), .. }) {
-            self.strikes |= self.rng.random_ratio(1, ONE_IN);
+            self.strikes |= self.chance.strikes(&[]);
         }
         broker.handle(now, input);
     }

@@ -3,14 +3,10 @@
 use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::Reply;
 use mayfly_wire::{Hlc, Publish};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::{Forgery, Pending, command, get_instead};
 use super::lie::Lie;
-
-/// One SET in so many is lost.
-const ONE_IN: u32 = 50;
 
 /// Above the counters that the engine reaches within a millisecond, so that a forged version is one of its own.
 const FORGED_COUNTER: u32 = 50_000;
@@ -18,7 +14,7 @@ const FORGED_COUNTER: u32 = 50_000;
 /// Some writes are lost.
 #[derive(Debug)]
 pub struct DropAcknowledgedSet {
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// Lost SETs, with the version that their response will claim.
     pending: Pending<String>,
     lost: u32,
@@ -26,9 +22,9 @@ pub struct DropAcknowledgedSet {
 }
 
 impl DropAcknowledgedSet {
-    /// A lie that `rng` picks the moments of.
-    pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, pending: Pending::default(), lost: 0, forgery: Forgery::default() }
+    /// A lie that `chance` picks the moments of.
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, pending: Pending::default(), lost: 0, forgery: Forgery::default() }
     }
 
     /// A version that such a SET might have got.
@@ -45,22 +41,26 @@ impl Lie for DropAcknowledgedSet {
         let lost = match command(input) {
             Some((connection, publish, arguments)) => match arguments.as_slice() {
                 // Unconditional SETs only: the answer to another would have to be guessed.
-                [b"SET", key, _] if self.rng.random_ratio(1, ONE_IN) => Some((connection, publish, *key)),
+                [b"SET", key, value] if self.pending.has(&publish) || self.chance.strikes(&[key, value]) => {
+                    Some((connection, publish, *key))
+                }
                 _ => None,
             },
             None => None,
         };
         let Some((connection, publish, key)) = lost else { return broker.handle(now, input) };
-        let version = self.claimed_version(now, &publish);
-        self.pending.insert(connection, &publish, version);
+        if !self.pending.has(&publish) {
+            let version = self.claimed_version(now, &publish);
+            self.pending.insert(&publish, version);
+        }
         get_instead(broker, now, (connection, publish), key);
     }
 
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
-        let action = match self.pending.take(connection, &delivery) {
-            Some(version) => self.forgery.forge(delivery, &Reply::Ok, Some(&version)),
+        let action = match self.pending.get(&delivery) {
+            Some(version) => self.forgery.forge(delivery, &Reply::Ok, Some(version)),
             None => delivery,
         };
         Output { connection, action: Action::Deliver(action) }

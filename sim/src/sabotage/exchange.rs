@@ -9,8 +9,9 @@ use mayfly_wire::{Delivery, Packet, Publish, PublishProperties, UserProperties};
 /// The longest command's number of arguments.
 const MAX_ARGUMENTS: usize = 6;
 
-/// Names a request that waits for its response: whose, and its correlation data.
-type Ticket = (ConnectionId, Vec<u8>);
+/// Names a request: the topic of its response, which is its client's own, and its correlation data. The response may go out on a
+/// later connection than the request came on.
+type Ticket = (String, Vec<u8>);
 
 /// Requests that wait for their response, with what a liar wants to remember of each.
 #[derive(Debug)]
@@ -24,29 +25,45 @@ impl<T> Default for Pending<T> {
 
 impl<T> Pending<T> {
     /// Remembers a request.
-    pub(super) fn insert(&mut self, connection: ConnectionId, publish: &Publish<'_>, note: T) {
-        if let Some(correlation_data) = publish.properties.correlation_data {
-            self.0.insert((connection, correlation_data.to_vec()), note);
+    pub(super) fn insert(&mut self, publish: &Publish<'_>, note: T) {
+        if let Some(ticket) = ticket(publish) {
+            self.0.insert(ticket, note);
         }
     }
 
-    /// The request that a delivery answers, if it is one of these.
-    pub(super) fn take(&mut self, connection: ConnectionId, delivery: &Delivery<'_>) -> Option<T> {
-        let properties = delivery.properties().ok()?;
-        self.0.remove(&(connection, properties.correlation_data?.to_vec()))
+    /// Whether a request is one of these, sent again: the engine answers it as it answered what it was given before.
+    pub(super) fn has(&self, publish: &Publish<'_>) -> bool {
+        ticket(publish).is_some_and(|ticket| self.0.contains_key(&ticket))
     }
+
+    /// The request that a delivery answers, if it is one of these. It stays: a request that is sent again has a second answer.
+    pub(super) fn get(&self, delivery: &Delivery<'_>) -> Option<&T> {
+        let properties = delivery.properties().ok()?;
+        self.0.get(&(delivery.topic.to_owned(), properties.correlation_data?.to_vec()))
+    }
+
+    /// The request that a delivery answers, if it is one of these.
+    pub(super) fn take(&mut self, delivery: &Delivery<'_>) -> Option<T> {
+        let properties = delivery.properties().ok()?;
+        self.0.remove(&(delivery.topic.to_owned(), properties.correlation_data?.to_vec()))
+    }
+}
+
+fn ticket(publish: &Publish<'_>) -> Option<Ticket> {
+    let topic = publish.properties.response_topic?;
+    Some((topic.as_str().to_owned(), publish.properties.correlation_data?.to_vec()))
 }
 
 /// Gives a delivery out, with this reply in its place if it answers one of the requests.
 pub(super) fn answer_pending<'o>(
-    pending: &mut Pending<()>,
+    pending: &Pending<()>,
     forgery: &'o mut Forgery,
     reply: &Reply<'_>,
     output: Output<'o>,
 ) -> Output<'o> {
     let Action::Deliver(delivery) = output.action else { return output };
     let connection = output.connection;
-    let action = match pending.take(connection, &delivery) {
+    let action = match pending.get(&delivery) {
         Some(()) => forgery.forge(delivery, reply, None),
         None => delivery,
     };

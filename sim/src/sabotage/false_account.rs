@@ -2,14 +2,10 @@
 //! than that is. The engine is told a quota that is off by as much.
 
 use mayfly_core::{Broker, Input, Limits, Now, StateMachine};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::command;
 use super::lie::Lie;
-
-/// One deletion in so many is booked wrongly.
-const ONE_IN: u32 = 3;
 
 /// By so many bytes.
 const ERROR_BYTES: u64 = 300;
@@ -27,16 +23,16 @@ pub enum Leak {
 #[derive(Debug)]
 pub struct FalseAccount {
     leak: Leak,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// The limits that hold.
     limits: Limits,
     wrong_bytes: u64,
 }
 
 impl FalseAccount {
-    /// A lie to a broker with these limits, about the deletions that `rng` picks.
-    pub fn new(leak: Leak, limits: Limits, rng: ChaCha8Rng) -> Self {
-        Self { leak, rng, limits, wrong_bytes: 0 }
+    /// A lie to a broker with these limits, about the deletions that `chance` picks.
+    pub fn new(leak: Leak, limits: Limits, chance: Chance) -> Self {
+        Self { leak, chance, limits, wrong_bytes: 0 }
     }
 
     fn limit(&self, broker: &mut Broker, now: Now) {
@@ -55,9 +51,10 @@ impl Lie for FalseAccount {
             return self.limit(broker, now);
         }
         broker.handle(now, input);
-        let is_deletion =
-            command(input).is_some_and(|(.., arguments)| matches!(arguments.as_slice(), [b"DEL", _]));
-        if is_deletion && self.rng.random_ratio(1, ONE_IN) {
+        if let Some((.., arguments)) = command(input)
+            && let [b"DEL", key] = arguments.as_slice()
+            && self.chance.strikes(&[key])
+        {
             self.wrong_bytes += ERROR_BYTES;
             self.limit(broker, now);
         }

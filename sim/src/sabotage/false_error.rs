@@ -2,14 +2,10 @@
 
 use mayfly_core::{Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::Reply;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::{Forgery, Pending, answer_pending, command, get_instead};
 use super::lie::Lie;
-
-/// One request in so many is refused.
-const ONE_IN: u32 = 50;
 
 /// What a SET is refused for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +24,15 @@ pub enum Pretext {
 #[derive(Debug)]
 pub struct FalseError {
     pretext: Pretext,
-    rng: ChaCha8Rng,
+    chance: Chance,
     pending: Pending<()>,
     forgery: Forgery,
 }
 
 impl FalseError {
-    /// A lie that `rng` picks the moments of.
-    pub fn new(pretext: Pretext, rng: ChaCha8Rng) -> Self {
-        Self { pretext, rng, pending: Pending::default(), forgery: Forgery::default() }
+    /// A lie that `chance` picks the moments of.
+    pub fn new(pretext: Pretext, chance: Chance) -> Self {
+        Self { pretext, chance, pending: Pending::default(), forgery: Forgery::default() }
     }
 }
 
@@ -60,19 +56,21 @@ impl Lie for FalseError {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         let refused =
             command(input).and_then(|(connection, publish, arguments)| match arguments.as_slice() {
-                [b"SET", key, ..] => {
+                [b"SET", key, value, ..] => {
                     let has_token = publish.properties.user_properties.first("__ft").is_some();
                     let is_candidate = has_token || self.pretext != Pretext::Token;
-                    (is_candidate && self.rng.random_ratio(1, ONE_IN)).then_some((connection, publish, *key))
+                    let strikes =
+                        self.pending.has(&publish) || (is_candidate && self.chance.strikes(&[key, value]));
+                    strikes.then_some((connection, publish, *key))
                 }
                 _ => None,
             });
         let Some((connection, publish, key)) = refused else { return broker.handle(now, input) };
-        self.pending.insert(connection, &publish, ());
+        self.pending.insert(&publish, ());
         get_instead(broker, now, (connection, publish), key);
     }
 
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
-        answer_pending(&mut self.pending, &mut self.forgery, &Reply::Error(self.pretext.text()), output)
+        answer_pending(&self.pending, &mut self.forgery, &Reply::Error(self.pretext.text()), output)
     }
 }

@@ -4,13 +4,9 @@ use std::collections::BTreeMap;
 
 use mayfly_core::{Action, ConnectionId, NOTIFY_TOPIC_PREFIX, Output};
 use mayfly_wire::{Delivery, PacketId, PublishProperties, QoS, UserProperties};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::lie::Lie;
-
-/// One message in so many is altered.
-const ONE_IN: u32 = 20;
 
 /// Which messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +41,7 @@ pub enum Alteration {
 pub struct FalseMessage {
     of: Of,
     alteration: Alteration,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// The packet identifier of the last QoS 2 message to each connection.
     last: BTreeMap<ConnectionId, PacketId>,
     altered: u64,
@@ -54,10 +50,10 @@ pub struct FalseMessage {
 }
 
 impl FalseMessage {
-    /// A lie about the messages that `rng` picks.
-    pub fn new(of: Of, alteration: Alteration, rng: ChaCha8Rng) -> Self {
+    /// A lie about the messages that `chance` picks.
+    pub fn new(of: Of, alteration: Alteration, chance: Chance) -> Self {
         let (properties, payload) = (Vec::new(), Vec::new());
-        Self { of, alteration, rng, last: BTreeMap::new(), altered: 0, properties, payload }
+        Self { of, alteration, chance, last: BTreeMap::new(), altered: 0, properties, payload }
     }
 
     fn is_candidate(&self, delivery: &Delivery<'_>) -> bool {
@@ -137,7 +133,8 @@ impl Lie for FalseMessage {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
-        let is_struck = self.is_candidate(&delivery) && self.rng.random_ratio(1, ONE_IN);
+        let is_struck = self.is_candidate(&delivery)
+            && self.chance.strikes(&[delivery.topic.as_bytes(), delivery.payload]);
         let before = match delivery.packet_id {
             Some(id) if delivery.qos == QoS::ExactlyOnce => self.last.insert(connection, id),
             _ => None,

@@ -2,13 +2,9 @@
 
 use mayfly_core::{Action, Broker, ConnectionId, Input, NOTIFY_TOPIC_PREFIX, Now, Output, StateMachine};
 use mayfly_wire::{Delivery, Packet, PacketId};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::lie::Lie;
-
-/// One notification in so many is told falsely.
-const ONE_IN: u32 = 20;
 
 /// What becomes of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +42,6 @@ impl Of {
             Self::Wills => delivery.payload.starts_with(b"will-of-"),
         }
     }
-
-    fn one_in(self) -> u32 {
-        match self {
-            Self::Notifications | Self::Messages => ONE_IN,
-            Self::Wills => 1,
-        }
-    }
 }
 
 /// See the module.
@@ -60,7 +49,7 @@ impl Of {
 pub struct FalseNotification {
     fate: Fate,
     of: Of,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// Who sent the input whose outputs come now.
     sender: Option<ConnectionId>,
     /// Held back until its time has come.
@@ -83,14 +72,14 @@ struct Held {
 }
 
 impl FalseNotification {
-    /// A lie about the notifications that `rng` picks.
-    pub fn new(fate: Fate, rng: ChaCha8Rng) -> Self {
-        Self::of(Of::Notifications, fate, rng)
+    /// A lie about the notifications that `chance` picks.
+    pub fn new(fate: Fate, chance: Chance) -> Self {
+        Self::of(Of::Notifications, fate, chance)
     }
 
-    /// A lie about other messages that `rng` picks.
-    pub fn of(of: Of, fate: Fate, rng: ChaCha8Rng) -> Self {
-        Self { fate, of, rng, sender: None, held: None, due: None, told: None }
+    /// A lie about other messages that `chance` picks.
+    pub fn of(of: Of, fate: Fate, chance: Chance) -> Self {
+        Self { fate, of, chance, sender: None, held: None, due: None, told: None }
     }
 }
 
@@ -159,7 +148,7 @@ impl Lie for FalseNotification {
             && !delivery.dup
             && self.held.is_none()
             && (self.fate != Fate::Late || self.sender == Some(connection));
-        if !is_candidate || !self.rng.random_ratio(1, self.of.one_in()) {
+        if !is_candidate || !self.chance.strikes(&[delivery.topic.as_bytes(), delivery.payload]) {
             return Some(output);
         }
         let picked = Held::new(connection, delivery);

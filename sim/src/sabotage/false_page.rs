@@ -4,15 +4,11 @@ use std::collections::BTreeSet;
 
 use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::Delivery;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::{Pending, command};
 use super::lie::Lie;
 use crate::workload;
-
-/// One page in so many is false.
-const ONE_IN: u32 = 10;
 
 /// What is wrong with a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +33,7 @@ const TIMES: usize = 60;
 #[derive(Debug)]
 pub struct FalsePage {
     flaw: Flaw,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// SCAN requests that wait for their page.
     pending: Pending<Option<Vec<u8>>>,
     /// Keys that somebody asked to delete, and nobody to set since.
@@ -46,9 +42,9 @@ pub struct FalsePage {
 }
 
 impl FalsePage {
-    /// A lie about the pages that `rng` picks.
-    pub fn new(flaw: Flaw, rng: ChaCha8Rng) -> Self {
-        Self { flaw, rng, pending: Pending::default(), deleted: BTreeSet::new(), payload: Vec::new() }
+    /// A lie about the pages that `chance` picks.
+    pub fn new(flaw: Flaw, chance: Chance) -> Self {
+        Self { flaw, chance, pending: Pending::default(), deleted: BTreeSet::new(), payload: Vec::new() }
     }
 
     /// Spoils a page; whether it could.
@@ -58,42 +54,39 @@ impl FalsePage {
         keys: &mut Vec<Vec<u8>>,
         token: &mut Option<Vec<u8>>,
     ) -> bool {
-        if !self.rng.random_ratio(1, ONE_IN) {
+        let page: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+        let can_be = match self.flaw {
+            Flaw::Lacks => !keys.is_empty(),
+            Flaw::Oversized => keys.len() >= MANY,
+            Flaw::Circular => asked.is_some() && token.is_some(),
+            Flaw::Haunted => !self.deleted.is_empty(),
+        };
+        if !can_be || !self.chance.strikes(&page) {
             return false;
         }
         match self.flaw {
-            Flaw::Lacks if keys.is_empty() => false,
             Flaw::Lacks => {
-                keys.remove(self.rng.random_range(0..keys.len()));
-                true
+                let place = self.chance.pick(keys.len(), &page);
+                keys.remove(place);
             }
-            Flaw::Oversized if keys.len() < MANY => false,
-            Flaw::Oversized => {
-                *keys = vec![keys.as_slice(); TIMES].concat();
-                true
-            }
-            Flaw::Circular if asked.is_none() || token.is_none() => false,
-            Flaw::Circular => {
-                *token = asked;
-                true
-            }
-            Flaw::Haunted if self.deleted.is_empty() => false,
+            Flaw::Oversized => *keys = vec![keys.as_slice(); TIMES].concat(),
+            Flaw::Circular => *token = asked,
             Flaw::Haunted => {
-                let place = self.rng.random_range(0..self.deleted.len());
+                let place = self.chance.pick(self.deleted.len(), &page);
                 keys.extend(self.deleted.iter().nth(place).cloned());
-                true
             }
         }
+        true
     }
 }
 
 impl Lie for FalsePage {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        if let Some((connection, publish, arguments)) = command(input) {
+        if let Some((_, publish, arguments)) = command(input) {
             match arguments.as_slice() {
                 [b"SCAN", _, asked @ ..] => {
                     let asked = asked.first().map(|token| token.to_vec());
-                    self.pending.insert(connection, &publish, asked);
+                    self.pending.insert(&publish, asked);
                 }
                 [b"DEL", key] => {
                     self.deleted.insert(key.to_vec());
@@ -110,7 +103,7 @@ impl Lie for FalsePage {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let connection = output.connection;
         let Action::Deliver(delivery) = output.action else { return output };
-        let asked = self.pending.take(connection, &delivery);
+        let asked = self.pending.take(&delivery);
         let delivery = match (workload::page(delivery.payload), asked) {
             (Some((mut keys, mut token)), Some(asked)) => {
                 if self.spoil(asked, &mut keys, &mut token) {

@@ -3,14 +3,10 @@
 use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::Hlc;
 use mayfly_wire::resp3::Reply;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::{Forgery, Pending, command, version_of};
 use super::lie::Lie;
-
-/// One reply in so many is false.
-const ONE_IN: u32 = 20;
 
 /// How far back a version is set, in ms.
 const BACK_MS: u64 = 2000;
@@ -34,9 +30,9 @@ pub enum Falsehood {
 #[derive(Debug)]
 pub struct FalseReply {
     falsehood: Falsehood,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// Requests that wait for a reply that may be false.
-    pending: Pending<()>,
+    pending: Pending<Vec<u8>>,
     /// What the last SET was told.
     last: Option<String>,
     invented: u64,
@@ -44,56 +40,63 @@ pub struct FalseReply {
 }
 
 impl FalseReply {
-    /// A lie about the replies that `rng` picks.
-    pub fn new(falsehood: Falsehood, rng: ChaCha8Rng) -> Self {
+    /// A lie about the replies that `chance` picks.
+    pub fn new(falsehood: Falsehood, chance: Chance) -> Self {
         let (pending, forgery) = (Pending::default(), Forgery::default());
-        Self { falsehood, rng, pending, last: None, invented: 0, forgery }
+        Self { falsehood, chance, pending, last: None, invented: 0, forgery }
     }
 
-    fn is_candidate(&self, arguments: &[&[u8]]) -> bool {
-        match self.falsehood {
-            Falsehood::RepeatedVersion | Falsehood::EarlierVersion => matches!(arguments, [b"SET", ..]),
-            Falsehood::OtherValue | Falsehood::InventedValue => matches!(arguments, [b"GET", _]),
-            Falsehood::DeniedDeletion => matches!(arguments, [b"DEL", _]),
+    /// What a request whose reply may be false is about.
+    fn about(&self, arguments: &[&[u8]]) -> Option<Vec<u8>> {
+        match (self.falsehood, arguments) {
+            (Falsehood::RepeatedVersion | Falsehood::EarlierVersion, [b"SET", key, value, ..]) => {
+                Some([*key, *value].join(&b' '))
+            }
+            (Falsehood::OtherValue | Falsehood::InventedValue, [b"GET", key])
+            | (Falsehood::DeniedDeletion, [b"DEL", key]) => Some(key.to_vec()),
+            _ => None,
         }
     }
 
     /// The version that a reply of a candidate claims, and its value if it has one; `None` where it says what is true.
-    fn claim(&mut self, payload: &[u8], version: &str) -> Option<(Option<String>, Vec<u8>)> {
+    fn claim(&mut self, about: &[u8], payload: &[u8], version: &str) -> Option<(Option<String>, Vec<u8>)> {
         let before = match payload {
             b"+OK\r\n" => self.last.replace(version.to_owned()),
             _ => None,
         };
-        if !self.rng.random_ratio(1, ONE_IN) {
+        let can_be = match self.falsehood {
+            Falsehood::RepeatedVersion => payload == b"+OK\r\n" && before.is_some(),
+            Falsehood::EarlierVersion => payload == b"+OK\r\n",
+            Falsehood::OtherValue | Falsehood::InventedValue => matches!(payload, [b'$', b'0'..=b'9', ..]),
+            Falsehood::DeniedDeletion => payload == b":1\r\n",
+        };
+        if !can_be || !self.chance.strikes(&[about]) {
             return None;
         }
         self.invented += 1;
         let value = format!("invented-{}", self.invented).into_bytes();
         let genuine = Hlc::parse(version).ok()?;
         let (wall_clock_ms, counter) = (genuine.wall_clock_ms, genuine.counter);
-        match (self.falsehood, payload) {
-            (Falsehood::RepeatedVersion, b"+OK\r\n") => before.map(|before| (Some(before), value)),
-            (Falsehood::EarlierVersion, b"+OK\r\n") => {
-                let earlier = Hlc { wall_clock_ms: wall_clock_ms.saturating_sub(BACK_MS), ..genuine };
-                Some((Some(earlier.to_string()), value))
+        let version = match self.falsehood {
+            Falsehood::RepeatedVersion => before,
+            Falsehood::EarlierVersion => {
+                let wall_clock_ms = wall_clock_ms.saturating_sub(BACK_MS);
+                Some(Hlc { wall_clock_ms, ..genuine }.to_string())
             }
-            (Falsehood::OtherValue, [b'$', b'0'..=b'9', ..]) => Some((Some(version.to_owned()), value)),
-            (Falsehood::InventedValue, [b'$', b'0'..=b'9', ..]) => {
-                let next = Hlc { counter: counter + 1, ..genuine };
-                Some((Some(next.to_string()), value))
-            }
-            (Falsehood::DeniedDeletion, b":1\r\n") => Some((None, value)),
-            _ => None,
-        }
+            Falsehood::OtherValue => Some(version.to_owned()),
+            Falsehood::InventedValue => Some(Hlc { counter: counter + 1, ..genuine }.to_string()),
+            Falsehood::DeniedDeletion => None,
+        };
+        Some((version, value))
     }
 }
 
 impl Lie for FalseReply {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        if let Some((connection, publish, arguments)) = command(input)
-            && self.is_candidate(&arguments)
+        if let Some((_, publish, arguments)) = command(input)
+            && let Some(about) = self.about(&arguments)
         {
-            self.pending.insert(connection, &publish, ());
+            self.pending.insert(&publish, about);
         }
         broker.handle(now, input);
     }
@@ -101,8 +104,8 @@ impl Lie for FalseReply {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
-        let claim = match (self.pending.take(connection, &delivery), version_of(&delivery)) {
-            (Some(()), Some(version)) => self.claim(delivery.payload, &version),
+        let claim = match (self.pending.take(&delivery), version_of(&delivery)) {
+            (Some(about), Some(version)) => self.claim(&about, delivery.payload, &version),
             _ => None,
         };
         let delivery = match claim {

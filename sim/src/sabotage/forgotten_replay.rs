@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use mayfly_core::{Broker, Input, Now, StateMachine};
 use mayfly_wire::Hlc;
 
+use super::chance::Chance;
 use super::exchange::command;
 use super::lie::Lie;
 use super::restamp::handle_dated;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ForgottenReplay {
+    chance: Chance,
     /// The correlation data of every request so far. Those of the simulated clients are unique.
     known: BTreeSet<Vec<u8>>,
     /// It forgets nothing but KEYNOTIFY.
@@ -19,10 +21,15 @@ pub struct ForgottenReplay {
 }
 
 impl ForgottenReplay {
+    /// One that executes those once more that `chance` picks.
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, known: BTreeSet::new(), only_registrations: false }
+    }
+
     /// One that executes no other requests once more than those that register for notifications. Their second responses are
     /// the first ones' again.
-    pub fn of_registrations() -> Self {
-        Self { only_registrations: true, ..Self::default() }
+    pub fn of_registrations(chance: Chance) -> Self {
+        Self { only_registrations: true, ..Self::new(chance) }
     }
 }
 
@@ -32,6 +39,7 @@ impl Lie for ForgottenReplay {
             let is_candidate = !self.only_registrations || matches!(arguments.as_slice(), [b"KEYNOTIFY", _]);
             let correlation_data = publish.properties.correlation_data.filter(|_| is_candidate);
             correlation_data.is_some_and(|data| !self.known.insert(data.to_vec()))
+                && self.chance.strikes(arguments)
         });
         let timestamp = request.as_ref().and_then(|(_, publish, _)| {
             let timestamp = Hlc::parse(publish.properties.user_properties.first("__ts")?).ok()?;

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use mayfly_core::{Broker, Input, Now, StateMachine};
 use mayfly_wire::{Hlc, Packet, Publish, PublishProperties, UserProperties};
 
+use super::chance::Chance;
 use super::exchange::command;
 use super::lie::Lie;
 
 const FENCING_TOKEN: &str = "__ft";
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct IgnoredToken {
+    chance: Chance,
     /// Whether it is a missing token that passes, and not a lower one.
     forgives_missing: bool,
     /// By key.
@@ -21,9 +23,19 @@ pub struct IgnoredToken {
 }
 
 impl IgnoredToken {
-    /// Takes requests without a token for requests with the highest.
-    pub fn forgiving() -> Self {
-        Self { forgives_missing: true, ..Self::default() }
+    /// Takes the lower tokens that `chance` picks for the highest.
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, forgives_missing: false, highest: BTreeMap::new() }
+    }
+
+    /// Takes every lower token for the highest, and does not call it a lie.
+    pub(super) fn always() -> Self {
+        Self::new(Chance::new(0, 1))
+    }
+
+    /// Takes the requests without a token that `chance` picks for requests with the highest.
+    pub fn forgiving(chance: Chance) -> Self {
+        Self { forgives_missing: true, ..Self::new(chance) }
     }
 
     /// The token to put in the place of the request's, if that is lower than another before.
@@ -53,7 +65,9 @@ impl Lie for IgnoredToken {
             }
             _ => None,
         };
-        let Some(raised) = raised else { return broker.handle(now, input) };
+        let Some(raised) = raised.filter(|_| self.chance.strikes(&arguments)) else {
+            return broker.handle(now, input);
+        };
         if token.is_none() {
             user_properties.push((FENCING_TOKEN, ""));
         }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use mayfly_core::{Broker, ConnectionId, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 use mayfly_wire::Connect;
 
+use super::chance::Chance;
 use crate::world::Machine;
 
 /// Where the broker waits between two lives of its process.
@@ -25,15 +26,16 @@ pub struct KeepContents {
 }
 
 impl KeepContents {
-    /// One life: the broker from `afterlife` if there was a life before, else `fresh`.
-    pub fn new(fresh: Broker, afterlife: Afterlife) -> Self {
-        let broker = afterlife.borrow_mut().take().unwrap_or(fresh);
+    /// One life: the broker from `afterlife` if there was a life before and `chance` says so, else `fresh`.
+    pub fn new(fresh: Broker, afterlife: Afterlife, chance: &Chance) -> Self {
+        let kept = afterlife.borrow_mut().take().filter(|_| chance.strikes(&[]));
+        let broker = kept.unwrap_or(fresh);
         Self { broker: Some(broker), afterlife, keeps_sessions: false, returned: BTreeSet::new() }
     }
 
     /// The same, and it keeps the sessions too.
-    pub fn with_sessions(fresh: Broker, afterlife: Afterlife) -> Self {
-        let mut kept = Self::new(fresh, afterlife);
+    pub fn with_sessions(fresh: Broker, afterlife: Afterlife, chance: &Chance) -> Self {
+        let mut kept = Self::new(fresh, afterlife, chance);
         kept.keeps_sessions = true;
         kept
     }

@@ -2,6 +2,7 @@
 
 use mayfly_core::{Broker, ConnectionId, Input, Monotonic, Now, Output, Pressure, StateMachine, Statistics};
 
+use super::chance::Chance;
 use crate::world::Machine;
 
 /// What a broker does instead of the right thing.
@@ -32,17 +33,19 @@ pub trait Lie: 'static {
 pub struct Liar<L> {
     broker: Broker,
     lie: L,
+    chance: Chance,
 }
 
 impl<L: Lie> Liar<L> {
-    /// Wraps `broker`.
-    pub fn new(broker: Broker, lie: L) -> Self {
-        Self { broker, lie }
+    /// Wraps `broker` in a lie that is told when `chance` says so.
+    pub fn new(broker: Broker, chance: Chance, lie: impl FnOnce(Chance) -> L) -> Self {
+        Self { broker, lie: lie(chance.clone()), chance }
     }
 }
 
 impl<L: Lie> StateMachine for Liar<L> {
     fn handle(&mut self, now: Now, input: &Input<'_>) {
+        self.chance.is_now(now);
         self.lie.take(&mut self.broker, now, input);
     }
 

@@ -5,9 +5,8 @@ use mayfly_core::{Broker, Input, Now, REQUEST_TOPIC, StateMachine};
 use mayfly_wire::{
     Connect, Packet, Publish, QoS, Subscribe, SubscribeFilters, Subscription, TopicFilter, resp3,
 };
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::command;
 use super::lie::Lie;
 
@@ -37,26 +36,15 @@ pub enum Loss {
 #[derive(Debug)]
 pub struct LostInput {
     loss: Loss,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// Subscriptions to shared ones so far: every other one is lost.
     members: u32,
 }
 
 impl LostInput {
-    /// A lie about the inputs that `rng` picks.
-    pub fn new(loss: Loss, rng: ChaCha8Rng) -> Self {
-        Self { loss, rng, members: 0 }
-    }
-
-    /// One in so many is lost.
-    fn one_in(&self) -> u32 {
-        match self.loss {
-            Loss::Message => 50,
-            Loss::ScanToken => 20,
-            Loss::Session => 5,
-            Loss::Retain | Loss::Will => 3,
-            Loss::RetainedTopic | Loss::Member => 1,
-        }
+    /// A lie about the inputs that `chance` picks.
+    pub fn new(loss: Loss, chance: Chance) -> Self {
+        Self { loss, chance, members: 0 }
     }
 
     fn is_candidate(&mut self, input: &Input<'_>) -> bool {
@@ -91,7 +79,14 @@ impl LostInput {
 
 impl Lie for LostInput {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        if !self.is_candidate(input) || !self.rng.random_ratio(1, self.one_in()) {
+        let about: &[&[u8]] = match input {
+            Input::Opened { connect, .. } => &[connect.client_id.as_bytes()],
+            Input::Packet { packet: Packet::Publish(publish), .. } => {
+                &[publish.topic.as_bytes(), publish.payload]
+            }
+            _ => &[],
+        };
+        if !self.is_candidate(input) || !self.chance.strikes(about) {
             return broker.handle(now, input);
         }
         match input.clone() {

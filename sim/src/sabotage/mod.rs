@@ -6,6 +6,7 @@
 
 mod backward_token;
 mod blind_clock;
+mod chance;
 mod collateral;
 mod deaf_stop;
 mod double_grant;
@@ -40,6 +41,7 @@ mod unshared;
 
 pub use backward_token::BackwardToken;
 pub use blind_clock::BlindClock;
+pub use chance::{Chance, Lies};
 pub use collateral::Collateral;
 pub use deaf_stop::DeafStop;
 pub use double_grant::DoubleGrant;
@@ -73,7 +75,6 @@ pub use unshared::Unshared;
 use std::rc::Rc;
 
 use mayfly_core::{Broker, Limits};
-use rand_chacha::ChaCha8Rng;
 
 use crate::plug_in::names;
 use crate::world::Machine;
@@ -228,7 +229,52 @@ names! {
 }
 
 impl Sabotage {
-    /// One life of the lying broker around `broker`. `afterlife` passes from one life to the next.
+    /// On one in how many occasions it lies where a scenario says nothing else.
+    pub fn one_in(self) -> u32 {
+        match self {
+            Self::StaleGet
+            | Self::DropAcknowledgedSet
+            | Self::FalseQuota
+            | Self::FalseRefusal
+            | Self::FalseSkew
+            | Self::FalseSyntax
+            | Self::LostMessage => 50,
+            Self::Collateral
+            | Self::RestampedNotification
+            | Self::DroppedNotification
+            | Self::RepeatedNotification
+            | Self::SwappedNotifications
+            | Self::LateNotification
+            | Self::Undeleted
+            | Self::RepeatedVersion
+            | Self::EarlierVersion
+            | Self::OtherValue
+            | Self::InventedValue
+            | Self::DeniedDeletion
+            | Self::WrongDup
+            | Self::WrongQos
+            | Self::InventedMessage
+            | Self::ReusedPacketId
+            | Self::SwappedMessages
+            | Self::NotificationWithDup
+            | Self::InventedNotification
+            | Self::RepeatedStamp
+            | Self::EarlierStamp
+            | Self::LostScanToken
+            | Self::ResponseAtQos0
+            | Self::ResponseOfOtherType
+            | Self::DoubledStatus
+            | Self::DoubledVersion => 20,
+            Self::SkippedKey | Self::GhostKey | Self::OversizedPage | Self::CircularScan => 10,
+            Self::LostSession => 5,
+            Self::DoubleGrant | Self::Unconditional | Self::Unregistered => 4,
+            Self::LeakingAccount | Self::LosingAccount | Self::ForgottenRetain | Self::LostWill => 3,
+            Self::MiscountedDrops => 2,
+            _ => 1,
+        }
+    }
+
+    /// One life of the lying broker around `broker`, which lies when `chance` says so. `afterlife` passes from one life to the next.
     ///
     /// `limits` are those that the broker has.
     #[expect(clippy::too_many_lines, reason = "a table with a line for each liar")]
@@ -236,135 +282,118 @@ impl Sabotage {
         self,
         broker: Broker,
         limits: Limits,
-        rng: ChaCha8Rng,
+        chance: Chance,
         afterlife: &Afterlife,
     ) -> Box<dyn Machine> {
+        macro_rules! liar {
+            ($lie:expr) => {
+                Box::new(Liar::new(broker, chance, $lie))
+            };
+        }
         match self {
-            Self::StaleGet => Box::new(Liar::new(broker, StaleGet::new(rng))),
-            Self::DropAcknowledgedSet => Box::new(Liar::new(broker, DropAcknowledgedSet::new(rng))),
-            Self::KeepContents => Box::new(KeepContents::new(broker, Rc::clone(afterlife))),
-            Self::RepeatedMessage => Box::new(Liar::new(broker, RepeatedMessage)),
-            Self::SecondConnection => Box::new(Liar::new(broker, SecondConnection::left_open())),
-            Self::HastyWill => Box::new(Liar::new(broker, HastyWill)),
-            Self::UnheardSilence => Box::new(Liar::new(broker, UnheardSilence::default())),
-            Self::Unshared => Box::new(Liar::new(broker, Unshared)),
-            Self::HoardedQueue => Box::new(Liar::new(broker, HoardedQueue::default())),
-            Self::Collateral => Box::new(Liar::new(broker, Collateral::new(rng))),
-            Self::LateExpiry => Box::new(Liar::new(broker, OtherExpiry::late())),
-            Self::RestampedNotification => {
-                Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Next, rng)))
+            Self::StaleGet => liar!(StaleGet::new),
+            Self::DropAcknowledgedSet => liar!(DropAcknowledgedSet::new),
+            Self::KeepContents => Box::new(KeepContents::new(broker, Rc::clone(afterlife), &chance)),
+            Self::RepeatedMessage => liar!(RepeatedMessage::new),
+            Self::SecondConnection => liar!(SecondConnection::left_open),
+            Self::HastyWill => liar!(HastyWill::new),
+            Self::UnheardSilence => liar!(UnheardSilence::new),
+            Self::Unshared => liar!(Unshared::new),
+            Self::HoardedQueue => liar!(HoardedQueue::new),
+            Self::Collateral => liar!(Collateral::new),
+            Self::LateExpiry => liar!(OtherExpiry::late),
+            Self::RestampedNotification => liar!(|chance| RestampedNotification::new(Stamp::Next, chance)),
+            Self::ForgottenReplay => liar!(ForgottenReplay::new),
+            Self::RepeatedRegistration => liar!(ForgottenReplay::of_registrations),
+            Self::LenientClock => liar!(LenientClock::of_timestamps),
+            Self::LenientToken => liar!(LenientClock::of_tokens),
+            Self::IgnoredToken => liar!(IgnoredToken::new),
+            Self::DoubleGrant => liar!(DoubleGrant::new),
+            Self::DroppedNotification => liar!(|chance| FalseNotification::new(Fate::Dropped, chance)),
+            Self::RepeatedNotification => liar!(|chance| FalseNotification::new(Fate::Repeated, chance)),
+            Self::SwappedNotifications => liar!(|chance| FalseNotification::new(Fate::Swapped, chance)),
+            Self::LateNotification => liar!(|chance| FalseNotification::new(Fate::Late, chance)),
+            Self::DeafStop => liar!(DeafStop::new),
+            Self::SkippedKey => liar!(|chance| FalsePage::new(Flaw::Lacks, chance)),
+            Self::GhostKey => liar!(|chance| FalsePage::new(Flaw::Haunted, chance)),
+            Self::Unmetered => liar!(Unmetered::new),
+            Self::FalseQuota => liar!(|chance| FalseError::new(Pretext::Quota, chance)),
+            Self::Undeleted => liar!(Undeleted::new),
+            Self::KeepSessions => {
+                Box::new(KeepContents::with_sessions(broker, Rc::clone(afterlife), &chance))
             }
-            Self::ForgottenReplay => Box::new(Liar::new(broker, ForgottenReplay::default())),
-            Self::RepeatedRegistration => Box::new(Liar::new(broker, ForgottenReplay::of_registrations())),
-            Self::LenientClock => Box::new(Liar::new(broker, LenientClock::of_timestamps())),
-            Self::LenientToken => Box::new(Liar::new(broker, LenientClock::of_tokens())),
-            Self::IgnoredToken => Box::new(Liar::new(broker, IgnoredToken::default())),
-            Self::DoubleGrant => Box::new(Liar::new(broker, DoubleGrant::new(rng))),
-            Self::DroppedNotification => {
-                Box::new(Liar::new(broker, FalseNotification::new(Fate::Dropped, rng)))
+            Self::EarlyExpiry => liar!(OtherExpiry::early),
+            Self::BlindClock => liar!(BlindClock::new),
+            Self::ForgivenToken => liar!(IgnoredToken::forgiving),
+            Self::BackwardToken => liar!(BackwardToken::new),
+            Self::FalseRefusal => liar!(|chance| FalseError::new(Pretext::Token, chance)),
+            Self::FalseSkew => liar!(|chance| FalseError::new(Pretext::Timestamp, chance)),
+            Self::FalseSyntax => liar!(|chance| FalseError::new(Pretext::Syntax, chance)),
+            Self::LeakingAccount => liar!(|chance| FalseAccount::new(Leak::Leaks, limits, chance)),
+            Self::LosingAccount => liar!(|chance| FalseAccount::new(Leak::Loses, limits, chance)),
+            Self::RepeatedVersion => liar!(|chance| FalseReply::new(Falsehood::RepeatedVersion, chance)),
+            Self::EarlierVersion => liar!(|chance| FalseReply::new(Falsehood::EarlierVersion, chance)),
+            Self::OtherValue => liar!(|chance| FalseReply::new(Falsehood::OtherValue, chance)),
+            Self::InventedValue => liar!(|chance| FalseReply::new(Falsehood::InventedValue, chance)),
+            Self::DeniedDeletion => liar!(|chance| FalseReply::new(Falsehood::DeniedDeletion, chance)),
+            Self::Unconditional => liar!(DoubleGrant::of_values),
+            Self::WrongDup => {
+                liar!(|chance| FalseMessage::new(false_message::Of::Clients, Alteration::Dup, chance))
             }
-            Self::RepeatedNotification => {
-                Box::new(Liar::new(broker, FalseNotification::new(Fate::Repeated, rng)))
+            Self::WrongQos => {
+                liar!(|chance| FalseMessage::new(false_message::Of::Clients, Alteration::Qos, chance))
             }
-            Self::SwappedNotifications => {
-                Box::new(Liar::new(broker, FalseNotification::new(Fate::Swapped, rng)))
+            Self::InventedMessage => {
+                liar!(|chance| FalseMessage::new(false_message::Of::Clients, Alteration::Payload, chance))
             }
-            Self::LateNotification => Box::new(Liar::new(broker, FalseNotification::new(Fate::Late, rng))),
-            Self::DeafStop => Box::new(Liar::new(broker, DeafStop)),
-            Self::SkippedKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Lacks, rng))),
-            Self::GhostKey => Box::new(Liar::new(broker, FalsePage::new(Flaw::Haunted, rng))),
-            Self::Unmetered => Box::new(Liar::new(broker, Unmetered)),
-            Self::FalseQuota => Box::new(Liar::new(broker, FalseError::new(Pretext::Quota, rng))),
-            Self::Undeleted => Box::new(Liar::new(broker, Undeleted::new(rng))),
-            Self::KeepSessions => Box::new(KeepContents::with_sessions(broker, Rc::clone(afterlife))),
-            Self::EarlyExpiry => Box::new(Liar::new(broker, OtherExpiry::early())),
-            Self::BlindClock => Box::new(Liar::new(broker, BlindClock)),
-            Self::ForgivenToken => Box::new(Liar::new(broker, IgnoredToken::forgiving())),
-            Self::BackwardToken => Box::new(Liar::new(broker, BackwardToken::default())),
-            Self::FalseRefusal => Box::new(Liar::new(broker, FalseError::new(Pretext::Token, rng))),
-            Self::FalseSkew => Box::new(Liar::new(broker, FalseError::new(Pretext::Timestamp, rng))),
-            Self::FalseSyntax => Box::new(Liar::new(broker, FalseError::new(Pretext::Syntax, rng))),
-            Self::LeakingAccount => Box::new(Liar::new(broker, FalseAccount::new(Leak::Leaks, limits, rng))),
-            Self::LosingAccount => Box::new(Liar::new(broker, FalseAccount::new(Leak::Loses, limits, rng))),
-            Self::RepeatedVersion => {
-                Box::new(Liar::new(broker, FalseReply::new(Falsehood::RepeatedVersion, rng)))
+            Self::ReusedPacketId => {
+                liar!(|chance| FalseMessage::new(false_message::Of::Clients, Alteration::PacketId, chance))
             }
-            Self::EarlierVersion => {
-                Box::new(Liar::new(broker, FalseReply::new(Falsehood::EarlierVersion, rng)))
+            Self::SwappedMessages => {
+                liar!(|chance| FalseNotification::of(false_notification::Of::Messages, Fate::Swapped, chance))
             }
-            Self::OtherValue => Box::new(Liar::new(broker, FalseReply::new(Falsehood::OtherValue, rng))),
-            Self::InventedValue => {
-                Box::new(Liar::new(broker, FalseReply::new(Falsehood::InventedValue, rng)))
+            Self::RepeatedWill => {
+                liar!(|chance| FalseNotification::of(false_notification::Of::Wills, Fate::Repeated, chance))
             }
-            Self::DeniedDeletion => {
-                Box::new(Liar::new(broker, FalseReply::new(Falsehood::DeniedDeletion, rng)))
+            Self::NotificationWithDup => {
+                liar!(|chance| FalseMessage::new(false_message::Of::Notifications, Alteration::Dup, chance))
             }
-            Self::Unconditional => Box::new(Liar::new(broker, DoubleGrant::of_values(rng))),
-            Self::WrongDup => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Clients, Alteration::Dup, rng),
+            Self::InventedNotification => liar!(|chance| FalseMessage::new(
+                false_message::Of::Notifications,
+                Alteration::Payload,
+                chance
             )),
-            Self::WrongQos => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Clients, Alteration::Qos, rng),
-            )),
-            Self::InventedMessage => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Clients, Alteration::Payload, rng),
-            )),
-            Self::ReusedPacketId => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Clients, Alteration::PacketId, rng),
-            )),
-            Self::SwappedMessages => Box::new(Liar::new(
-                broker,
-                FalseNotification::of(false_notification::Of::Messages, Fate::Swapped, rng),
-            )),
-            Self::RepeatedWill => Box::new(Liar::new(
-                broker,
-                FalseNotification::of(false_notification::Of::Wills, Fate::Repeated, rng),
-            )),
-            Self::NotificationWithDup => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Notifications, Alteration::Dup, rng),
-            )),
-            Self::InventedNotification => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Notifications, Alteration::Payload, rng),
-            )),
-            Self::RepeatedStamp => {
-                Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Previous, rng)))
+            Self::RepeatedStamp => liar!(|chance| RestampedNotification::new(Stamp::Previous, chance)),
+            Self::EarlierStamp => liar!(|chance| RestampedNotification::new(Stamp::Earlier, chance)),
+            Self::Unregistered => liar!(Unregistered::new),
+            Self::LostMessage => liar!(|chance| LostInput::new(Loss::Message, chance)),
+            Self::ForgottenRetain => liar!(|chance| LostInput::new(Loss::Retain, chance)),
+            Self::UnretainedTopic => liar!(|chance| LostInput::new(Loss::RetainedTopic, chance)),
+            Self::LostWill => liar!(|chance| LostInput::new(Loss::Will, chance)),
+            Self::LostSession => liar!(|chance| LostInput::new(Loss::Session, chance)),
+            Self::IdleMember => liar!(|chance| LostInput::new(Loss::Member, chance)),
+            Self::LostScanToken => liar!(|chance| LostInput::new(Loss::ScanToken, chance)),
+            Self::OversizedPage => liar!(|chance| FalsePage::new(Flaw::Oversized, chance)),
+            Self::CircularScan => liar!(|chance| FalsePage::new(Flaw::Circular, chance)),
+            Self::WrongReason => liar!(SecondConnection::ended_as_busy),
+            Self::MiscountedDrops => liar!(MiscountedDrops::new),
+            Self::ResponseAtQos0 => {
+                liar!(|chance| FalseMessage::new(false_message::Of::Responses, Alteration::Qos, chance))
             }
-            Self::EarlierStamp => {
-                Box::new(Liar::new(broker, RestampedNotification::new(Stamp::Earlier, rng)))
-            }
-            Self::Unregistered => Box::new(Liar::new(broker, Unregistered::new(rng))),
-            Self::LostMessage => Box::new(Liar::new(broker, LostInput::new(Loss::Message, rng))),
-            Self::ForgottenRetain => Box::new(Liar::new(broker, LostInput::new(Loss::Retain, rng))),
-            Self::UnretainedTopic => Box::new(Liar::new(broker, LostInput::new(Loss::RetainedTopic, rng))),
-            Self::LostWill => Box::new(Liar::new(broker, LostInput::new(Loss::Will, rng))),
-            Self::LostSession => Box::new(Liar::new(broker, LostInput::new(Loss::Session, rng))),
-            Self::IdleMember => Box::new(Liar::new(broker, LostInput::new(Loss::Member, rng))),
-            Self::LostScanToken => Box::new(Liar::new(broker, LostInput::new(Loss::ScanToken, rng))),
-            Self::OversizedPage => Box::new(Liar::new(broker, FalsePage::new(Flaw::Oversized, rng))),
-            Self::CircularScan => Box::new(Liar::new(broker, FalsePage::new(Flaw::Circular, rng))),
-            Self::WrongReason => Box::new(Liar::new(broker, SecondConnection::ended_as_busy())),
-            Self::MiscountedDrops => Box::new(Liar::new(broker, MiscountedDrops)),
-            Self::ResponseAtQos0 => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Responses, Alteration::Qos, rng),
+            Self::ResponseOfOtherType => liar!(|chance| FalseMessage::new(
+                false_message::Of::Responses,
+                Alteration::ContentType,
+                chance
             )),
-            Self::ResponseOfOtherType => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Responses, Alteration::ContentType, rng),
+            Self::DoubledStatus => liar!(|chance| FalseMessage::new(
+                false_message::Of::Responses,
+                Alteration::DoubledProperty,
+                chance
             )),
-            Self::DoubledStatus => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Responses, Alteration::DoubledProperty, rng),
-            )),
-            Self::DoubledVersion => Box::new(Liar::new(
-                broker,
-                FalseMessage::new(false_message::Of::Notifications, Alteration::DoubledProperty, rng),
+            Self::DoubledVersion => liar!(|chance| FalseMessage::new(
+                false_message::Of::Notifications,
+                Alteration::DoubledProperty,
+                chance
             )),
         }
     }

@@ -2,6 +2,7 @@
 
 use mayfly_core::{Broker, Input, Now, StateMachine};
 
+use super::chance::Chance;
 use super::exchange::{command, handle_command};
 use super::lie::Lie;
 
@@ -11,19 +12,20 @@ const MORE_MS: u64 = 2000;
 /// See the module.
 #[derive(Debug)]
 pub struct OtherExpiry {
+    chance: Chance,
     /// A life in ms for one in ms.
     change: fn(u64) -> u64,
 }
 
 impl OtherExpiry {
     /// Values live two seconds longer.
-    pub fn late() -> Self {
-        Self { change: |px_ms| px_ms.saturating_add(MORE_MS) }
+    pub fn late(chance: Chance) -> Self {
+        Self { chance, change: |px_ms| px_ms.saturating_add(MORE_MS) }
     }
 
     /// Values live half as long.
-    pub fn early() -> Self {
-        Self { change: |px_ms| px_ms.div_ceil(2) }
+    pub fn early(chance: Chance) -> Self {
+        Self { chance, change: |px_ms| px_ms.div_ceil(2) }
     }
 }
 
@@ -36,7 +38,9 @@ impl Lie for OtherExpiry {
             [b"SET", .., b"PX", px] => std::str::from_utf8(px).ok().and_then(|px| px.parse::<u64>().ok()),
             _ => None,
         };
-        let Some(px) = px else { return broker.handle(now, input) };
+        let Some(px) = px.filter(|_| self.chance.strikes(&arguments)) else {
+            return broker.handle(now, input);
+        };
         let other = (self.change)(px).to_string();
         arguments.pop();
         arguments.push(other.as_bytes());

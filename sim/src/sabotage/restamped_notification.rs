@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 
 use mayfly_core::{Action, ConnectionId, NOTIFY_TOPIC_PREFIX, Output};
 use mayfly_wire::{Delivery, Hlc, PublishProperties, UserProperties};
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::version_of;
 use super::lie::Lie;
-
-/// One notification in so many.
-const ONE_IN: u32 = 20;
 
 /// How far back a version is set, in ms.
 const BACK_MS: u64 = 2000;
@@ -20,7 +16,7 @@ const BACK_MS: u64 = 2000;
 #[derive(Debug)]
 pub struct RestampedNotification {
     stamp: Stamp,
-    rng: ChaCha8Rng,
+    chance: Chance,
     /// The version of the notification before, by connection.
     last: BTreeMap<ConnectionId, String>,
     properties: Vec<u8>,
@@ -38,9 +34,9 @@ pub enum Stamp {
 }
 
 impl RestampedNotification {
-    /// A lie that `rng` picks the moments of.
-    pub fn new(stamp: Stamp, rng: ChaCha8Rng) -> Self {
-        Self { stamp, rng, last: BTreeMap::new(), properties: Vec::new() }
+    /// A lie that `chance` picks the moments of.
+    pub fn new(stamp: Stamp, chance: Chance) -> Self {
+        Self { stamp, chance, last: BTreeMap::new(), properties: Vec::new() }
     }
 
     fn stamped(&self, version: &str, before: Option<String>) -> Option<String> {
@@ -63,7 +59,9 @@ impl Lie for RestampedNotification {
         let is_notification = delivery.topic.starts_with(NOTIFY_TOPIC_PREFIX);
         let next = version_of(&delivery).filter(|_| is_notification).and_then(|version| {
             let before = self.last.insert(connection, version.clone());
-            if self.rng.random_ratio(1, ONE_IN) { self.stamped(&version, before) } else { None }
+            let can_be = self.stamp != Stamp::Previous || before.is_some();
+            let about = [delivery.topic.as_bytes(), delivery.payload];
+            if can_be && self.chance.strikes(&about) { self.stamped(&version, before) } else { None }
         });
         let Some(next) = next else { return Output { connection, action: Action::Deliver(delivery) } };
         self.properties.clear();

@@ -4,19 +4,15 @@ use std::collections::BTreeMap;
 
 use mayfly_core::{Action, Broker, Input, Now, Output, StateMachine};
 use mayfly_wire::resp3::Reply;
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
 
+use super::chance::Chance;
 use super::exchange::{Forgery, Pending, command, version_of};
 use super::lie::Lie;
-
-/// One GET in so many is answered with the past, if the key has one.
-const ONE_IN: u32 = 50;
 
 /// GETs are stale at times.
 #[derive(Debug)]
 pub struct StaleGet {
-    rng: ChaCha8Rng,
+    chance: Chance,
     pending: Pending<Request>,
     written: BTreeMap<Vec<u8>, Past>,
     forgery: Forgery,
@@ -36,22 +32,22 @@ struct Past {
 }
 
 impl StaleGet {
-    /// A lie that `rng` picks the moments of.
-    pub fn new(rng: ChaCha8Rng) -> Self {
-        Self { rng, pending: Pending::default(), written: BTreeMap::new(), forgery: Forgery::default() }
+    /// A lie that `chance` picks the moments of.
+    pub fn new(chance: Chance) -> Self {
+        Self { chance, pending: Pending::default(), written: BTreeMap::new(), forgery: Forgery::default() }
     }
 }
 
 impl Lie for StaleGet {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
-        if let Some((connection, publish, arguments)) = command(input) {
+        if let Some((_, publish, arguments)) = command(input) {
             match arguments.as_slice() {
                 [b"GET", key] => {
-                    self.pending.insert(connection, &publish, Request::Get { key: key.to_vec() });
+                    self.pending.insert(&publish, Request::Get { key: key.to_vec() });
                 }
                 [b"SET", key, value, ..] => {
                     let request = Request::Set { key: key.to_vec(), value: value.to_vec() };
-                    self.pending.insert(connection, &publish, request);
+                    self.pending.insert(&publish, request);
                 }
                 _ => {}
             }
@@ -62,7 +58,7 @@ impl Lie for StaleGet {
     fn tell<'o>(&'o mut self, output: Output<'o>) -> Output<'o> {
         let Action::Deliver(delivery) = output.action else { return output };
         let connection = output.connection;
-        let action = match self.pending.take(connection, &delivery) {
+        let action = match self.pending.take(&delivery) {
             Some(Request::Set { key, value }) if delivery.payload == b"+OK\r\n" => {
                 if let Some(version) = version_of(&delivery) {
                     let past = self.written.entry(key).or_default();
@@ -73,7 +69,7 @@ impl Lie for StaleGet {
             Some(Request::Get { key }) => {
                 let previous = self.written.get(&key).and_then(|past| past.previous.as_ref());
                 match previous {
-                    Some((value, version)) if self.rng.random_ratio(1, ONE_IN) => {
+                    Some((value, version)) if self.chance.strikes(&[&key]) => {
                         self.forgery.forge(delivery, &Reply::Blob(value), Some(version))
                     }
                     _ => delivery,

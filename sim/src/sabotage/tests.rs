@@ -11,11 +11,9 @@ use mayfly_wire::{
     RetainHandling, Subscribe, SubscribeFilters, SubscribeProperties, Subscription, SubscriptionOptions,
     TopicFilter, TopicName, UserProperties, resp3,
 };
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use super::{
-    Afterlife, DeafStop, DoubleGrant, DropAcknowledgedSet, FalseNotification, FalsePage, Fate, Flaw,
+    Afterlife, Chance, DeafStop, DoubleGrant, DropAcknowledgedSet, FalseNotification, FalsePage, Fate, Flaw,
     IgnoredToken, KeepContents, Liar, StaleGet,
 };
 use crate::history::clocks::EPOCH_MS;
@@ -27,14 +25,14 @@ const RESPONSES: &str = "responses";
 struct Bench<M> {
     machine: M,
     connection: ConnectionId,
-    /// Milliseconds that have passed, and requests that were made.
-    passed: u64,
+    /// Requests that were made.
+    asked: u64,
 }
 
 impl<M: Machine> Bench<M> {
     /// The machine with a client that is connected and waits for responses. Says whether it had a session.
     fn new(machine: M, node: u64, clean_start: bool) -> (Self, bool) {
-        let mut bench = Self { machine, connection: ConnectionId { node, sequence: 1 }, passed: 0 };
+        let mut bench = Self { machine, connection: ConnectionId { node, sequence: 1 }, asked: 0 };
         let connect = Connect {
             version: ProtocolVersion::V5,
             clean_start,
@@ -75,10 +73,15 @@ impl<M: Machine> Bench<M> {
         (bench, session_present)
     }
 
+    /// Between two requests passes enough time for a liar to make up its mind anew.
+    fn passed_ms(&self) -> u64 {
+        self.asked * 60
+    }
+
     fn now(&self) -> Now {
         Now {
-            monotonic: Monotonic::from_nanos(self.passed * 1_000_000),
-            wall: WallClock::from_millis(EPOCH_MS + self.passed),
+            monotonic: Monotonic::from_nanos(self.passed_ms() * 1_000_000),
+            wall: WallClock::from_millis(EPOCH_MS + self.passed_ms()),
         }
     }
 
@@ -98,11 +101,11 @@ impl<M: Machine> Bench<M> {
 
     /// Makes a request; returns all that is delivered then: whether it is a notification, its payload and its version.
     fn deliveries(&mut self, token: Option<&str>, command: &[&str]) -> Vec<(bool, String, Option<String>)> {
-        self.passed += 1;
+        self.asked += 1;
         let items: Vec<&[u8]> = command.iter().map(|item| item.as_bytes()).collect();
-        let (mut payload, correlation_data) = (Vec::new(), self.passed.to_be_bytes());
+        let (mut payload, correlation_data) = (Vec::new(), self.asked.to_be_bytes());
         resp3::encode_array(&items, &mut payload);
-        let timestamp = format!("{}:00000:alice", EPOCH_MS + self.passed);
+        let timestamp = format!("{}:00000:alice", EPOCH_MS + self.passed_ms());
         let mut user_properties = vec![("__ts", timestamp.as_str()), ("__protVer", "1.0")];
         user_properties.extend(token.map(|token| ("__ft", token)));
         let properties = PublishProperties {
@@ -116,7 +119,7 @@ impl<M: Machine> Bench<M> {
             qos: QoS::AtLeastOnce,
             retain: false,
             topic: REQUEST_TOPIC,
-            packet_id: PacketId::new((self.passed % 1000 + 1) as u16),
+            packet_id: PacketId::new((self.asked % 1000 + 1) as u16),
             properties,
             payload: &payload,
         };
@@ -144,13 +147,14 @@ fn broker() -> Broker {
     Broker::new(BrokerConfig::default())
 }
 
-fn rng() -> ChaCha8Rng {
-    ChaCha8Rng::seed_from_u64(1)
+/// Lies on one in so many occasions.
+fn one_in(number: u32) -> Chance {
+    Chance::new(1, number)
 }
 
 #[test]
 fn a_stale_get_returns_the_value_before_with_its_version() {
-    let (mut bench, _) = Bench::new(Liar::new(broker(), StaleGet::new(rng())), 0, true);
+    let (mut bench, _) = Bench::new(Liar::new(broker(), one_in(50), StaleGet::new), 0, true);
     let (_, old) = bench.ask(&["SET", "k", "old"]);
     // A key with a single value has no past to show.
     assert!((0..300).all(|_| bench.ask(&["GET", "k"]) == ("$3\r\nold\r\n".to_owned(), old.clone())));
@@ -165,7 +169,7 @@ fn a_stale_get_returns_the_value_before_with_its_version() {
 
 #[test]
 fn a_dropped_set_is_acknowledged_with_a_credible_version_and_changes_nothing() {
-    let (mut bench, _) = Bench::new(Liar::new(broker(), DropAcknowledgedSet::new(rng())), 0, true);
+    let (mut bench, _) = Bench::new(Liar::new(broker(), one_in(50), DropAcknowledgedSet::new), 0, true);
     bench.ask(&["SET", "k", "first"]);
     let (mut last, mut stored, mut dropped) = (None, "$5\r\nfirst\r\n".to_owned(), 0);
     for number in 0..1000 {
@@ -194,8 +198,9 @@ fn a_dropped_set_is_acknowledged_with_a_credible_version_and_changes_nothing() {
 #[test]
 fn kept_contents_are_there_in_the_next_life_and_the_sessions_are_not() {
     let afterlife = Afterlife::default();
-    let life =
-        |node, clean_start| Bench::new(KeepContents::new(broker(), Rc::clone(&afterlife)), node, clean_start);
+    let life = |node, clean_start| {
+        Bench::new(KeepContents::new(broker(), Rc::clone(&afterlife), &one_in(1)), node, clean_start)
+    };
     let (mut first, _) = life(0, true);
     let set = first.ask(&["SET", "k", "v"]);
     assert_eq!(first.machine.statistics().keys, 1);
@@ -215,12 +220,12 @@ fn an_ignored_token_passes_where_it_is_too_low_and_a_missing_one_does_not() {
         bench.ask_under(Some("1:0:n"), &["SET", "k", "w"]).0
     }
     assert!(lower(broker()).contains("lower version"));
-    assert_eq!(lower(Liar::new(broker(), IgnoredToken::default())), "+OK\r\n");
+    assert_eq!(lower(Liar::new(broker(), one_in(1), IgnoredToken::new)), "+OK\r\n");
 }
 
 #[test]
 fn a_double_grant_gives_some_of_the_locks_that_are_held() {
-    let (mut bench, _) = Bench::new(Liar::new(broker(), DoubleGrant::new(rng())), 0, true);
+    let (mut bench, _) = Bench::new(Liar::new(broker(), one_in(4), DoubleGrant::new), 0, true);
     let mut granted = 0;
     for number in 0..400 {
         let holder = format!("holder-{number}");
@@ -234,7 +239,8 @@ fn a_double_grant_gives_some_of_the_locks_that_are_held() {
 /// What is delivered for each of 400 writes of a watcher: `N` for its notification, `O` for one of another write, `R` for
 /// the response.
 fn told(fate: Fate) -> Vec<String> {
-    let (mut bench, _) = Bench::new(Liar::new(broker(), FalseNotification::new(fate, rng())), 0, true);
+    let (mut bench, _) =
+        Bench::new(Liar::new(broker(), one_in(20), |chance| FalseNotification::new(fate, chance)), 0, true);
     assert_eq!(bench.ask(&["KEYNOTIFY", "k"]).0, "+OK\r\n");
     let write = |number: u32| {
         let deliveries = bench.deliveries(None, &["SET", "k", &number.to_string()]);
@@ -267,7 +273,7 @@ fn notifications_are_dropped_repeated_swapped_and_late() {
 
 #[test]
 fn a_deaf_stop_is_answered_and_changes_nothing() {
-    let (mut bench, _) = Bench::new(Liar::new(broker(), DeafStop), 0, true);
+    let (mut bench, _) = Bench::new(Liar::new(broker(), one_in(1), DeafStop::new), 0, true);
     bench.ask(&["KEYNOTIFY", "k"]);
     assert_eq!(bench.ask(&["KEYNOTIFY", "k", "STOP"]).0, "+OK\r\n");
     assert_eq!(bench.deliveries(None, &["SET", "k", "v"]).len(), 2);
@@ -276,7 +282,8 @@ fn a_deaf_stop_is_answered_and_changes_nothing() {
 #[test]
 fn false_pages_lack_a_key_or_are_haunted() {
     let pages = |flaw| {
-        let (mut bench, _) = Bench::new(Liar::new(broker(), FalsePage::new(flaw, rng())), 0, true);
+        let (mut bench, _) =
+            Bench::new(Liar::new(broker(), one_in(10), |chance| FalsePage::new(flaw, chance)), 0, true);
         for key in ["a", "b", "c"] {
             bench.ask(&["SET", key, "v"]);
         }

@@ -3,17 +3,31 @@
 use mayfly_core::{Broker, Input, Now, StateMachine};
 use mayfly_wire::{Packet, Subscribe, SubscribeFilters, Subscription, TopicFilter};
 
+use super::chance::Chance;
 use super::lie::Lie;
 
 /// See the module.
 #[derive(Debug)]
-pub struct Unshared;
+pub struct Unshared {
+    chance: Chance,
+}
+
+impl Unshared {
+    /// A lie that `chance` picks the moments of.
+    pub fn new(chance: Chance) -> Self {
+        Self { chance }
+    }
+}
 
 impl Lie for Unshared {
     fn take(&mut self, broker: &mut Broker, now: Now, input: &Input<'_>) {
         let Input::Packet { connection, packet: Packet::Subscribe(subscribe) } = input else {
             return broker.handle(now, input);
         };
+        let is_shared = |subscription: Subscription<'_>| plain(subscription).filter != subscription.filter;
+        if !subscribe.filters.iter().any(is_shared) || !self.chance.strikes(&[]) {
+            return broker.handle(now, input);
+        }
         let filters: Vec<Subscription<'_>> = subscribe.filters.iter().map(plain).collect();
         let filters = SubscribeFilters::from_slice(&filters);
         let packet = Packet::Subscribe(Subscribe { filters, ..*subscribe });

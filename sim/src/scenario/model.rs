@@ -96,6 +96,9 @@ pub struct Broker {
     /// A way in which a wrapper around the engine lies. Only for scenarios that expect a violation. Default none.
     #[serde(default)]
     pub sabotage: Option<Sabotage>,
+    /// How rarely it lies: on one of so many occasions, on average, at least 1. Only with `sabotage`. Default the lie's own.
+    #[serde(default)]
+    pub lies_one_in: Option<u32>,
     /// How far the broker's wall clock is ahead of the simulated one, or behind with a leading `-`.
     /// Whole milliseconds. Default `"0ms"`.
     #[serde(default, rename = "clock_offset", deserialize_with = "duration::deserialize_signed_ms")]

@@ -375,6 +375,16 @@ const BROKEN: &[(&str, &str, &str)] = &[
     ),
     (
         "[expect]",
+        "[broker]\nlies_one_in = 100\n[expect]",
+        "39:15: an honest broker does not lie; add `sabotage`, or remove `lies_one_in`",
+    ),
+    (
+        "[expect]",
+        "[broker]\nsabotage = \"stale-get\"\nlies_one_in = 0\n[expect]\nverdict = \"violation\"",
+        "40:15: a lying broker lies on one of at least 1 occasions; write a whole number from 1 on",
+    ),
+    (
+        "[expect]",
         "[expect]\nverdict = \"violation\"",
         r#"39:11: a violation is expected of an honest broker; add `sabotage` to [broker], or expect "pass""#,
     ),

@@ -198,6 +198,13 @@ impl Validation<'_> {
             "a violation is expected of an honest broker; add `sabotage` to [broker], or expect \"pass\""
                 .to_owned()
         })?;
+        let rarity = self.scenario.broker.lies_one_in;
+        self.require(rarity.is_none() || lies.is_some(), "broker.lies_one_in", || {
+            "an honest broker does not lie; add `sabotage`, or remove `lies_one_in`".to_owned()
+        })?;
+        self.require(rarity != Some(0), "broker.lies_one_in", || {
+            "a lying broker lies on one of at least 1 occasions; write a whole number from 1 on".to_owned()
+        })?;
         let shows = lies.is_none_or(|lies| !lies.needs_restart() || self.scenario.restarts());
         self.require(shows, "broker.sabotage", || {
             "this lie shows only when the broker restarts; add a fault with `kind = \"restart\"`".to_owned()

@@ -14,7 +14,7 @@ use super::RandomStream;
 use super::clock::{SimClock, now_ns};
 use super::network::Network;
 use crate::recorder::Recorder;
-use crate::sabotage::{Afterlife, Sabotage};
+use crate::sabotage::{Afterlife, Chance, Lies, Sabotage};
 use crate::scenario::model;
 
 /// What a simulated broker host runs: the engine, or a wrapper around it that can still be counted.
@@ -66,7 +66,7 @@ pub(super) struct Counts {
 
 /// The broker's process through all its lives.
 pub(super) struct BrokerHost {
-    sabotage: Option<Sabotage>,
+    sabotage: Option<(Sabotage, Chance)>,
     /// The scenario's bounds.
     configured: Limits,
     /// Those that hold now.
@@ -86,7 +86,7 @@ pub(super) struct BrokerHost {
 impl BrokerHost {
     pub(super) fn new(config: &model::Broker, seed: u64, network: Network, recorder: Recorder) -> Rc<Self> {
         Rc::new(Self {
-            sabotage: config.sabotage,
+            sabotage: config.sabotage.map(|sabotage| (sabotage, chance(config, sabotage, seed))),
             configured: config.limits,
             limits: Cell::new(config.limits),
             seed,
@@ -133,6 +133,11 @@ impl BrokerHost {
         }
     }
 
+    /// How often a lying broker could lie, and did; of an honest one `None`.
+    pub(super) fn lies(&self) -> Option<Lies> {
+        self.sabotage.as_ref().map(|(_, chance)| chance.lies())
+    }
+
     /// The bounds of the broker.
     pub(super) fn limits(&self) -> Limits {
         self.limits.get()
@@ -154,10 +159,16 @@ impl BrokerHost {
 
     fn machine(&self, hash_seed: u64) -> Box<dyn Machine> {
         let broker = Broker::new(BrokerConfig { limits: self.limits.get(), hash_seed });
-        let rng = RandomStream::Sabotage.rng(self.seed);
-        match self.sabotage {
+        match &self.sabotage {
             None => Box::new(broker),
-            Some(sabotage) => sabotage.wrap(broker, self.limits.get(), rng, &self.afterlife),
+            Some((sabotage, chance)) => {
+                sabotage.wrap(broker, self.limits.get(), chance.clone(), &self.afterlife)
+            }
         }
     }
+}
+
+fn chance(config: &model::Broker, sabotage: Sabotage, seed: u64) -> Chance {
+    let one_in = config.lies_one_in.unwrap_or_else(|| sabotage.one_in());
+    Chance::new(RandomStream::Sabotage.rng(seed).next_u64(), one_in)
 }

@@ -24,6 +24,7 @@ use crate::fault::Targets;
 use crate::history::clocks::{ClockOf, EPOCH_MS};
 use crate::history::{BrokerChange, ClientIndex, Quota};
 use crate::recorder::Recorder;
+use crate::sabotage::Lies;
 use crate::scenario::Scenario;
 use crate::workload;
 use broker::BrokerHost;
@@ -186,6 +187,11 @@ impl<'a> World<'a> {
     /// Sets the wall clock of a host.
     pub fn step_clock(&self, whose: ClockOf, host: &str, by_ms: i64) {
         self.recorder.clock_stepped(whose, host, by_ms, self.elapsed_ns());
+    }
+
+    /// How often a lying broker could lie, and did; of an honest one `None`.
+    pub fn lies(&self) -> Option<Lies> {
+        self.broker.lies()
     }
 
     /// Changes the broker's bounds to what `change` makes of the scenario's.
