@@ -273,4 +273,13 @@ impl Vocabulary for Sizes {
     fn words() -> &'static [&'static str] {
         &["connections", "messages", "keys"]
     }
+
+    fn about(word: &str) -> &'static str {
+        match word {
+            "connections" => "connections",
+            "messages" => "messages that wait for clients or are in flight to them",
+            "keys" => "keys in the store",
+            _ => "",
+        }
+    }
 }

@@ -14,7 +14,7 @@ use crate::history::{History, Operation, Operations, Sizes};
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
 use crate::scenario::model::ExpectedVerdict;
-use crate::scenario::{Floor, Scenario};
+use crate::scenario::{Floor, Scenario, Vocabulary};
 
 pub use observation::{Sighting, Span, completed_ns};
 
@@ -58,7 +58,7 @@ pub fn expectations(
 ) -> Vec<Expectation> {
     let mut expectations = work(&scenario.expect.operations, &records.history);
     expectations.extend(scenario.expect.events.demands().filter_map(|(word, least)| {
-        at_least(Events::words_for(word), least, Events::count(word, &records.history))
+        at_least(Events::about(word), least, Events::count(word, &records.history))
     }));
     expectations.extend(scenario.expect.most.demands().map(|(word, most)| {
         let measured = Sizes::peak(word, &records.history);

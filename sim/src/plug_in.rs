@@ -7,10 +7,14 @@
 //! [`CheckerName`]: crate::check::CheckerName
 //! [`Sabotage`]: crate::sabotage::Sabotage
 
+use schemars::Schema;
+use serde_json::{Value, json};
+
 /// A registration table of plug-ins with parameters: the `kind` of a table in a scenario file, in kebab case, and the
 /// type that reads the rest of the table and implements the trait.
 ///
-/// Makes an enum that serde reads, so that a file's errors keep their places, and that dereferences to the trait.
+/// Makes an enum that serde reads, so that a file's errors keep their places, that dereferences to the trait, and that has a JSON
+/// schema: one of the parameters' own, each with its `kind`.
 macro_rules! plug_ins {
     (
         $(#[$about:meta])*
@@ -35,6 +39,20 @@ macro_rules! plug_ins {
                 }
             }
         }
+
+        impl schemars::JsonSchema for $table {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($table).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let kinds = [$($crate::plug_in::of_kind(
+                    stringify!($kind),
+                    <$parameters as schemars::JsonSchema>::json_schema(generator),
+                ),)+];
+                schemars::json_schema!({ "oneOf": kinds })
+            }
+        }
     };
 }
 
@@ -47,7 +65,7 @@ macro_rules! names {
         }
     ) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize, schemars::JsonSchema)]
         pub enum $table {
             $($(#[$line])* #[serde(rename = $text)] $name,)+
         }
@@ -73,3 +91,34 @@ macro_rules! names {
 }
 
 pub(crate) use {names, plug_ins};
+
+/// The schema of a plug-in's table: that of its parameters, and the `kind` that tells it apart.
+pub(crate) fn of_kind(variant: &str, mut parameters: Schema) -> Schema {
+    let kind = kebab_case(variant);
+    let about = parameters.get("description").cloned().unwrap_or_default();
+    let object = parameters.ensure_object();
+    let mut properties = serde_json::Map::new();
+    properties.insert("kind".to_owned(), json!({ "const": kind, "description": about }));
+    if let Some(Value::Object(others)) = object.remove("properties") {
+        properties.extend(others);
+    }
+    let mut required = vec![json!("kind")];
+    if let Some(Value::Array(others)) = object.remove("required") {
+        required.extend(others);
+    }
+    object.insert("properties".to_owned(), properties.into());
+    object.insert("required".to_owned(), required.into());
+    parameters
+}
+
+/// As serde has it: `HalfOpen` is `half-open`.
+fn kebab_case(variant: &str) -> String {
+    let mut kind = String::new();
+    for (index, letter) in variant.char_indices() {
+        if index > 0 && letter.is_uppercase() {
+            kind.push('-');
+        }
+        kind.extend(letter.to_lowercase());
+    }
+    kind
+}

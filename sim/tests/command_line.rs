@@ -326,3 +326,17 @@ fn the_same_seed_has_the_same_trace_hash_in_two_processes_and_another_seed_anoth
     assert_eq!(seven, hash("7"));
     assert_ne!(seven, hash("8"));
 }
+
+#[test]
+fn the_schema_is_printed_for_an_editor() {
+    let ended = sim(&["schema"]);
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    let schema: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
+    let out_of_place = Command::new(env!("CARGO_BIN_EXE_mayfly-sim"))
+        .args(["schema", "--write"])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert_eq!(out_of_place.status.code(), Some(3), "{out_of_place:?}");
+}

@@ -7,6 +7,7 @@ use serde::Deserialize;
 /// Bounds that can change while the broker runs; a change is an input, so that every replica applies it at the same
 /// place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Unacknowledged QoS 1 and 2 messages to one client: its Receive Maximum is capped at this. A change is for new
@@ -73,6 +74,7 @@ pub struct Limits {
 
 /// What becomes of a message for a session whose queue is full. What has expired in it goes first in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "snake_case")]
 pub enum QueueOverflow {
     /// It is dropped. Where no receiver took it, its publisher is told so with 0x97 in PUBACK or PUBREC; a publisher of

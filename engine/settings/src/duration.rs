@@ -1,9 +1,13 @@
 //! Durations as files write them: a number and a unit.
 
+#[cfg(feature = "schema")]
+mod schema;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::{Deserializer, Error as _, Visitor};
+use serde::{Serialize, Serializer};
 use thiserror::Error;
 
 /// What a duration looks like, for messages.
@@ -12,29 +16,64 @@ const EXAMPLES: &str = "\"250ms\", \"1.5s\", \"10s\", \"1m\" or \"1h\"";
 /// The longest duration that a file can write: a hundred years and more, far below overflow.
 const MAX: Duration = Duration::from_secs(u32::MAX as u64);
 
-/// Reads a duration.
-pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    deserializer.deserialize_any(DurationText).and_then(|text| parse(&text).map_err(D::Error::custom))
-}
+/// `#[serde(with = "duration::Text")]`: a [`Duration`] that a file writes as text.
+#[derive(Debug)]
+pub struct Text;
 
-/// Reads a duration where the key may be absent.
-pub fn deserialize_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    deserialize(deserializer).map(Some)
-}
-
-/// Reads a whole number of milliseconds that may be negative.
-pub fn deserialize_signed_ms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let text = deserializer.deserialize_any(DurationText)?;
-    let (sign, magnitude) = match text.strip_prefix('-') {
-        Some(magnitude) => (-1, magnitude),
-        None => (1, text.as_str()),
-    };
-    let duration = parse(magnitude).map_err(D::Error::custom)?;
-    if duration.subsec_nanos() % 1_000_000 != 0 {
-        return Err(D::Error::custom(format!("`{text}` is not a whole number of milliseconds")));
+impl Text {
+    /// Reads a duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        deserializer.deserialize_any(DurationText).and_then(|text| parse(&text).map_err(D::Error::custom))
     }
-    // MAX is far below i64::MAX milliseconds.
-    Ok(sign * duration.as_millis() as i64)
+
+    /// Writes a duration.
+    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&written(*duration))
+    }
+}
+
+/// `#[serde(default, with = "duration::OptionalText")]`: the same where the key may be absent.
+#[derive(Debug)]
+pub struct OptionalText;
+
+impl OptionalText {
+    /// Reads a duration.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Text::deserialize(deserializer).map(Some)
+    }
+
+    /// Writes a duration, or none.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        duration.map(written).serialize(serializer)
+    }
+}
+
+/// `#[serde(with = "duration::SignedMsText")]`: a whole number of milliseconds that may be negative, as a text like a
+/// duration's.
+#[derive(Debug)]
+pub struct SignedMsText;
+
+impl SignedMsText {
+    /// Reads a number of milliseconds.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+        let text = deserializer.deserialize_any(DurationText)?;
+        let (sign, magnitude) = match text.strip_prefix('-') {
+            Some(magnitude) => (-1, magnitude),
+            None => (1, text.as_str()),
+        };
+        let duration = parse(magnitude).map_err(D::Error::custom)?;
+        if duration.subsec_nanos() % 1_000_000 != 0 {
+            return Err(D::Error::custom(format!("`{text}` is not a whole number of milliseconds")));
+        }
+        // MAX is far below i64::MAX milliseconds.
+        Ok(sign * duration.as_millis() as i64)
+    }
+
+    /// Writes a number of milliseconds.
+    pub fn serialize<S: Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
+        let magnitude = written(Duration::from_millis(ms.unsigned_abs()));
+        serializer.serialize_str(&if *ms < 0 { format!("-{magnitude}") } else { magnitude })
+    }
 }
 
 /// A text that is no duration.

@@ -8,7 +8,7 @@
 //!   that types cannot make.
 //! - [`Document::error_in`] is an error at a key, [`did_you_mean`] and [`list`] help to word it.
 //! - [`Base`] is a file that another builds on, for [`read_upon`].
-//! - [`duration`] reads `"250ms"`, for `#[serde(deserialize_with)]`.
+//! - [`duration`] reads and writes `"250ms"`, for `#[serde(with)]`.
 
 mod base;
 mod document;

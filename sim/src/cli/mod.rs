@@ -6,6 +6,7 @@
 mod meta;
 mod output;
 mod progress;
+mod schema;
 mod single;
 mod sweep;
 mod trace;
@@ -49,6 +50,8 @@ enum Command {
     Trace(trace::Arguments),
     /// Lists the scenarios
     List,
+    /// Prints the JSON schema of scenario files, for editors
+    Schema(schema::Arguments),
 }
 
 /// Mistakes to be planted in the simulator, for those who test it.
@@ -125,6 +128,7 @@ pub fn main(arguments: &Arguments) -> Exit {
         Some(Command::Meta(arguments)) => meta::main(arguments),
         Some(Command::Trace(arguments)) => trace::main(arguments),
         Some(Command::List) => list(),
+        Some(Command::Schema(arguments)) => schema::main(arguments),
         None => single::main(&arguments.single),
     };
     followed.unwrap_or_else(|error| {

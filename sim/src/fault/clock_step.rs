@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, all, in_order};
@@ -18,19 +19,19 @@ use crate::world::{BROKER, World};
 const MOMENT: Duration = Duration::from_millis(1);
 
 /// A host's wall clock is set.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClockStep {
     /// `broker`, a client, or a group of clients. Required.
     pub target: String,
     /// When it is set. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// By how much, back with a leading `-`. Whole milliseconds, not 0, at most a day. Required.
-    #[serde(rename = "by", deserialize_with = "duration::deserialize_signed_ms")]
+    #[serde(rename = "by", with = "duration::SignedMsText")]
     pub by_ms: i64,
     /// How long until it is set back by as much. Default never.
-    #[serde(default, rename = "for", deserialize_with = "duration::deserialize_some")]
+    #[serde(default, rename = "for", with = "duration::OptionalText")]
     pub duration: Option<Duration>,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, all, in_order};
@@ -14,16 +15,16 @@ use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
 /// A process is killed and loses what it had in memory.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Crash {
     /// `broker`, or a client. Required.
     pub target: String,
     /// When it is killed. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// How long until it runs again, above 0. Required for the broker; a client without it stays away.
-    #[serde(default, rename = "for", deserialize_with = "duration::deserialize_some")]
+    #[serde(default, rename = "for", with = "duration::OptionalText")]
     pub duration: Option<Duration>,
     /// What must be seen of it.
     #[serde(default)]
@@ -31,7 +32,7 @@ pub struct Crash {
 }
 
 /// `expect` of a crash: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CrashExpect {
     /// Operations of unknown outcome that were in flight when it struck.

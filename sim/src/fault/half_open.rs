@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, in_order};
@@ -15,16 +16,17 @@ use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
 /// Connections fall silent, and neither side is told.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HalfOpen {
     /// When they fall silent. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// How long nothing passes, longer than one and a half Keep Alives; the dead connections are then told. Required.
-    #[serde(rename = "for", deserialize_with = "duration::deserialize")]
+    #[serde(rename = "for", with = "duration::Text")]
     pub duration: Duration,
     /// The clients; at least one, each with a Keep Alive. Required.
+    #[schemars(length(min = 1))]
     pub clients: Vec<String>,
 }
 

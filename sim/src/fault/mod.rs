@@ -83,6 +83,10 @@ impl Vocabulary for Faults {
         };
         &WORDS
     }
+
+    fn about(word: &str) -> &'static str {
+        FLOORS.iter().find(|(known, _)| *known == word).map_or("", |(_, words)| words)
+    }
 }
 
 /// One fault of a scenario.

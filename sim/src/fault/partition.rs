@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, in_order};
@@ -15,16 +16,17 @@ use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
 /// Some clients cannot reach the broker for a while.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
     /// When it begins. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// How long it lasts; heals before the run's `duration` ends. Required, above 0.
-    #[serde(rename = "for", deserialize_with = "duration::deserialize")]
+    #[serde(rename = "for", with = "duration::Text")]
     pub duration: Duration,
     /// The clients that are cut off; at least one, and not all. Required.
+    #[schemars(length(min = 1))]
     pub clients: Vec<String>,
     /// What becomes of the connections that cross it. Required.
     pub mode: PartitionMode,
@@ -34,7 +36,7 @@ pub struct Partition {
 }
 
 /// What becomes of the connections that cross a partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartitionMode {
     /// A short outage: what was sent is delivered when the partition heals, and the connections live on.
@@ -44,7 +46,7 @@ pub enum PartitionMode {
 }
 
 /// `expect` of a partition: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PartitionExpect {
     /// Operations of the clients that are cut off whose time-out falls into the partition.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, all};
@@ -14,14 +15,14 @@ use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
 /// The store's quotas are lowered for a while. What is stored stays, also where it is more than that.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaPressure {
     /// From when on. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// How long; above 0. Required.
-    #[serde(rename = "for", deserialize_with = "duration::deserialize")]
+    #[serde(rename = "for", with = "duration::Text")]
     pub lasts: Duration,
     /// Keys that the store may hold meanwhile. This or `max_store_bytes` is required, and is below that of the broker.
     #[serde(default)]
@@ -35,7 +36,7 @@ pub struct QuotaPressure {
 }
 
 /// `expect` of quota pressure: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct QuotaPressureExpect {
     /// SETs that the store refused for a quota meanwhile.

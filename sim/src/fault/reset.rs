@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, in_order};
@@ -14,18 +15,20 @@ use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
 /// The connections of some clients are reset, again and again.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reset {
     /// When it strikes first. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// How long from one time to the next; above 0. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub every: Duration,
     /// How often, 1 to 10000. The last is before the run's `duration` ends. Required.
+    #[schemars(range(min = 1, max = 10_000))]
     pub times: u32,
     /// The clients whose connections are reset; at least one. Required.
+    #[schemars(length(min = 1))]
     pub clients: Vec<String>,
     /// What must be seen of it.
     #[serde(default)]
@@ -33,7 +36,7 @@ pub struct Reset {
 }
 
 /// `expect` of resets: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ResetExpect {
     /// Times that one of the clients found its session when it connected again.

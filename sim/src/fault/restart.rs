@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mayfly_reports::Expectation;
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Fault, Targets, all};
@@ -14,14 +15,14 @@ use crate::scenario::{Checked, Place, Scenario};
 use crate::world::{BROKER, World};
 
 /// The broker's process is killed and started anew, empty.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Restart {
     /// When the process is killed. Required.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub at: Duration,
     /// How long until it runs again; above 0. Default `"1s"`.
-    #[serde(default = "Restart::default_down_for", deserialize_with = "duration::deserialize")]
+    #[serde(default = "Restart::default_down_for", with = "duration::Text")]
     pub down_for: Duration,
     /// What must be seen of it.
     #[serde(default)]
@@ -29,7 +30,7 @@ pub struct Restart {
 }
 
 /// `expect` of a restart: least counts; a key left out expects nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RestartExpect {
     /// Writes acknowledged before it.

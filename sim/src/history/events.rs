@@ -180,11 +180,6 @@ fn shared(history: &History) -> u64 {
 pub struct Events;
 
 impl Events {
-    /// What is counted under a key.
-    pub fn words_for(word: &str) -> &'static str {
-        EVENTS.iter().find(|(known, ..)| *known == word).map_or("", |(_, words, _)| words)
-    }
-
     /// How often it happened.
     pub fn count(word: &str, history: &History) -> u64 {
         EVENTS.iter().find(|(known, ..)| *known == word).map_or(0, |(_, _, count)| count(history))
@@ -205,5 +200,9 @@ impl Vocabulary for Events {
             words
         };
         &WORDS
+    }
+
+    fn about(word: &str) -> &'static str {
+        EVENTS.iter().find(|(known, ..)| *known == word).map_or("", |(_, words, _)| words)
     }
 }

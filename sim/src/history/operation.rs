@@ -265,6 +265,10 @@ impl Vocabulary for Operations {
     fn words() -> &'static [&'static str] {
         &Self::WORDS
     }
+
+    fn about(word: &str) -> &'static str {
+        Self::verb(word)
+    }
 }
 
 impl fmt::Display for OperationId {

@@ -1,9 +1,11 @@
 //! Least counts by name, such as `operations = { get = 100 }`: the names come from a vocabulary that plug-ins extend.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 
@@ -14,6 +16,9 @@ pub trait Vocabulary {
 
     /// The names, in the order in which messages list them.
     fn words() -> &'static [&'static str];
+
+    /// What is counted under a name.
+    fn about(word: &str) -> &'static str;
 }
 
 /// Least counts; a name left out is 0 and demands nothing.
@@ -67,6 +72,29 @@ impl<V: Vocabulary> fmt::Debug for Floor<V> {
 impl<'de, V: Vocabulary> Deserialize<'de> for Floor<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_struct(V::NAME, V::words(), Self::default())
+    }
+}
+
+impl<V: Vocabulary> JsonSchema for Floor<V> {
+    fn schema_name() -> Cow<'static, str> {
+        V::NAME.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let property = |word: &&str| {
+            let about = V::about(word);
+            let mut letters = about.chars();
+            let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+            let counted = json_schema!({
+                "description": format!("{first}{}.", letters.as_str()),
+                "type": "integer",
+                "format": "uint64",
+                "minimum": 0,
+            });
+            ((*word).to_owned(), counted.to_value())
+        };
+        let properties: serde_json::Map<_, _> = V::words().iter().map(property).collect();
+        json_schema!({ "type": "object", "additionalProperties": false, "properties": properties })
     }
 }
 

@@ -12,6 +12,8 @@ mod floor;
 pub mod model;
 mod parse;
 mod place;
+mod reference;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod validate;
@@ -21,3 +23,5 @@ pub use find::{FOLDERS, Found, all_in, find, find_in, scenarios_folder};
 pub use floor::{Floor, Vocabulary};
 pub use model::Scenario;
 pub use place::{Checked, Place};
+pub use reference::reference;
+pub use schema::{language, schema, schema_text};

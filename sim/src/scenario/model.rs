@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use mayfly_core::Limits;
 use mayfly_settings::{Based, duration};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::floor::Floor;
 use crate::check::{Anomaly, CheckerName};
@@ -22,7 +23,7 @@ use crate::sabotage::Sabotage;
 use crate::workload::WorkloadKind;
 
 /// A scenario file.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// The file's name without `.toml`. Not a key of the file.
@@ -32,12 +33,14 @@ pub struct Scenario {
     #[serde(skip)]
     pub text: String,
     /// What the scenario shows, in a sentence or two. Required.
+    #[schemars(regex(pattern = r"\S"))]
     pub description: String,
     /// Another scenario's file that this one builds on: a path relative to this file, such as `"../fast/lock.toml"`. Each key that
     /// this file leaves out at its top level (`run`, `network`, `broker`, `clients`, `faults`, `expect`, …) is the base's. What this
     /// file has stands in its place as a whole: its `[broker]` alone counts, and its `[[faults]]` are all there are. The base has no
     /// base itself. Default none.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub base: Based,
     /// Seed and durations. Required.
     pub run: Run,
@@ -47,7 +50,8 @@ pub struct Scenario {
     /// The broker under test.
     #[serde(default)]
     pub broker: Broker,
-    /// Groups of alike clients; at least one.
+    /// Groups of alike clients; at least one. Required.
+    #[schemars(length(min = 1))]
     pub clients: Vec<ClientGroup>,
     /// What goes wrong, and when.
     #[serde(default)]
@@ -61,25 +65,25 @@ pub struct Scenario {
 }
 
 /// `[run]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// The seed where the command line names none. Default 1.
     #[serde(default = "Run::default_seed")]
     pub seed: u64,
     /// How long the workloads invoke operations. Required, above 0 and at most 24 h.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub duration: Duration,
     /// How long the run goes on after that, so that operations in flight can end. Default `"5s"`, at most 10 min.
-    #[serde(default = "Run::default_drain", deserialize_with = "duration::deserialize")]
+    #[serde(default = "Run::default_drain", with = "duration::Text")]
     pub drain: Duration,
     /// The simulator's step, a whole number of milliseconds from 1 to 100. Default `"1ms"`.
-    #[serde(default = "Run::default_tick", deserialize_with = "duration::deserialize")]
+    #[serde(default = "Run::default_tick", with = "duration::Text")]
     pub tick: Duration,
 }
 
 /// `[network]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Network {
     /// One-way latency of each segment, whole milliseconds. Default `{ min = "1ms", max = "5ms" }`.
@@ -87,7 +91,7 @@ pub struct Network {
 }
 
 /// `[broker]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
     /// The engine's bounds, key by key as in `engine/core/src/limits.rs`. Default the engine's own.
@@ -101,59 +105,64 @@ pub struct Broker {
     pub lies_one_in: Option<u32>,
     /// How far the broker's wall clock is ahead of the simulated one, or behind with a leading `-`.
     /// Whole milliseconds. Default `"0ms"`.
-    #[serde(default, rename = "clock_offset", deserialize_with = "duration::deserialize_signed_ms")]
+    #[serde(default, rename = "clock_offset", with = "duration::SignedMsText")]
     pub clock_offset_ms: i64,
     /// How much the broker's wall clock gains, in parts per million, from -500000 (half as fast) to 500000. Default 0.
     #[serde(default)]
+    #[schemars(range(min = -500_000, max = 500_000))]
     pub clock_drift_ppm: i32,
 }
 
 /// `[[clients]]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientGroup {
     /// The client's name and MQTT client id: 1 to 64 of `a-z`, `0-9`, `-`, beginning with a letter; not `broker`.
+    /// Required.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,63}$"))]
     pub name: String,
     /// How many clients, 1 to 1000. With more than one they are `name-1`, `name-2`, … Default 1.
     #[serde(default = "ClientGroup::default_count")]
+    #[schemars(range(min = 1, max = 1000))]
     pub count: u32,
     /// MQTT Keep Alive, whole seconds, 0 (none) to 65535 s. Default `"5s"`.
-    #[serde(default = "ClientGroup::default_keep_alive", deserialize_with = "duration::deserialize")]
+    #[serde(default = "ClientGroup::default_keep_alive", with = "duration::Text")]
     pub keep_alive: Duration,
     /// MQTT Session Expiry Interval, whole seconds, 0 (ends with the connection) to 4294967294 s. Default `"1h"`.
-    #[serde(default = "ClientGroup::default_session_expiry", deserialize_with = "duration::deserialize")]
+    #[serde(default = "ClientGroup::default_session_expiry", with = "duration::Text")]
     pub session_expiry: Duration,
     /// How long an operation waits for its reply before its outcome is unknown; above 0. Default `"2s"`.
-    #[serde(default = "ClientGroup::default_operation_timeout", deserialize_with = "duration::deserialize")]
+    #[serde(default = "ClientGroup::default_operation_timeout", with = "duration::Text")]
     pub operation_timeout: Duration,
     /// How long after a lost connection the client tries again. Default `"100ms"`, above 0.
-    #[serde(default = "ClientGroup::default_reconnect_delay", deserialize_with = "duration::deserialize")]
+    #[serde(default = "ClientGroup::default_reconnect_delay", with = "duration::Text")]
     pub reconnect_delay: Duration,
     /// How far the client's wall clock is ahead of the simulated one, or behind with a leading `-`.
     /// Whole milliseconds. Default `"0ms"`.
-    #[serde(default, rename = "clock_offset", deserialize_with = "duration::deserialize_signed_ms")]
+    #[serde(default, rename = "clock_offset", with = "duration::SignedMsText")]
     pub clock_offset_ms: i64,
     /// How much the client's wall clock gains, in parts per million, from -500000 (half as fast) to 500000. Default 0.
     #[serde(default)]
+    #[schemars(range(min = -500_000, max = 500_000))]
     pub clock_drift_ppm: i32,
     /// What the clients do. Required.
     pub workload: WorkloadKind,
 }
 
 /// `{ min = "…", max = "…" }`, both inclusive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DurationRange {
     /// The shortest.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub min: Duration,
     /// The longest; at least `min`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub max: Duration,
 }
 
 /// `{ min = …, max = … }` in bytes, both inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SizeRange {
     /// The smallest.
@@ -163,12 +172,13 @@ pub struct SizeRange {
 }
 
 /// `[expect]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Expect {
     /// What the checkers must say. Default `"pass"`.
     pub verdict: ExpectedVerdict,
     /// The checkers that judge the history. Default `["version-order", "linearizability"]`.
+    #[schemars(length(min = 1))]
     pub checkers: Vec<CheckerName>,
     /// For `verdict = "violation"`, and required there: which checker must find what. At least one.
     pub caught_by: Vec<CaughtBy>,
@@ -184,7 +194,7 @@ pub struct Expect {
 }
 
 /// What the checkers must say for the scenario to pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExpectedVerdict {
     /// Every checker finds the history valid.
@@ -195,24 +205,24 @@ pub enum ExpectedVerdict {
 }
 
 /// `{ checker = "…", anomaly = "…" }`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaughtBy {
-    /// The checker; one of `expect.checkers`.
+    /// The checker; one of `expect.checkers`. Required.
     pub checker: CheckerName,
-    /// What it must call the violation.
+    /// What it must call the violation. Required.
     pub anomaly: Anomaly,
 }
 
 /// `[bench]`: wall time.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bench {
     /// Driven before measuring. Default `"1s"`.
-    #[serde(default = "Bench::default_warm_up", deserialize_with = "duration::deserialize")]
+    #[serde(default = "Bench::default_warm_up", with = "duration::Text")]
     pub warm_up: Duration,
     /// Measured. Default `"5s"`, above 0.
-    #[serde(default = "Bench::default_measure", deserialize_with = "duration::deserialize")]
+    #[serde(default = "Bench::default_measure", with = "duration::Text")]
     pub measure: Duration,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::{BufMut, BytesMut};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -18,19 +19,17 @@ use crate::scenario::{Checked, Place};
 use crate::world::{RandomStream, SimStream, now_ns};
 
 /// Breaks the rules.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HostileWorkload {
     /// What it does, one after the other, drawn at random. Required, not empty.
+    #[schemars(length(min = 1))]
     pub deeds: Vec<Deed>,
     /// Pause between two deeds. Default `{ min = "0ms", max = "50ms" }`.
     #[serde(default = "HostileWorkload::default_pause")]
     pub pause: DurationRange,
     /// How long it waits for the broker to end a connection; above 0. Default `"2s"`.
-    #[serde(
-        default = "HostileWorkload::default_patience",
-        deserialize_with = "mayfly_settings::duration::deserialize"
-    )]
+    #[serde(default = "HostileWorkload::default_patience", with = "mayfly_settings::duration::Text")]
     pub patience: Duration,
     /// What a slow reader subscribes to. Default `"#"`.
     #[serde(default = "HostileWorkload::default_filter")]
@@ -38,7 +37,7 @@ pub struct HostileWorkload {
 }
 
 /// A way to break the rules, or to stretch them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Deed {
     /// Subscribes to everything and reads nothing any more.

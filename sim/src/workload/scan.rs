@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rumqttc::Publish;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::protocol;
@@ -19,15 +20,17 @@ use crate::scenario::model::DurationRange;
 use crate::scenario::{Checked, Place};
 use crate::world::{RandomStream, nanos, now_ns};
 
-/// `[clients.workload]` with `kind = "scan"`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// Walks over all keys with a prefix, page after page, while others write and delete them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanWorkload {
     /// What the keys begin with; the pattern is this and `*`. Default `"register-"`.
     #[serde(default = "ScanWorkload::default_prefix")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9-]*$"))]
     pub prefix: String,
     /// The Maximum Packet Size of the client in bytes, from 128, which bounds the pages. Default none.
     #[serde(default)]
+    #[schemars(range(min = 128))]
     pub maximum_packet_size: Option<u32>,
     /// Pause between a page and the request for the next. Default `{ min = "5ms", max = "30ms" }`.
     #[serde(default = "ScanWorkload::default_pause")]

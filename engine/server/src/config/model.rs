@@ -165,7 +165,7 @@ pub struct Mqtt {
     /// Bytes of the topics that have an alias, for each direction of a connection. Default 65536.
     pub max_topic_alias_bytes: usize,
     /// The longest Keep Alive, which then also holds for a client of MQTT 5 that asks for none. Default `"0s"`: no bound.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub max_keep_alive: Duration,
     /// The longest client identifier, in bytes. Default 1024.
     pub max_client_id_bytes: usize,
@@ -181,16 +181,16 @@ pub struct Mqtt {
     /// Response Information for clients that ask for it, as a base for their response topics. Absent: none.
     pub response_information: Option<String>,
     /// How long a client may take for TLS, WebSocket and PROXY header together. Default `"10s"`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub handshake_timeout: Duration,
     /// How long a client may take to send a whole CONNECT after that. Default `"10s"`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub connect_timeout: Duration,
     /// How long an authentication may take, from CONNECT to its end. Default `"1m"`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub authentication_timeout: Duration,
     /// How long a client may take for all that waits to be written to it, or for 1 KiB of it a second. Default `"30s"`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub write_timeout: Duration,
     /// While more bytes than this wait to be written to a client, QoS 0 messages to it are dropped. Default 4194304.
     pub max_outgoing_bytes: usize,
@@ -231,7 +231,7 @@ pub struct Connections {
 #[serde(deny_unknown_fields, default)]
 pub struct SysTopics {
     /// How often the topics are published: each second or less often. `"0s"` publishes none. Default `"10s"`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub interval: Duration,
 }
 
@@ -240,7 +240,7 @@ pub struct SysTopics {
 #[serde(deny_unknown_fields, default)]
 pub struct Drain {
     /// How long clients may take to read that the server stops, before they are cut off. Default `"2s"`.
-    #[serde(deserialize_with = "duration::deserialize")]
+    #[serde(with = "duration::Text")]
     pub timeout: Duration,
     /// Another server that clients are sent to: they are told Server Moved (0x9D) with this Server Reference instead of
     /// Server Shutting Down (0x8B). Absent: none.

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::model::{DurationRange, SizeRange};
 use crate::scenario::{Checked, Place};
 
 /// Fills the store with keys of each client's own until a quota refuses one, deletes some, and goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChurnWorkload {
     /// How many keys each client has, 1 to 10000000: `NAME-00000000` and on. It sets one after the other and begins anew after
     /// the last. Default 1000.
     #[serde(default = "ChurnWorkload::default_keys")]
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub keys: u32,
     /// Length of the written values in bytes, 1 to 65000. A value is never cut below the text that makes it unique.
     /// Default `{ min = 16, max = 64 }`.
@@ -22,21 +24,25 @@ pub struct ChurnWorkload {
     /// How much of what a worker has stored it deletes once a quota refuses a SET, in percent, 1 to 100; at least one key.
     /// Default 10.
     #[serde(default = "ChurnWorkload::default_release")]
+    #[schemars(range(min = 1, max = 100))]
     pub release: u32,
     /// How many of the SETs let their key expire, in percent, 0 to 100. Default 0.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 100))]
     pub expiring: u32,
     /// After how long such a key expires. Default `{ min = "1s", max = "5s" }`.
     #[serde(default = "ChurnWorkload::default_px")]
     pub px: DurationRange,
     /// How many operations are a GET of a key that was stored, in percent, 0 to 90. Default 5.
     #[serde(default = "ChurnWorkload::default_reads")]
+    #[schemars(range(min = 0, max = 90))]
     pub reads: u32,
     /// Pause of a worker between a reply and its next operation. Default none.
     #[serde(default)]
     pub pause: DurationRange,
     /// Operations that a client has open at once, 1 to 64. Default 1.
     #[serde(default = "ChurnWorkload::default_in_flight")]
+    #[schemars(range(min = 1, max = 64))]
     pub in_flight: u32,
 }
 

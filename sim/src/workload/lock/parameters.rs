@@ -3,23 +3,26 @@
 use std::time::Duration;
 
 use mayfly_settings::duration::{self, written};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::scenario::model::DurationRange;
 use crate::scenario::{Checked, Place};
 
 /// Contenders for locks, and what a holder does to the keys that its lock protects. Each written value is unique.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LockWorkload {
     /// How many locks, 1 to 100: `lock-0`, `lock-1`, … shared by all groups. Default 1.
     #[serde(default = "LockWorkload::default_locks")]
+    #[schemars(range(min = 1, max = 100))]
     pub locks: u32,
     /// How many keys each lock protects, 1 to 100: `protected-0-0`, … by lock and key. Default 2.
     #[serde(default = "LockWorkload::default_keys")]
+    #[schemars(range(min = 1, max = 100))]
     pub keys: u32,
     /// For how long a lock is held without being renewed, from 100 ms. Default `"2s"`.
-    #[serde(default = "LockWorkload::default_lease", deserialize_with = "duration::deserialize")]
+    #[serde(default = "LockWorkload::default_lease", with = "duration::Text")]
     pub lease: Duration,
     /// How long a holder keeps a lock that it does not lose. Default `{ min = "500ms", max = "4s" }`.
     #[serde(default = "LockWorkload::default_hold")]
@@ -44,18 +47,19 @@ pub struct LockWorkload {
 
 /// A holder's process stands still between the look at its lock and the write that it sends then: nothing goes out or
 /// comes in, so the lock is not renewed either.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stall {
-    /// Before one request in so many, from 1.
+    /// Before one request in so many, from 1. Required.
+    #[schemars(range(min = 1))]
     pub one_in: u32,
-    /// For how long, above 0 and below the run's `duration`. Beyond one and a half Keep Alives the broker ends the connection.
+    /// For how long, above 0 and below the run's `duration`. Required. Beyond one and a half Keep Alives the broker ends the connection.
     #[serde(rename = "for")]
     pub duration: DurationRange,
 }
 
 /// Weights of a holder's requests; a key left out weighs 0, and `set` and `del` do not both.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LockMix {
     /// SET with the lock's fencing token.

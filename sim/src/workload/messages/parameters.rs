@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::model::DurationRange;
 use crate::scenario::{Checked, Place};
 
 /// Publishes, subscribes, and comes and goes.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MessagesWorkload {
     /// The client identifier, which several clients may share. Default the client's name.
@@ -32,32 +33,36 @@ pub struct MessagesWorkload {
     pub churn: Option<Churn>,
     /// Its Receive Maximum, 1 to 65535. Default 65535.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 65_535))]
     pub receive_maximum: Option<u32>,
 }
 
 /// `subscribe = [{ filter = "…", qos = … }]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscribeTo {
     /// The topic filter; `$share/group/…` for a shared subscription. Required.
     pub filter: String,
     /// The QoS asked for, 0 to 2. Required.
+    #[schemars(range(min = 0, max = 2))]
     pub qos: u8,
     /// How often it is made anew, which fetches retained messages again. Default once a session.
-    #[serde(default, deserialize_with = "duration::deserialize_some")]
+    #[serde(default, with = "duration::OptionalText")]
     pub every: Option<Duration>,
 }
 
 /// `publish = { topic = "…", qos = […], … }`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishTo {
     /// The topics are `topic/0`, `topic/1`, …, where `{name}` stands for the client's name. Required.
     pub topic: String,
     /// How many topics, 1 to 1000. Default 1.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000))]
     pub topics: u32,
     /// Each message has one of these QoS. Required, not empty.
+    #[schemars(length(min = 1), inner(range(min = 0, max = 2)))]
     pub qos: Vec<u8>,
     /// The RETAIN flag. Default false.
     #[serde(default)]
@@ -65,38 +70,42 @@ pub struct PublishTo {
     /// Pause between two messages. Required.
     pub pause: DurationRange,
     /// When it begins. Default at once.
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(default, with = "duration::Text")]
     pub from: Duration,
     /// When it ends. Default with the run's `duration`.
-    #[serde(default, deserialize_with = "duration::deserialize_some")]
+    #[serde(default, with = "duration::OptionalText")]
     pub until: Option<Duration>,
     /// Messages without acknowledgement at once, 1 to 1000; a further one waits. Default 16.
     #[serde(default = "sixteen")]
+    #[schemars(range(min = 1, max = 1000))]
     pub in_flight: u32,
     /// The length of the payload in bytes, at most 60000; never below the text that makes it unique. Default 0.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 60_000))]
     pub size: u32,
 }
 
 /// `will = { topic = "…", delay = "…", qos = … }`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WillOf {
     /// The topic. Required.
     pub topic: String,
     /// The Will Delay Interval, whole seconds. Default `"0s"`.
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(default, with = "duration::Text")]
     pub delay: Duration,
     /// The QoS, 0 to 2. Default 1.
     #[serde(default = "qos_1")]
+    #[schemars(range(min = 0, max = 2))]
     pub qos: u8,
 }
 
 /// `churn = { how = […], connected = …, away = … }`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Churn {
     /// Each time one of these. Required, not empty.
+    #[schemars(length(min = 1))]
     pub how: Vec<Leave>,
     /// How long it stays connected. Required.
     pub connected: DurationRange,
@@ -109,7 +118,7 @@ pub struct Churn {
 }
 
 /// How a client leaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leave {
     /// It closes the connection without DISCONNECT.

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::scenario::model::{DurationRange, SizeRange};
 use crate::scenario::{Checked, Place};
 
 /// Reads and writes of a few keys that all clients share, each written value unique.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterWorkload {
     /// How many keys, 1 to 10000: `register-0`, `register-1`, … shared by all groups. Default 4.
     #[serde(default = "RegisterWorkload::default_keys")]
+    #[schemars(range(min = 1, max = 10_000))]
     pub keys: u32,
     /// Length of the written values in bytes, 1 to 65000. A value is never cut below the text that makes it unique.
     /// Default `{ min = 16, max = 64 }`.
@@ -26,6 +28,7 @@ pub struct RegisterWorkload {
     pub pause: DurationRange,
     /// Operations that a client has open at once, 1 to 16. Default 1.
     #[serde(default = "RegisterWorkload::default_in_flight")]
+    #[schemars(range(min = 1, max = 16))]
     pub in_flight: u32,
     /// Whether a request is sent again, with the same key, value and condition, when the broker turns out to have lost
     /// the session with it. It stays one operation: its outcome is that of the last sending, and its time-out counts
@@ -35,7 +38,7 @@ pub struct RegisterWorkload {
 }
 
 /// Weights of the operations; a key left out weighs 0, and the sum is above 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mix {
     /// GET.

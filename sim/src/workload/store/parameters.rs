@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mayfly_settings::duration;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::scenario::model::DurationRange;
@@ -10,14 +11,16 @@ use crate::scenario::{Checked, Place};
 
 /// Writes values with and without a life, reads them around its end, watches keys, and sends again what a lost connection left
 /// unacknowledged.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StoreWorkload {
     /// What the keys are called: `prefix-0`, `prefix-1`, …; groups with the same prefix share them. Default `"store"`.
     #[serde(default = "StoreWorkload::default_prefix")]
+    #[schemars(length(min = 1, max = 64))]
     pub prefix: String,
     /// How many keys, 1 to 10000. Default 4.
     #[serde(default = "StoreWorkload::default_keys")]
+    #[schemars(range(min = 1, max = 10_000))]
     pub keys: u32,
     /// How often each operation is chosen. Required.
     pub mix: Mix,
@@ -26,7 +29,7 @@ pub struct StoreWorkload {
     pub px: DurationRange,
     /// How long before and after the end of a value's life its writer reads it; each time drawn up to this. Default `"0ms"`, which
     /// does not read.
-    #[serde(default, deserialize_with = "duration::deserialize")]
+    #[serde(default, with = "duration::Text")]
     pub probe: Duration,
     /// Whether it watches every key, from each connect on. Default false.
     #[serde(default)]
@@ -36,18 +39,19 @@ pub struct StoreWorkload {
     pub pause: DurationRange,
     /// Operations without a reply at once, 1 to 16. Default 1.
     #[serde(default = "StoreWorkload::default_in_flight")]
+    #[schemars(range(min = 1, max = 16))]
     pub in_flight: u32,
     /// Whether a request that is sent again has the DUP flag, as MQTT demands and not every client does. Default true.
     #[serde(default = "StoreWorkload::default_dup")]
     pub dup: bool,
     /// How far ahead of the client's wall clock the fencing tokens of `set_fenced` are, or behind with a leading `-`. Whole
     /// milliseconds. Default `"0ms"`.
-    #[serde(default, rename = "token_ahead", deserialize_with = "duration::deserialize_signed_ms")]
+    #[serde(default, rename = "token_ahead", with = "duration::SignedMsText")]
     pub token_ahead_ms: i64,
 }
 
 /// Weights of the operations; a key left out weighs 0, and the sum is above 0, unless the client watches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Mix {
     /// GET.

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::scenario::model::DurationRange;
 use crate::scenario::{Checked, Place};
 
 /// Clients that watch some keys that all share, write them, and come and go. Each written value is unique.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WatchWorkload {
     /// How many keys, 1 to 1000: `watched-0`, `watched-1`, … shared by all groups. Default 4.
     #[serde(default = "WatchWorkload::default_keys")]
+    #[schemars(range(min = 1, max = 1000))]
     pub keys: u32,
     /// How often each operation is chosen. Default `{ set = 60, get = 25, del = 15 }`.
     #[serde(default = "WatchMix::balanced")]
@@ -26,6 +28,7 @@ pub struct WatchWorkload {
     pub pause: DurationRange,
     /// Operations that a client has open at once, 1 to 16. Default 4.
     #[serde(default = "WatchWorkload::default_in_flight")]
+    #[schemars(range(min = 1, max = 16))]
     pub in_flight: u32,
     /// How long a client is connected until it registers for each key. Default `{ min = "0ms", max = "0ms" }`.
     #[serde(default)]
@@ -39,18 +42,19 @@ pub struct WatchWorkload {
 }
 
 /// How a client ends its connection.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WatchChurn {
     /// `"cut"`: it closes the connection without a word, and connects anew after `reconnect_delay`. `"takeover"`: it
-    /// connects while the old connection is open, which the broker has to end.
+    /// connects while the old connection is open, which the broker has to end. Required, not empty.
+    #[schemars(length(min = 1))]
     pub how: Vec<Leave>,
-    /// How long it is connected before.
+    /// How long it is connected before. Required.
     pub connected: DurationRange,
 }
 
 /// See [`WatchChurn`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Leave {
     /// The client closes the connection.
@@ -60,7 +64,7 @@ pub enum Leave {
 }
 
 /// Weights of the operations; a key left out weighs 0, and the sum is above 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct WatchMix {
     /// SET.
