@@ -177,6 +177,11 @@ pub enum SessionChange {
     },
     /// The connection is gone.
     Lost,
+    /// What the client saw was left out of the history: see [`weaken`](crate::explain::weaken).
+    Forgotten {
+        /// Whether it may have connected then.
+        is_connect: bool,
+    },
 }
 
 /// How many keys the store held at a moment.

@@ -5,7 +5,7 @@
 //! counts that it dropped it. A repetition at QoS 1 is allowed after a reconnect of either side [MQTT-4.3.2], at QoS 2
 //! never [MQTT-4.3.3]. A packet identifier that the receiver holds means the same message.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::messages::{Messages, Of, Tenure, matches};
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
@@ -48,7 +48,7 @@ struct Search<'m, 'h> {
 impl<'h> Search<'_, 'h> {
     fn receivers(&self) -> Vec<Receiver<'h>> {
         let mut receivers: BTreeMap<&str, Receiver<'h>> = BTreeMap::new();
-        for tenure in self.messages.tenures() {
+        for tenure in self.messages.all_tenures() {
             let client_id = self.messages.client_id(tenure.subscribe.is.connection);
             let new = || Receiver {
                 client_id,
@@ -76,6 +76,12 @@ impl<'h> Search<'_, 'h> {
             }
         }
         let connected = self.messages.is_connected_at_the_end(receiver.client_id);
+        let perhaps: BTreeSet<&str> = self
+            .messages
+            .perhaps_delivered()
+            .filter(|delivery| self.messages.client_id(delivery.is.connection) == receiver.client_id)
+            .map(|delivery| delivery.is.payload.as_str())
+            .collect();
         for publication in &self.messages.publications {
             let matching: Vec<_> = receiver
                 .tenures
@@ -83,21 +89,26 @@ impl<'h> Search<'_, 'h> {
                 .filter(|tenure| matches(&tenure.subscribe.is.filter, &publication.is.topic))
                 .collect();
             let copies = taken.get(&publication.id).map_or(&[][..], Vec::as_slice);
-            if let [tenure] = matching.as_slice() {
+            if let [tenure] = matching.as_slice()
+                && tenure.is_certain
+            {
                 self.copies(receiver, publication, tenure, copies);
             }
             let waits = matching.iter().any(|tenure| {
-                tenure.qos > 0 && publication.at_ns > tenure.from_ns && tenure.until_ns == u64::MAX
+                tenure.is_certain
+                    && tenure.qos > 0
+                    && publication.at_ns > tenure.from_ns
+                    && tenure.until_ns == u64::MAX
             });
             if waits && connected && publication.is.qos > 0 && publication.is.accepted_ns().is_some() {
                 self.demanded += 1;
-                if copies.is_empty() {
+                if copies.is_empty() && !perhaps.contains(publication.is.payload.as_str()) {
                     self.lost(receiver, publication);
                 }
             }
         }
         if !receiver.is_shared {
-            self.order(receiver, &taken);
+            self.order(receiver, &taken, &perhaps);
             self.packet_identifiers(receiver);
         }
     }
@@ -155,11 +166,20 @@ impl<'h> Search<'_, 'h> {
     }
 
     /// First arrivals are in the order of publishing.
-    fn order(&mut self, receiver: &Receiver<'h>, taken: &BTreeMap<EventId, Vec<Of<'h, Deliver>>>) {
+    fn order(
+        &mut self,
+        receiver: &Receiver<'h>,
+        taken: &BTreeMap<EventId, Vec<Of<'h, Deliver>>>,
+        perhaps: &BTreeSet<&str>,
+    ) {
         // By publisher, topic and QoS: the last first arrival in the order of publishing.
         let mut last: BTreeMap<_, (EventId, Of<'h, Deliver>)> = BTreeMap::new();
         for (id, copies) in taken {
             let Some(first) = copies.iter().find(|copy| !copy.is.retain) else { continue };
+            // What was left out may have been the first arrival.
+            if perhaps.contains(first.is.payload.as_str()) {
+                continue;
+            }
             let publisher = self.messages.history.mqtt_event(*id).client;
             let line = (publisher, first.is.topic.as_str(), first.is.qos);
             if let Some((earlier_id, earlier)) = last.get(&line)
@@ -199,6 +219,7 @@ impl<'h> Search<'_, 'h> {
                 held.insert(id, *delivery);
             } else if let Some(first) = held.get(&id)
                 && first.is.payload != delivery.is.payload
+                && !self.may_be_freed(receiver, id, first.id, delivery.id)
             {
                 let headline = format!(
                     "the broker sent {} to {} under packet identifier {id}, which was still that of {}",
@@ -207,6 +228,14 @@ impl<'h> Search<'_, 'h> {
                 self.find(Anomaly::PacketIdReused, headline, Vec::new(), &[first.id, delivery.id]);
             }
         }
+    }
+
+    /// Whether a delivery that was left out between two may have had the packet identifier for another message.
+    fn may_be_freed(&self, receiver: &Receiver<'h>, id: u16, from: EventId, until: EventId) -> bool {
+        let own = |copy: &Of<'h, Deliver>| {
+            self.messages.client_id(copy.is.connection) == receiver.client_id && copy.is.packet_id == Some(id)
+        };
+        self.messages.perhaps_delivered().any(|copy| own(&copy) && from < copy.id && copy.id < until)
     }
 
     /// Messages that nobody published, or not yet.
@@ -219,7 +248,10 @@ impl<'h> Search<'_, 'h> {
             let published = self.messages.publication(&delivery.is.payload);
             let early = published.is_some_and(|publication| publication.at_ns > delivery.at_ns);
             let altered = published.is_some_and(|publication| publication.is.topic != delivery.is.topic);
-            if early || altered || (published.is_none() && !is_will(&delivery.is.payload)) {
+            let known = published.is_some()
+                || is_will(&delivery.is.payload)
+                || self.messages.may_be_published(&delivery.is.payload);
+            if early || altered || !known {
                 let headline = format!(
                     "{} got {:?} on {}, which nobody had published there",
                     self.messages.client_id(delivery.is.connection),

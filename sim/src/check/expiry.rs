@@ -13,6 +13,7 @@ use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::sightings::shows_absence;
 use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
+use crate::history::mqtt::{EventId, What};
 use crate::history::watch::{Registration, Told};
 use crate::history::{Call, History, Operation, OperationId, Outcome, Reply, Version};
 use crate::scenario::Scenario;
@@ -202,11 +203,22 @@ impl<'h> Search<'_, 'h> {
         if !self.can_look_at(self.history.mqtt.len()) {
             return;
         }
+        let forgotten = self.history.forgotten().filter(|(.., what)| match what {
+            What::Notified(is) => is.connection == registration.connection && is.key == registration.key,
+            _ => false,
+        });
+        let forgotten: Vec<EventId> = forgotten.map(|(id, ..)| id).collect();
         let stream: Vec<Told<'h>> = self.history.fresh_notifications().filter(is_of_it).collect();
         for (place, told) in stream.iter().enumerate() {
             let life = self.lives.get(&(told.is.key.as_bytes(), &told.is.version));
             let Some(life) = life.copied().filter(|_| told.is.value.is_some()) else { continue };
-            match stream.get(place + 1) {
+            let next = stream.get(place + 1);
+            // What was left out may have come in between.
+            let until = next.map_or(EventId(usize::MAX), |next| next.id);
+            if forgotten.iter().any(|id| told.id < *id && *id < until) {
+                continue;
+            }
+            match next {
                 Some(next) if next.is.value.is_none() => self.gone(&life, next),
                 Some(next) => self.replaced(&life, next),
                 None => self.silence(&life, registration),
@@ -223,7 +235,9 @@ impl<'h> Search<'_, 'h> {
             let by_call = matches!(operation.call, Call::Del { .. } | Call::Vdel { .. });
             let by_outcome = match &operation.outcome {
                 Outcome::Ok { reply: Reply::Deleted { version }, .. } => *version == gone.is.version,
-                Outcome::Unknown { .. } => operation.invoked_ns <= gone.at_ns,
+                Outcome::Unknown { .. } => {
+                    operation.invoked_ns <= gone.at_ns && operation.until_ns() >= life.from_ns
+                }
                 Outcome::Ok { .. } | Outcome::Failed { .. } => false,
             };
             by_call && by_outcome && operation.call.key() == gone.is.key.as_bytes()
@@ -338,7 +352,7 @@ fn end_of_write(operation: &Operation) -> Option<u64> {
         (_, Outcome::Ok { reply: Reply::Stored { .. } | Reply::Deleted { .. }, completed_ns }) => {
             Some(*completed_ns)
         }
-        (_, Outcome::Unknown { .. }) => Some(u64::MAX),
+        (_, Outcome::Unknown { .. }) => Some(operation.until_ns()),
         // What was sent before it was sent again may have been executed.
         (_, Outcome::Ok { completed_ns, .. } | Outcome::Failed { completed_ns, .. }) => {
             operation.was_sent_again().then_some(*completed_ns)

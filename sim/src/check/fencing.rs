@@ -196,6 +196,7 @@ impl<'t, 'h> Search<'t, 'h> {
             // One that the store would have refused is no excuse.
             let may_be_between = || {
                 other.fencing_token >= before.operation.fencing_token
+                    && other.until_ns() >= since_ns
                     && self.timeline.may_have_version(other, Epochs::one(before.epoch), is_between)
             };
             removes_ns <= by_ns && (other.id == before.operation.id || may_be_between())

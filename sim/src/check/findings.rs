@@ -157,7 +157,7 @@ impl<'h> Search<'_, 'h> {
         let Some(epoch) = self.timeline.epochs(operation).certain() else { return };
         let Some((_, completed_ns)) = operation.reply() else { return };
         let Some(floor) = key.presence.before(epoch, operation) else { return };
-        if !key.removals.possible(floor.version, completed_ns) {
+        if !key.removals.possible(&floor, completed_ns) {
             self.behind(key, operation, floor);
         }
     }
@@ -355,7 +355,7 @@ impl<'h> Key<'_, 'h> {
         let given_since = same_version
             .iter()
             .any(|other| other.kind != SightingKind::Shown && other.epochs.latest >= seen.epochs.earliest);
-        let same_value = match (value_of(seen.operation), value_of(earlier.operation)) {
+        let same_value = match (seen.value(), earlier.value()) {
             (Some(value), Some(earlier)) => value == earlier,
             _ => true,
         };
@@ -367,15 +367,6 @@ impl<'h> Key<'_, 'h> {
         let same = self.by_version.get(floor.version)?;
         let shown = same.iter().find(|other| other.kind == SightingKind::Shown);
         shown.map(|other| other.operation).filter(|witness| witness.id != floor.operation.id)
-    }
-}
-
-/// The value that an operation stored or was shown.
-fn value_of(operation: &Operation) -> Option<&[u8]> {
-    match (&operation.call, operation.reply()) {
-        (_, Some((Reply::Value { value, .. }, _)))
-        | (Call::Set { value, .. }, Some((Reply::Stored { .. }, _))) => Some(value),
-        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@
 //! - Of a write that was sent again the reply belongs to the last sending; each one before took effect once or never.
 //! - A restart empties every key when the broker stops, and nothing is executed before it starts.
 //! - A failed operation was not executed; one that failed across a restart may have been, in the life before.
+//! - A write whose reply was left out of the history took effect in its time or never, whatever its condition.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use super::search::{BLAMED_STATES, Blame, Found, Optional, Problem, Required, se
 use super::timeline::Timeline;
 use super::words;
 use super::{Checker, CheckerName};
-use crate::history::{Call, History, Operation, Outcome, Reply, Version};
+use crate::history::{Call, Condition, History, Operation, Outcome, Reply, UnknownReason, Version};
 
 /// Steps for a whole history where the caller names no other limit. A valid history takes some ten steps an operation;
 /// one that is not, with ten clients on one key, some thousands. This many take a few seconds and some 300 MB at worst.
@@ -103,7 +104,13 @@ impl<'t, 'h> Key<'t, 'h> {
         let mut value_ids: BTreeMap<&[u8], ValueId> = BTreeMap::new();
         let mut version_ids: BTreeMap<&Version, VersionId> = BTreeMap::new();
         for operation in operations {
-            if let Call::Set { value, .. } | Call::Vdel { value, .. } = &operation.call {
+            let is_forgotten = matches!(
+                operation.outcome,
+                Outcome::Unknown { reason: UnknownReason::Forgotten, at_ns } if at_ns < NEVER
+            );
+            if let (Call::Set { value, .. } | Call::Vdel { value, .. }, false) =
+                (&operation.call, is_forgotten)
+            {
                 value_ids.insert(value, ValueId(0));
             }
             if let Some((reply, _)) = operation.reply() {
@@ -148,8 +155,7 @@ impl<'t, 'h> Key<'t, 'h> {
     }
 
     fn add(&self, problem: &mut Problem, operation: &Operation, until_ns: u64) {
-        let action = self.action(operation);
-        let invoked_ns = operation.last_sent_ns();
+        let (action, invoked_ns) = (self.action(operation), operation.last_sent_ns());
         let epochs = self.timeline.epochs(operation);
         // The epochs in which it may have been executed without an answer.
         let unanswered = match &operation.outcome {
@@ -157,6 +163,15 @@ impl<'t, 'h> Key<'t, 'h> {
                 let (answer, completed_ns) = (self.answer(reply), *completed_ns);
                 let last_epoch = epochs.latest;
                 problem.required.push(Required { action, answer, invoked_ns, completed_ns, last_epoch });
+                epochs.earliest..epochs.latest
+            }
+            Outcome::Unknown { reason: UnknownReason::Forgotten, at_ns }
+                if *at_ns <= until_ns.min(NEVER - 1) =>
+            {
+                if let Some(action) = unconditional(action) {
+                    let (answer, completed_ns, last_epoch) = (Answer::Forgotten, *at_ns, epochs.latest);
+                    problem.required.push(Required { action, answer, invoked_ns, completed_ns, last_epoch });
+                }
                 epochs.earliest..epochs.latest
             }
             Outcome::Failed { .. } => epochs.earliest..epochs.latest,
@@ -172,6 +187,11 @@ impl<'t, 'h> Key<'t, 'h> {
         }
     }
 
+    /// The number of a value. Those that no reply is about are all one.
+    fn value(&self, value: &[u8]) -> ValueId {
+        self.value_ids.get(value).copied().unwrap_or(ValueId(self.values.len() as u32))
+    }
+
     fn action(&self, operation: &Operation) -> Action {
         match &operation.call {
             Call::Get { .. } => Action::Get,
@@ -180,14 +200,10 @@ impl<'t, 'h> Key<'t, 'h> {
                 let life_ns = px_ms.map(|px_ms| px_ms.saturating_mul(1_000_000));
                 let expires_from_ns =
                     life_ns.map_or(NEVER, |life_ns| operation.invoked_ns.saturating_add(life_ns));
-                Action::Set {
-                    value: self.value_ids[value.as_slice()],
-                    condition: *condition,
-                    expires_from_ns,
-                }
+                Action::Set { value: self.value(value), condition: *condition, expires_from_ns }
             }
             Call::Del { .. } => Action::Del,
-            Call::Vdel { value, .. } => Action::Vdel { value: self.value_ids[value.as_slice()] },
+            Call::Vdel { value, .. } => Action::Vdel { value: self.value(value) },
             Call::KeyNotify { .. } => unreachable!("{OF_NO_KEY}"),
         }
     }
@@ -312,10 +328,24 @@ impl<'t, 'h> Key<'t, 'h> {
 
     fn state_in_words(&self, state: State) -> String {
         let Some(content) = state.content else { return "absent".to_owned() };
-        let value = words::quoted(self.values[content.value.0 as usize]);
+        let Some(value) = self.values.get(content.value.0 as usize) else {
+            return "a value that no reply tells of".to_owned();
+        };
+        let value = words::quoted(value);
         match content.version {
             Some(version) => format!("{value}, version {}", self.versions[version.0 as usize]),
             None => format!("{value}, stored by a request that got no reply"),
         }
+    }
+}
+
+/// A write that does at least what this one may do, whatever it finds; `None` for what writes nothing.
+fn unconditional(action: Action) -> Option<Action> {
+    match action {
+        Action::Get | Action::Restart => None,
+        Action::Set { value, expires_from_ns, .. } => {
+            Some(Action::Set { value, condition: Condition::None, expires_from_ns })
+        }
+        Action::Del | Action::Vdel { .. } => Some(Action::Del),
     }
 }

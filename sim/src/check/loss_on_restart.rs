@@ -165,9 +165,8 @@ fn survived_keys(history: &History, restart: RestartSpan) -> Option<CounterExamp
             matches!(operation.call, Call::Set { .. }) && operation.invoked_ns <= sample.at_ns
         })
         .filter(|operation| match &operation.outcome {
-            Outcome::Ok { completed_ns, .. } => *completed_ns >= restart.started_ns,
             Outcome::Failed { .. } => operation.was_sent_again(),
-            Outcome::Unknown { .. } => true,
+            Outcome::Ok { .. } | Outcome::Unknown { .. } => operation.until_ns() >= restart.started_ns,
         })
         .map(|operation| operation.call.key())
         .collect();

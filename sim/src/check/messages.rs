@@ -30,6 +30,8 @@ impl<T> Copy for Of<'_, T> {}
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tenure<'h> {
     pub(super) subscribe: Of<'h, Subscribe>,
+    /// Otherwise it perhaps holds at some time.
+    pub(super) is_certain: bool,
     /// The granted QoS.
     pub(super) qos: u8,
     /// From the SUBACK's arrival.
@@ -47,32 +49,59 @@ pub(super) struct Messages<'h> {
     pub(super) connects: Vec<Of<'h, Connect>>,
     subscribes: Vec<Of<'h, Subscribe>>,
     by_payload: BTreeMap<&'h str, usize>,
+    /// What was left out of the history, so that nobody knows whether and when it was.
+    forgotten: Forgotten<'h>,
+}
+
+#[derive(Debug)]
+struct Forgotten<'h> {
+    publications: Vec<Of<'h, Publish>>,
+    deliveries: Vec<Of<'h, Deliver>>,
+    connects: Vec<Of<'h, Connect>>,
+    subscribes: Vec<Of<'h, Subscribe>>,
 }
 
 impl<'h> Messages<'h> {
     pub(super) fn new(history: &'h History) -> Self {
-        let publications = pick(history, |what| match what {
-            What::Publish(publish) => Some(publish),
-            _ => None,
-        });
+        let publications = pick(history, publish);
         let payload = |(index, publish): (usize, &Of<'h, Publish>)| (publish.is.payload.as_str(), index);
         Self {
             history,
             by_payload: publications.iter().enumerate().map(payload).collect(),
             publications,
-            deliveries: pick(history, |what| match what {
-                What::Deliver(deliver) => Some(deliver),
-                _ => None,
-            }),
-            connects: pick(history, |what| match what {
-                What::Connect(connect) => Some(connect),
-                _ => None,
-            }),
-            subscribes: pick(history, |what| match what {
-                What::Subscribe(subscribe) => Some(subscribe),
-                _ => None,
-            }),
+            deliveries: pick(history, deliver),
+            connects: pick(history, connect),
+            subscribes: pick(history, subscribe),
+            forgotten: Forgotten {
+                publications: pick_forgotten(history, publish),
+                deliveries: pick_forgotten(history, deliver),
+                connects: pick_forgotten(history, connect),
+                subscribes: pick_forgotten(history, subscribe),
+            },
         }
+    }
+
+    /// Whether a message was perhaps published that has this payload.
+    pub(super) fn may_be_published(&self, payload: &str) -> bool {
+        let mut wills = self.forgotten.connects.iter().filter_map(|connect| connect.is.will.as_ref());
+        self.forgotten.publications.iter().any(|publication| publication.is.payload == payload)
+            || wills.any(|will| will.payload == payload)
+    }
+
+    /// Whether a message was perhaps published that one of these filters matches.
+    pub(super) fn may_match(&self, filters: &[&str]) -> bool {
+        let mut topics = self.forgotten.publications.iter().map(|publication| publication.is.topic.as_str());
+        topics.any(|topic| filters.iter().any(|filter| matches(filter, topic)))
+    }
+
+    /// The deliveries that perhaps were.
+    pub(super) fn perhaps_delivered(&self) -> impl Iterator<Item = Of<'h, Deliver>> + '_ {
+        self.forgotten.deliveries.iter().copied()
+    }
+
+    /// Whether the client identifier perhaps connected at a time of which nothing is known.
+    pub(super) fn may_have_connected(&self, client_id: &str) -> bool {
+        self.forgotten.connects.iter().any(|connect| connect.is.client_id == client_id)
     }
 
     /// The publication with this payload.
@@ -90,7 +119,9 @@ impl<'h> Messages<'h> {
 
     /// The client identifier that a connection has.
     pub(super) fn client_id(&self, connection: EventId) -> &'h str {
-        self.connect(connection).map_or("", |connect| connect.client_id.as_str())
+        let forgotten = || self.forgotten.connects.iter().find(|connect| connect.id == connection);
+        let connect = self.connect(connection).or_else(|| forgotten().map(|connect| connect.is));
+        connect.map_or("", |connect| connect.client_id.as_str())
     }
 
     /// Every client identifier, with the connects that the broker accepted, in the order in which it did.
@@ -109,19 +140,28 @@ impl<'h> Messages<'h> {
 
     /// Whether several hosts share the client identifier: then none of them has the whole session state.
     pub(super) fn is_shared_identifier(&self, client_id: &str) -> bool {
-        let mut hosts = self.connects.iter().filter(|connect| connect.is.client_id == client_id);
+        let connects = self.connects.iter().chain(&self.forgotten.connects);
+        let mut hosts = connects.filter(|connect| connect.is.client_id == client_id);
         let first = hosts.next().map(|connect| connect.client);
         hosts.any(|connect| Some(connect.client) != first)
     }
 
     /// Every granted subscription.
     pub(super) fn tenures(&self) -> Vec<Tenure<'h>> {
-        let tenure = |subscribe: &Of<'h, Subscribe>| {
+        self.all_tenures().into_iter().filter(|tenure| tenure.is_certain).collect()
+    }
+
+    /// Every subscription that the broker granted, and those that it perhaps did.
+    pub(super) fn all_tenures(&self) -> Vec<Tenure<'h>> {
+        let tenure = |subscribe: &Of<'h, Subscribe>, is_certain| {
             let (from_ns, qos) = subscribe.is.answer.filter(|(_, reason)| *reason <= 2)?;
             let until_ns = self.session_end_ns(subscribe.is.connection);
-            Some(Tenure { subscribe: *subscribe, qos, from_ns, until_ns })
+            Some(Tenure { subscribe: *subscribe, is_certain, qos, from_ns, until_ns })
         };
-        self.subscribes.iter().filter_map(tenure).collect()
+        let certain = self.subscribes.iter().filter_map(|subscribe| tenure(subscribe, true));
+        certain
+            .chain(self.forgotten.subscribes.iter().filter_map(|subscribe| tenure(subscribe, false)))
+            .collect()
     }
 
     /// The earliest time at which the session of a connection may have ended; `u64::MAX` if it did not.
@@ -136,11 +176,16 @@ impl<'h> Messages<'h> {
             .map(|connect| connect.at_ns);
         let stopped = self.history.broker.iter().filter(|event| event.change == BrokerChange::Stopped);
         let stopped = stopped.map(|event| event.at_ns).filter(|at_ns| *at_ns >= accepted_ns);
-        anew.chain(stopped).chain(ended_ns).min().unwrap_or(u64::MAX)
+        // One that nobody knows of may have ended it at any time.
+        let forgotten_ns = self.may_have_connected(&own.client_id).then_some(0);
+        anew.chain(stopped).chain(ended_ns).chain(forgotten_ns).min().unwrap_or(u64::MAX)
     }
 
     /// Whether the client identifier has an open connection when the run ends.
     pub(super) fn is_connected_at_the_end(&self, client_id: &str) -> bool {
+        if self.may_have_connected(client_id) {
+            return false;
+        }
         let last = self.sessions().remove(client_id).and_then(|connects| connects.last().copied());
         last.is_some_and(|connect| connect.is.end.is_none())
     }
@@ -175,6 +220,41 @@ impl<'h> Messages<'h> {
     }
 }
 
+fn publish(what: &What) -> Option<&Publish> {
+    match what {
+        What::Publish(publish) => Some(publish),
+        _ => None,
+    }
+}
+
+fn deliver(what: &What) -> Option<&Deliver> {
+    match what {
+        What::Deliver(deliver) => Some(deliver),
+        _ => None,
+    }
+}
+
+fn connect(what: &What) -> Option<&Connect> {
+    match what {
+        What::Connect(connect) => Some(connect),
+        _ => None,
+    }
+}
+
+fn subscribe(what: &What) -> Option<&Subscribe> {
+    match what {
+        What::Subscribe(subscribe) => Some(subscribe),
+        _ => None,
+    }
+}
+
+fn pick_forgotten<'h, T>(history: &'h History, of: impl Fn(&'h What) -> Option<&'h T>) -> Vec<Of<'h, T>> {
+    let event = |(id, event, what): (EventId, &'h MqttEvent, &'h What)| {
+        Some(Of { id, client: event.client, at_ns: event.at_ns, is: of(what)? })
+    };
+    history.forgotten().filter_map(event).collect()
+}
+
 fn pick<'h, T>(history: &'h History, of: impl Fn(&'h What) -> Option<&'h T>) -> Vec<Of<'h, T>> {
     let event = |(index, event): (usize, &'h MqttEvent)| {
         let is = of(&event.what)?;
@@ -184,12 +264,12 @@ fn pick<'h, T>(history: &'h History, of: impl Fn(&'h What) -> Option<&'h T>) -> 
 }
 
 /// The group and the filter of `$share/group/filter`.
-pub(super) fn shared(filter: &str) -> Option<(&str, &str)> {
+pub(crate) fn shared(filter: &str) -> Option<(&str, &str)> {
     filter.strip_prefix("$share/")?.split_once('/')
 }
 
 /// Whether a topic filter without `$share` matches a topic [MQTT-4.7].
-pub(super) fn matches(filter: &str, topic: &str) -> bool {
+pub(crate) fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && filter.starts_with(['+', '#']) {
         return false;
     }

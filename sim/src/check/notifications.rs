@@ -19,7 +19,7 @@
 mod changes;
 mod channel;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::report::{Anomaly, CheckReport, CounterExample};
 use super::timeline::Timeline;
@@ -95,6 +95,8 @@ struct Walk<'w, 'h> {
     keys: BTreeMap<&'h str, Key<'h>>,
     /// What was told without DUP, of any key.
     told: BTreeMap<&'h Version, EventId>,
+    /// What was perhaps told.
+    perhaps: BTreeSet<&'h Version>,
     last: Option<(&'h Version, EventId)>,
     /// When the latest request was sent that was answered here.
     answered_ns: u64,
@@ -103,7 +105,12 @@ struct Walk<'w, 'h> {
 impl<'w, 'h> Walk<'w, 'h> {
     fn new(changes: &'w Changes<'w, 'h>, channel: &'w Channel<'h>, found: &'w mut Found<'h>) -> Self {
         let keys = BTreeMap::new();
-        Self { changes, channel, found, keys, told: BTreeMap::new(), last: None, answered_ns: 0 }
+        let perhaps = channel.items.iter().filter_map(|(_, item)| match item {
+            Item::Perhaps(notified) => Some(&notified.version),
+            _ => None,
+        });
+        let perhaps = perhaps.collect();
+        Self { changes, channel, found, keys, told: BTreeMap::new(), perhaps, last: None, answered_ns: 0 }
     }
 
     fn run(mut self) {
@@ -115,6 +122,7 @@ impl<'w, 'h> Walk<'w, 'h> {
                     self.settled(id, watch, answer);
                 }
                 Item::Notified(notified) => self.notified(id, notified),
+                Item::Perhaps(notified) => self.perhaps(notified),
                 Item::Answered(answered) => self.answered(id, answered),
             }
         }
@@ -124,9 +132,14 @@ impl<'w, 'h> Walk<'w, 'h> {
     }
 
     fn key(&mut self, key: &'h str) -> &mut Key<'h> {
-        let is_uncertain = self.channel.uncertain.contains(key);
+        let is_uncertain = self.channel.uncertain.contains(key) || self.channel.forgotten.contains(key);
         let state = if is_uncertain { State::Perhaps } else { State::No };
         self.keys.entry(key).or_insert(Key { state, stopping: 0, period: None, known: None })
+    }
+
+    /// A notification arrived, or did not: its client knows the key no more.
+    fn perhaps(&mut self, notified: &'h Notified) {
+        self.key(&notified.key).known = None;
     }
 
     fn asked(&mut self, key: &'h str, stop: bool) {
@@ -145,6 +158,10 @@ impl<'w, 'h> Walk<'w, 'h> {
 
     fn settled(&mut self, id: EventId, watch: &'h Watch, answer: WatchAnswer) {
         let (name, at_ns) = (watch.key.as_str(), answer.at_ns);
+        // One that was left out may have come in between.
+        if self.channel.forgotten.contains(name) {
+            return;
+        }
         let key = self.key(name);
         let before = key.state;
         if !watch.stop {
@@ -261,7 +278,7 @@ impl<'w, 'h> Walk<'w, 'h> {
                 self.compare(id, operation, known, (None, None), at_ns);
             }
             (_, Reply::Stored { version } | Reply::Deleted { version })
-                if !self.told.contains_key(version) =>
+                if !self.told.contains_key(version) && !self.perhaps.contains(version) =>
             {
                 self.untold_own_write(id, operation, version, at_ns);
             }
@@ -349,7 +366,10 @@ impl<'w, 'h> Walk<'w, 'h> {
         let changes = self.changes.of(name.as_bytes(), self.channel.epochs);
         let due: Vec<Change<'h>> = changes.iter().copied().filter(had_to_be_told).collect();
         self.found.changes += due.len();
-        let missed = due.into_iter().find(|change| !self.told.contains_key(change.version));
+        let is_untold = |change: &Change<'h>| {
+            !self.told.contains_key(change.version) && !self.perhaps.contains(change.version)
+        };
+        let missed = due.into_iter().find(is_untold);
         if let Some(change) = missed {
             self.missed(name, &change, period.from_ns);
         }

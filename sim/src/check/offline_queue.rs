@@ -4,11 +4,12 @@
 //! Judges each time away between a DISCONNECT and the next connect in which messages were published well inside it, so
 //! that it is certain which of them had to wait.
 
-use super::messages::{Messages, Of, matches};
+use super::messages::{Messages, Of, Tenure, matches};
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::{Checker, CheckerName, words};
 use crate::history::History;
 use crate::history::mqtt::{Connect, Deliver, Ended, EventId, Publish, PublishOutcome};
+use std::collections::BTreeSet;
 
 /// See the module.
 #[derive(Debug)]
@@ -41,12 +42,17 @@ impl<'h> Search<'_, 'h> {
     fn away(&mut self, before: &Of<'h, Connect>, after: &Of<'h, Connect>) {
         let Some(end) = before.is.end.as_ref().filter(|end| end.how == Ended::Disconnected) else { return };
         let (left_ns, way_ns) = (end.at_ns, self.messages.way_ns());
-        let tenures = self.messages.tenures();
-        let own = tenures.iter().filter(|tenure| {
+        let tenures = self.messages.all_tenures();
+        let is_own = |tenure: &&Tenure<'h>| {
             self.messages.client_id(tenure.subscribe.is.connection) == before.is.client_id
-                && tenure.from_ns < left_ns
-                && tenure.until_ns == u64::MAX
-                && tenure.qos > 0
+        };
+        let is_uncertain = tenures.iter().filter(is_own).any(|tenure| !tenure.is_certain);
+        if is_uncertain || self.messages.may_have_connected(&before.is.client_id) {
+            self.unclear += 1;
+            return;
+        }
+        let own = tenures.iter().filter(|tenure| {
+            is_own(tenure) && tenure.from_ns < left_ns && tenure.until_ns == u64::MAX && tenure.qos > 0
         });
         let filters: Vec<_> = own.map(|tenure| tenure.subscribe.is.filter.as_str()).collect();
         let waiting = self.messages.publications.iter().filter(|publication| {
@@ -54,7 +60,7 @@ impl<'h> Search<'_, 'h> {
         });
         // A refused message may be told so with 0x97 [MQTT-4.3.2]; it had to wait all the same.
         let ended_ns = |publication: &Of<'h, Publish>| match publication.is.outcome {
-            PublishOutcome::Acknowledged { at_ns, .. } => at_ns,
+            PublishOutcome::Acknowledged { at_ns, .. } | PublishOutcome::Forgotten { at_ns } => at_ns,
             _ => u64::MAX,
         };
         let (inside, outside): (Vec<_>, Vec<_>) = waiting.copied().partition(|publication| {
@@ -64,7 +70,19 @@ impl<'h> Search<'_, 'h> {
             ended_ns(publication).saturating_add(way_ns) > left_ns
                 && publication.at_ns < after.at_ns + 2 * way_ns
         });
-        if at_edge {
+        let is_known = |publication: &Of<'h, Publish>| {
+            !matches!(publication.is.outcome, PublishOutcome::Forgotten { .. })
+        };
+        let perhaps: BTreeSet<&str> = self
+            .messages
+            .perhaps_delivered()
+            .filter(|copy| copy.client == after.client)
+            .map(|copy| copy.is.payload.as_str())
+            .collect();
+        let is_clear = inside
+            .iter()
+            .all(|publication| is_known(publication) && !perhaps.contains(publication.is.payload.as_str()));
+        if at_edge || !is_clear || self.messages.may_match(&filters) {
             self.unclear += 1;
             return;
         }

@@ -64,6 +64,8 @@ pub(super) enum Answer {
     ValueDiffers,
     /// A restart answers nobody.
     Restarted,
+    /// The answer was left out of the history: it was executed, or never. Of unconditional actions alone.
+    Forgotten,
 }
 
 impl Answer {
@@ -71,7 +73,7 @@ impl Answer {
     pub(super) fn changes_nothing(self) -> bool {
         match self {
             Self::Value(..) | Self::Missing | Self::Refused(_) | Self::NotFound | Self::ValueDiffers => true,
-            Self::Stored(_) | Self::Deleted(_) | Self::Restarted => false,
+            Self::Stored(_) | Self::Deleted(_) | Self::Restarted | Self::Forgotten => false,
         }
     }
 
@@ -82,15 +84,19 @@ impl Answer {
             | Self::Stored(version)
             | Self::Refused(version)
             | Self::Deleted(version) => Some(version),
-            Self::Missing | Self::NotFound | Self::ValueDiffers | Self::Restarted => None,
+            Self::Missing | Self::NotFound | Self::ValueDiffers | Self::Restarted | Self::Forgotten => None,
         }
     }
 }
 
 impl State {
     /// The states that may follow when the store executes the action now and gives the answer; none if it cannot.
-    /// Two, if the answer does not tell whether the value had expired, which it may have by `completed_ns`.
+    /// Two, if the answer does not tell whether the value had expired, which it may have by `completed_ns`, or is left out.
     pub(super) fn answered(self, action: Action, answer: Answer, completed_ns: u64) -> [Option<State>; 2] {
+        if answer == Answer::Forgotten {
+            let changed = self.changed(action);
+            return [changed, Some(self).filter(|_| changed != Some(self))];
+        }
         let unexpired = self.executed(action, answer);
         let expired = match self.content {
             Some(content) if content.expires_from_ns <= completed_ns => {

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
-use crate::history::mqtt::EventId;
+use crate::history::mqtt::{EventId, What};
 use crate::history::store::{Request, Response};
 use crate::history::watch::Watch;
 use crate::history::{Call, History, Operation, OperationId, Outcome, Reply, Version};
@@ -78,8 +78,24 @@ impl<'h> Search<'h> {
                 again.entry((*connection, &watch.key)).or_default().push(watch);
             }
         }
+        let forgotten: Vec<&Watch> = self
+            .history
+            .forgotten()
+            .filter_map(|(.., what)| match what {
+                What::Watch(watch) => Some(watch),
+                _ => None,
+            })
+            .collect();
         for told in self.history.fresh_notifications() {
             let (connection, key) = (told.is.connection, told.is.key.as_str());
+            // One that was left out may be what registered it.
+            let is_cause = |watch: &&Watch| {
+                watch.key == key
+                    && (watch.connection == connection || watch.sent_again_on.contains(&connection))
+            };
+            if forgotten.iter().any(is_cause) {
+                continue;
+            }
             if anew.get(&(connection, key)).is_some_and(|asked| *asked < told.id) {
                 continue;
             }

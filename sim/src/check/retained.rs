@@ -52,7 +52,10 @@ impl<'h> Search<'_, 'h> {
         for publication in self.messages.publications.iter().filter(|publication| publication.is.retain) {
             topics.entry(publication.is.topic.as_str()).or_default().push(*publication);
         }
-        topics.retain(|_, all| all.iter().all(|publication| publication.client == all[0].client));
+        topics.retain(|topic, all| {
+            all.iter().all(|publication| publication.client == all[0].client)
+                && !self.messages.may_match(&[topic])
+        });
         topics
     }
 
@@ -104,6 +107,13 @@ impl<'h> Search<'_, 'h> {
                 && publication.at_ns >= since_ns
         });
         let Some(first) = got.first() else {
+            let mut perhaps = self.messages.perhaps_delivered();
+            let may_have_got = perhaps.any(|copy| {
+                copy.client == tenure.subscribe.client && copy.is.retain && copy.is.topic == topic
+            });
+            if may_have_got {
+                return;
+            }
             if let Some(known) = known {
                 let headline = format!(
                     "{who} subscribed at {} and got no retained message of {topic}, where {} was",

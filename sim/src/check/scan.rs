@@ -18,7 +18,9 @@ use super::timeline::Timeline;
 use super::{Checker, CheckerName, words};
 use crate::history::mqtt::{EventId, What};
 use crate::history::scan::{Answered, Page, PageAnswer};
-use crate::history::{Call, ClientIndex, History, Operation, OperationId, Outcome, Reply, Version};
+use crate::history::{
+    Call, ClientIndex, History, Operation, OperationId, Outcome, Reply, UnknownReason, Version,
+};
 
 /// A page has no more keys than this, and its payload no more bytes.
 const MAX_KEYS: usize = 1024;
@@ -71,12 +73,20 @@ fn asked(history: &History) -> Vec<Asked<'_>> {
     asked.collect()
 }
 
-/// The answered pages of each scan, in order, without those for forged tokens.
+/// The answered pages of each scan, in order, without those for forged tokens. Where a page was left out of the history the scan
+/// ends before it.
 fn scans(history: &History) -> BTreeMap<(ClientIndex, u64), Vec<Asked<'_>>> {
     let mut scans: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for asked in asked(history) {
         if asked.page.answer.is_some() && !asked.page.is_forged() {
             scans.entry((asked.client, asked.page.scan)).or_default().push(asked);
+        }
+    }
+    for (id, event, what) in history.forgotten() {
+        if let What::Page(page) = what
+            && !page.is_forged()
+        {
+            scans.entry((event.client, page.scan)).and_modify(|pages| pages.retain(|asked| asked.id < id));
         }
     }
     scans
@@ -138,9 +148,10 @@ impl<'h> Search<'_, 'h> {
             let stored = match &set.outcome {
                 // More than one execution, and what became of the others is not known.
                 _ if set.was_sent_again() => None,
+                Outcome::Unknown { reason: UnknownReason::Forgotten, at_ns } => Some((None, *at_ns)),
                 Outcome::Unknown { .. } => None,
                 Outcome::Ok { reply: Reply::Stored { version }, completed_ns } => {
-                    Some((version, *completed_ns))
+                    Some((Some(version), *completed_ns))
                 }
                 Outcome::Ok { .. } | Outcome::Failed { .. } => continue,
             };
@@ -157,8 +168,9 @@ impl<'h> Search<'_, 'h> {
             if expired {
                 continue;
             }
-            let deletion =
-                operations.iter().find(|deletion| self.deleted_after(deletion, (latest, version), from_ns));
+            let deletion = operations
+                .iter()
+                .find(|deletion| self.deleted_after(deletion, set, (latest, version), from_ns));
             undone_by = undone_by.or(Some(*deletion?));
         }
         Some(match undone_by {
@@ -253,10 +265,13 @@ impl<'h> Search<'_, 'h> {
                 Call::Del { .. } | Call::Vdel { .. },
                 Outcome::Ok { reply: Reply::Deleted { version: given }, .. },
             ) => given > version || operation.was_sent_again(),
-            (Call::Del { .. } | Call::Vdel { .. }, Outcome::Unknown { .. }) => true,
+            (Call::Del { .. } | Call::Vdel { .. }, Outcome::Unknown { .. }) => {
+                operation.until_ns() >= set.last_sent_ns()
+            }
             (Call::Del { .. } | Call::Vdel { .. }, _) => operation.was_sent_again(),
             (Call::Set { px_ms: Some(px_ms), .. }, outcome) => {
-                let is_older = matches!(outcome, Outcome::Ok { reply: Reply::Stored { version: given }, .. } if given < version);
+                let is_older = matches!(outcome, Outcome::Ok { reply: Reply::Stored { version: given }, .. } if given < version)
+                    || operation.id != set.id && operation.until_ns() < set.last_sent_ns();
                 !is_older && operation.invoked_ns.saturating_add(px_ms.saturating_mul(1_000_000)) <= until_ns
             }
             _ => false,
@@ -264,14 +279,25 @@ impl<'h> Search<'_, 'h> {
         (!operations.iter().any(may_remove)).then_some(set)
     }
 
-    /// Whether an operation undid a SET with this version in this epoch or one before, and was answered before then.
-    fn deleted_after(&self, operation: &Operation, (epoch, version): (u32, &Version), by_ns: u64) -> bool {
+    /// Whether an operation undid a SET with this version in this epoch or one before, and was answered before then. Where the
+    /// version is left out, it is undone by what was asked for after it.
+    fn deleted_after(
+        &self,
+        operation: &Operation,
+        set: &Operation,
+        (epoch, version): (u32, Option<&Version>),
+        by_ns: u64,
+    ) -> bool {
         let Outcome::Ok { reply: Reply::Deleted { version: given }, completed_ns } = &operation.outcome
         else {
             return false;
         };
         let earliest = self.timeline.epochs(operation).earliest;
-        *completed_ns < by_ns && (earliest > epoch || earliest == epoch && given > version)
+        let is_after = match version {
+            Some(version) => given > version,
+            None => set.until_ns() < operation.last_sent_ns(),
+        };
+        *completed_ns < by_ns && (earliest > epoch || earliest == epoch && is_after)
     }
 
     fn restarted_between(&self, from_ns: u64, until_ns: u64) -> bool {

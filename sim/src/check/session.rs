@@ -73,6 +73,7 @@ pub(super) fn first_connects_after(history: &History, restart: RestartSpan) -> V
         if let (true, Some(after)) = (before, after)
             && after.attempted_ns > restart.stopped_ns
             && !has_unanswered_attempt(history, client, restart.stopped_ns, *after)
+            && !forgot(history, client, restart.stopped_ns, *after)
         {
             found.push((client, after.at_ns, after.session_present));
         }
@@ -92,10 +93,19 @@ fn has_unanswered_attempt(history: &History, client: ClientIndex, since_ns: u64,
                 is_open = false;
             }
             SessionChange::Reached => is_open = event.at_ns < connect.attempted_ns,
-            SessionChange::Lost => {}
+            SessionChange::Lost | SessionChange::Forgotten { .. } => {}
         }
     }
     is_open
+}
+
+/// Whether a connect between was left out of the history.
+fn forgot(history: &History, client: ClientIndex, since_ns: u64, connect: Connect) -> bool {
+    history.sessions.iter().any(|event| {
+        event.client == client
+            && event.change == (SessionChange::Forgotten { is_connect: true })
+            && (since_ns..=connect.at_ns).contains(&event.at_ns)
+    })
 }
 
 /// When the client's process last started before `connect`.
@@ -120,6 +130,11 @@ fn expected(
     earlier: Option<Connect>,
     connect: Connect,
 ) -> Option<Expected> {
+    // A connect that was left out decides what this one found.
+    let since_ns = earlier.map_or(0, |earlier| earlier.at_ns);
+    if forgot(timeline.history, client, since_ns, connect) {
+        return None;
+    }
     let started_ns = process_started_ns(timeline.history, client, connect);
     let Some(earlier) = earlier else {
         return Some(Expected { present: false, why: "it was the client's first connect".to_owned() });
@@ -182,7 +197,8 @@ fn connects(history: &History, client: ClientIndex) -> Vec<Connect> {
             SessionChange::ProcessStarted
             | SessionChange::Attempted
             | SessionChange::Reached
-            | SessionChange::Lost => None,
+            | SessionChange::Lost
+            | SessionChange::Forgotten { .. } => None,
         })
         .collect()
 }

@@ -25,7 +25,7 @@ impl Checker for SharedSubscription {
     fn check(&self, history: &History) -> CheckReport {
         let messages = Messages::new(history);
         let mut groups: BTreeMap<&str, Vec<Tenure<'_>>> = BTreeMap::new();
-        for tenure in messages.tenures() {
+        for tenure in messages.all_tenures() {
             let filter = tenure.subscribe.is.filter.as_str();
             if shared(filter).is_some() {
                 groups.entry(filter).or_default().push(tenure);
@@ -84,15 +84,23 @@ impl<'h> Search<'_, 'h> {
         let Some(accepted_ns) = publication.is.accepted_ns() else { return };
         // Long enough for the broker to have sent it and heard of it.
         let until_ns = accepted_ns + 4 * self.messages.way_ns();
-        let there = members
-            .iter()
-            .any(|member| member.qos > 0 && member.from_ns < publication.at_ns && member.until_ns > until_ns);
+        let there = members.iter().any(|member| {
+            member.is_certain
+                && member.qos > 0
+                && member.from_ns < publication.at_ns
+                && member.until_ns > until_ns
+        });
         let all: Vec<_> = self.of_group(members, publication).collect();
         self.moved += usize::from(all.iter().any(|copy| copy.client != all[0].client));
         let qos = members.iter().map(|member| member.qos.min(publication.is.qos)).max().unwrap_or(0);
         // The chosen one may have left with it, seen or not, and even before it was published: a cut takes its way.
         let leaving = publication.at_ns.saturating_sub(self.messages.way_ns())..=until_ns;
-        let may_be_lost = qos == 2 && members.iter().any(|member| leaving.contains(&member.until_ns));
+        // Nobody knows when an uncertain one left.
+        let may_have_left = |member: &Tenure<'h>| {
+            !member.is_certain || member.until_ns == 0 || leaving.contains(&member.until_ns)
+        };
+        let may_be_lost = qos == 2 && members.iter().any(may_have_left)
+            || self.messages.perhaps_delivered().any(|copy| copy.is.payload == publication.is.payload);
         if there && !may_be_lost {
             self.demanded += 1;
             if copies.is_empty() {
@@ -101,9 +109,10 @@ impl<'h> Search<'_, 'h> {
                 self.find(Anomaly::LostMessage, headline, &[publication.id]);
             }
         }
-        for pair in copies.windows(2) {
+        let certain: Vec<_> = copies.iter().filter(|copy| is_certain_member(members, copy)).collect();
+        for pair in certain.windows(2) {
             let sent_again = !publication.is.sent_again_ns.is_empty() && publication.is.qos == 1;
-            let moved = pair[0].is.qos == 1 && self.left_before_acknowledging(&pair[0]);
+            let moved = pair[0].is.qos == 1 && self.left_before_acknowledging(pair[0]);
             // The chosen one itself may get it again, after a reconnect, at QoS 1.
             if sent_again || moved {
                 continue;
@@ -131,7 +140,8 @@ impl<'h> Search<'_, 'h> {
     /// Whether the connection ended before the acknowledgement of what came on it can have reached the broker.
     fn left_before_acknowledging(&self, delivery: &Of<'h, Deliver>) -> bool {
         let end = self.messages.connect(delivery.is.connection).and_then(|connect| connect.end.as_ref());
-        end.is_some_and(|end| end.at_ns <= delivery.at_ns + self.messages.way_ns())
+        let is_forgotten = self.messages.connect(delivery.is.connection).is_none();
+        is_forgotten || end.is_some_and(|end| end.at_ns <= delivery.at_ns + self.messages.way_ns())
     }
 
     /// Members that were there from before the first message to the end.
@@ -144,7 +154,9 @@ impl<'h> Search<'_, 'h> {
         let first_ns = taken.keys().map(|id| self.messages.history.mqtt_event(*id).at_ns).min().unwrap_or(0);
         let stays = members.iter().filter(|member| {
             let connection = self.messages.connect(member.subscribe.is.connection);
-            member.from_ns < first_ns && connection.is_some_and(|connect| connect.end.is_none())
+            member.is_certain
+                && member.from_ns < first_ns
+                && connection.is_some_and(|connect| connect.end.is_none())
         });
         let copies = || taken.values().flatten();
         let share = |member: &Tenure<'h>| {
@@ -154,6 +166,8 @@ impl<'h> Search<'_, 'h> {
         let mut shares: Vec<_> = stays.map(share).collect();
         shares.sort_by_key(|(share, _)| *share);
         let (Some((least, idle)), Some((most, busy))) = (shares.first(), shares.last()) else { return };
+        let perhaps = self.messages.perhaps_delivered().filter(|copy| copy.client == idle.client).count();
+        let least = &(least + perhaps);
         if *most >= FAIR_FROM && *most > FAIR * least {
             let headline = format!(
                 "{} got {most} messages of {filter} and {} got {least}, and both were there all the time",
@@ -184,4 +198,10 @@ impl<'h> Search<'_, 'h> {
         };
         CheckReport::new(CheckerName::SharedSubscription, verdict, summary, self.found)
     }
+}
+
+/// Whether it was certainly the group that somebody got a message through.
+fn is_certain_member(members: &[Tenure<'_>], copy: &Of<'_, Deliver>) -> bool {
+    let mut own = members.iter().filter(|member| member.subscribe.client == copy.client);
+    own.any(|member| member.is_certain)
 }

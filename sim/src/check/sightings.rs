@@ -41,6 +41,15 @@ impl<'h> Sighting<'h> {
         };
         Some(Self { operation, version, completed_ns, kind, epochs: timeline.epochs(operation) })
     }
+
+    /// The value, where the operation knows it.
+    pub(super) fn value(&self) -> Option<&'h [u8]> {
+        match (&self.operation.call, self.operation.reply()) {
+            (_, Some((Reply::Value { value, .. }, _)))
+            | (Call::Set { value, .. }, Some((Reply::Stored { .. }, _))) => Some(value),
+            _ => None,
+        }
+    }
 }
 
 /// For each epoch, the highest version that was known at any time.
@@ -85,10 +94,21 @@ impl<'h> Floors<'h> {
 pub(super) struct Removals<'h> {
     /// By invocation: deletions with a reply, each with the highest version so far.
     deletions: Vec<(u64, &'h Version)>,
-    /// When the first deletion began that nobody knows the outcome of.
-    unknown_from_ns: Option<u64>,
-    /// SETs with an expiry: the earliest time of expiry, and the version if it is known for certain.
-    expiries: Vec<(u64, Option<&'h Version>)>,
+    /// When deletions began that nobody knows the outcome of, and until when they may have been executed.
+    unknown: Vec<(u64, u64)>,
+    /// SETs with an expiry.
+    expiries: Vec<Expiring<'h>>,
+}
+
+/// A SET with an expiry.
+struct Expiring<'h> {
+    /// The earliest time of expiry.
+    from_ns: u64,
+    /// The version, if it is known for certain.
+    given: Option<&'h Version>,
+    value: &'h [u8],
+    /// It was executed no later.
+    until_ns: u64,
 }
 
 impl<'h> Removals<'h> {
@@ -106,17 +126,23 @@ impl<'h> Removals<'h> {
                         removals.deletions.push((operation.invoked_ns, highest));
                     }
                     if matches!(outcome, Outcome::Unknown { .. }) || !certain {
-                        removals.unknown_from_ns.get_or_insert(operation.invoked_ns);
+                        removals.unknown.push((operation.invoked_ns, operation.until_ns()));
                     }
                 }
-                (Call::Set { px_ms: Some(px_ms), .. }, outcome) => {
+                (Call::Set { px_ms: Some(px_ms), value, .. }, outcome) => {
+                    let until_ns = operation.until_ns();
                     let from_ns = operation.invoked_ns.saturating_add(px_ms.saturating_mul(1_000_000));
                     match outcome {
                         Outcome::Ok { reply: Reply::Stored { version }, .. } if certain => {
-                            removals.expiries.push((from_ns, Some(version)));
+                            removals.expiries.push(Expiring {
+                                from_ns,
+                                given: Some(version),
+                                value,
+                                until_ns,
+                            });
                         }
                         Outcome::Ok { .. } | Outcome::Failed { .. } if certain => {}
-                        _ => removals.expiries.push((from_ns, None)),
+                        _ => removals.expiries.push(Expiring { from_ns, given: None, value, until_ns }),
                     }
                 }
                 _ => {}
@@ -125,15 +151,25 @@ impl<'h> Removals<'h> {
         removals
     }
 
-    /// Whether something that began by `by_ns` may have removed the value of this version.
-    pub(super) fn possible(&self, version: &Version, by_ns: u64) -> bool {
+    /// Whether something that began by `by_ns` may have removed the value that this sighting is of.
+    pub(super) fn possible(&self, seen: &Sighting<'h>, by_ns: u64) -> bool {
+        let version = seen.version;
+        // The key had that value no earlier.
+        let since_ns = seen.operation.last_sent_ns();
         let begun = self.deletions.partition_point(|(invoked_ns, _)| *invoked_ns <= by_ns);
         let deleted = begun > 0 && self.deletions[begun - 1].1 > version;
-        let unknown = self.unknown_from_ns.is_some_and(|from_ns| from_ns <= by_ns);
-        let expired = self
-            .expiries
-            .iter()
-            .any(|(from_ns, given)| *from_ns <= by_ns && given.is_none_or(|given| given >= version));
+        let unknown =
+            self.unknown.iter().any(|(from_ns, until_ns)| *from_ns <= by_ns && *until_ns >= since_ns);
+        let value = seen.value();
+        let expired = self.expiries.iter().any(|set| {
+            // One that was executed before is gone already, unless this is its value.
+            let may_be_it = || set.until_ns >= since_ns || value.is_none_or(|value| value == set.value);
+            set.from_ns <= by_ns
+                && match set.given {
+                    Some(given) => given >= version,
+                    None => may_be_it(),
+                }
+        });
         deleted || unknown || expired
     }
 }

@@ -41,18 +41,24 @@ impl Checker for Skew {
 }
 
 /// The highest wall clock, in ms, of a version that the store may have given by the time of each operation's invocation, in
-/// the order of the operations.
+/// the order of those.
 fn highest_given(history: &History) -> Vec<(u64, u64)> {
     let mut highest = 0;
     let given = |operation: &Operation| match &operation.outcome {
         Outcome::Ok { reply, .. } => reply.version().map(|version| version.wall_clock_ms),
         // If it was executed, its version is above its timestamp.
         Outcome::Unknown { .. } => {
-            history.requests.get(&operation.id).map(|request| request.timestamp.wall_clock_ms)
+            let wall_ms = history.requests.get(&operation.id)?.timestamp.wall_clock_ms;
+            // One that is too far ahead all the while is not executed.
+            let until_ns = operation.until_ns().min(history.ended_ns.max(operation.invoked_ns));
+            let (_, high) = history.clocks.broker.range_ms(operation.invoked_ns, until_ns);
+            (wall_ms <= high + MAX_AHEAD_MS).then_some(wall_ms)
         }
         Outcome::Failed { .. } => None,
     };
-    let operations = history.operations.iter().map(|operation| {
+    let mut operations: Vec<&Operation> = history.operations.iter().collect();
+    operations.sort_by_key(|operation| operation.invoked_ns);
+    let operations = operations.into_iter().map(|operation| {
         highest = highest.max(given(operation).unwrap_or(0));
         (operation.invoked_ns, highest)
     });

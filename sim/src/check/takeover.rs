@@ -97,7 +97,8 @@ impl<'h> Search<'_, 'h> {
             }
         }
         let present = newer.is.answer.is_some_and(|answer| answer.session_present);
-        if !present && !newer.is.clean_start && old.is.session_expiry_s > 0 {
+        let is_known = !self.messages.may_have_connected(client_id);
+        if is_known && !present && !newer.is.clean_start && old.is.session_expiry_s > 0 {
             let headline =
                 format!("{client_id} took over at {} and found no session", words::seconds(accepted_ns));
             self.find(Anomaly::SessionLost, headline, &[old.id, newer.id]);

@@ -66,11 +66,7 @@ impl<'h> Timeline<'h> {
     /// A request that was made while the broker was down waits for the next epoch. A reply that arrived after a stop
     /// may have been sent before it. An operation without a reply may be executed until the end of the run.
     pub(super) fn epochs(&self, operation: &Operation) -> Epochs {
-        let completed_ns = match &operation.outcome {
-            Outcome::Ok { completed_ns, .. } | Outcome::Failed { completed_ns, .. } => *completed_ns,
-            Outcome::Unknown { .. } => u64::MAX - 1,
-        };
-        self.between(operation.last_sent_ns(), completed_ns)
+        self.between(operation.last_sent_ns(), operation.until_ns().min(u64::MAX - 1))
     }
 
     /// For each sending before the last: when it was sent, and the epochs in which the store may have executed it.

@@ -4,7 +4,7 @@
 use super::messages::Messages;
 use super::report::{Anomaly, CheckReport, CounterExample, Verdict};
 use super::{Checker, CheckerName, words};
-use crate::history::mqtt::{EventId, What};
+use crate::history::mqtt::{EventId, PublishOutcome, What};
 use crate::history::{History, Outcome, SessionChange, UnknownReason};
 
 /// See the module.
@@ -54,7 +54,8 @@ fn lost_connections(messages: &Messages<'_>) -> Vec<CounterExample> {
 
 fn unanswered(history: &History) -> Vec<CounterExample> {
     let late = history.operations.iter().filter_map(|operation| match &operation.outcome {
-        Outcome::Unknown { reason: UnknownReason::Unfinished, .. } | Outcome::Ok { .. } => None,
+        Outcome::Unknown { reason: UnknownReason::Unfinished | UnknownReason::Forgotten, .. }
+        | Outcome::Ok { .. } => None,
         Outcome::Unknown { at_ns, .. } | Outcome::Failed { completed_ns: at_ns, .. } => {
             Some((operation, *at_ns))
         }
@@ -78,7 +79,8 @@ fn slow_publications(messages: &Messages<'_>) -> Vec<CounterExample> {
         .filter(|publication| publication.is.qos > 0 && !history.clients[publication.client.0].is_hostile);
     let slow = ordinary.filter(|publication| {
         let limit_ns = history.clients[publication.client.0].operation_timeout_ns;
-        publication.is.accepted_ns().unwrap_or(last_ns) > publication.at_ns + limit_ns
+        let is_forgotten = matches!(publication.is.outcome, PublishOutcome::Forgotten { .. });
+        !is_forgotten && publication.is.accepted_ns().unwrap_or(last_ns) > publication.at_ns + limit_ns
     });
     slow.map(|publication| {
         let headline = format!(

@@ -1,7 +1,7 @@
 //! Operations, values and times as a person reads them.
 
 use crate::history::watch::Told;
-use crate::history::{Call, History, Operation, Outcome, Reply};
+use crate::history::{Call, History, Operation, Outcome, Reply, UnknownReason};
 
 /// Longer values are cut in explanations; the operation's id finds the rest.
 const SHOWN_BYTES: usize = 32;
@@ -10,7 +10,7 @@ const SHOWN_BYTES: usize = 32;
 const LEAST_PADDING: usize = 3;
 
 /// `12.345 s`.
-pub(super) fn seconds(ns: u64) -> String {
+pub(crate) fn seconds(ns: u64) -> String {
     format!("{}.{:03} s", ns / 1_000_000_000, ns / 1_000_000 % 1000)
 }
 
@@ -82,6 +82,7 @@ pub(super) fn line(history: &History, described: &Operation) -> String {
         Outcome::Failed { error, completed_ns } => {
             format!("{from} to {}: {what} failed: {error}", seconds(*completed_ns))
         }
+        Outcome::Unknown { reason: UnknownReason::Forgotten, .. } => format!("from {from}: {what}"),
         Outcome::Unknown { .. } => format!("from {from}: {what} got no reply"),
     }
 }

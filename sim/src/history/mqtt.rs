@@ -47,6 +47,8 @@ pub enum What {
     Answered(Answered),
     /// It asked for a page of a scan.
     Page(Page),
+    /// It perhaps did or saw this, then or at another time, or never: see [`weaken`](crate::explain::weaken).
+    Forgotten(Box<What>),
 }
 
 /// A connect, from its attempt to the end of the connection.
@@ -161,6 +163,11 @@ pub enum PublishOutcome {
         /// When.
         at_ns: u64,
     },
+    /// What became of it was left out of the history: the broker accepted it by this time, or never.
+    Forgotten {
+        /// When the client knew.
+        at_ns: u64,
+    },
 }
 
 /// A message that arrived.
@@ -210,6 +217,14 @@ impl History {
         OperationId((self.operations.len() + id.0) as u64)
     }
 
+    /// What the clients perhaps did and saw, with the event of each.
+    pub fn forgotten(&self) -> impl Iterator<Item = (EventId, &MqttEvent, &What)> {
+        self.mqtt.iter().enumerate().filter_map(|(index, event)| match &event.what {
+            What::Forgotten(what) => Some((EventId(index), event, &**what)),
+            _ => None,
+        })
+    }
+
     /// The event that a report shows under this number, if it is none of the state store's operations.
     pub fn shown_event(&self, id: OperationId) -> Option<&MqttEvent> {
         self.mqtt.get((id.0 as usize).checked_sub(self.operations.len())?)
@@ -219,7 +234,13 @@ impl History {
 impl MqttEvent {
     /// The event's name in tables, such as `PUBLISH QoS 1`.
     pub fn verb(&self) -> String {
-        match &self.what {
+        self.what.verb()
+    }
+}
+
+impl What {
+    fn verb(&self) -> String {
+        match self {
             What::Connect(_) => "CONNECT".to_owned(),
             What::Subscribe(_) => "SUBSCRIBE".to_owned(),
             What::Publish(publish) => format!("PUBLISH QoS {}", publish.qos),
@@ -231,6 +252,7 @@ impl MqttEvent {
             What::Notified(_) => "NOTIFY".to_owned(),
             What::Answered(_) => "RESPONSE".to_owned(),
             What::Page(_) => "SCAN".to_owned(),
+            What::Forgotten(what) => what.verb(),
         }
     }
 }

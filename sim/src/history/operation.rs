@@ -118,6 +118,9 @@ pub enum UnknownReason {
     BadResponse,
     /// The run ended before the reply.
     Unfinished,
+    /// The reply was left out of the history, to see what can be said without it. Unlike for the other reasons the store
+    /// executed the request by the time beside it, or never.
+    Forgotten,
 }
 
 /// What the store answered.
@@ -175,6 +178,15 @@ impl Operation {
     /// Whether the store refused it for a quota.
     pub fn was_refused_for_quota(&self) -> bool {
         matches!(&self.outcome, Outcome::Failed { error, .. } if error.contains(QUOTA_EXCEEDED))
+    }
+
+    /// The store executed it no later; `u64::MAX` where it may do so at any time.
+    pub fn until_ns(&self) -> u64 {
+        match self.outcome {
+            Outcome::Ok { completed_ns, .. } | Outcome::Failed { completed_ns, .. } => completed_ns,
+            Outcome::Unknown { reason: UnknownReason::Forgotten, at_ns } => at_ns,
+            Outcome::Unknown { .. } => u64::MAX,
+        }
     }
 
     /// When the request was last sent: the one that the outcome is about was executed no earlier.

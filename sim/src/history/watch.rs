@@ -1,6 +1,6 @@
 //! Registrations for notifications, and what came of them: the order of a client's events is the order in which they arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::mqtt::{Connect, EventId, What};
 use super::{ClientIndex, History, OperationId, Version};
@@ -147,13 +147,25 @@ impl History {
             let (Some(answer), false) = (answer, open.contains_key(&place)) else { continue };
             let until_ns = match &self.mqtt_event(watch.connection).what {
                 What::Connect(Connect { end: Some(end), .. }) => end.at_ns,
+                What::Forgotten(_) => 0,
                 _ => u64::MAX,
             };
             open.insert(place, registrations.len());
             let (client, (connection, key), from_ns) = (event.client, place, answer.at_ns);
             registrations.push(Registration { client, connection, key, from_ns, until_ns });
         }
-        registrations.retain(|registration| registration.from_ns < registration.until_ns);
+        // A STOP that was left out may have ended it at any time.
+        let forgotten: BTreeSet<(EventId, &str)> = self
+            .forgotten()
+            .filter_map(|(.., what)| match what {
+                What::Watch(watch) => Some((watch.connection, watch.key.as_str())),
+                _ => None,
+            })
+            .collect();
+        registrations.retain(|registration| {
+            registration.from_ns < registration.until_ns
+                && !forgotten.contains(&(registration.connection, registration.key))
+        });
         registrations
     }
 }

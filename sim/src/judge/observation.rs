@@ -101,7 +101,8 @@ impl<'a> Span<'a> {
                 // A bad response is no fault's doing.
                 Outcome::Ok { .. }
                 | Outcome::Unknown {
-                    reason: UnknownReason::BadResponse | UnknownReason::Unfinished, ..
+                    reason: UnknownReason::BadResponse | UnknownReason::Unfinished | UnknownReason::Forgotten,
+                    ..
                 } => {
                     return None;
                 }

@@ -63,6 +63,13 @@ fn shown(event: &MqttEvent) -> Shown {
         What::Watch(watch) => shown_watch(watch),
         What::Notified(notified) => shown_notification(event.at_ns, notified),
         What::Page(page) => shown_page(page),
+        What::Forgotten(_) => Shown {
+            key: String::new(),
+            argument: None,
+            condition: Vec::new(),
+            completed_ns: None,
+            outcome: unknown("left out"),
+        },
         What::Answered(answered) => Shown {
             key: answered.operation.to_string(),
             argument: None,
@@ -124,6 +131,7 @@ fn shown_publish(at_ns: u64, publish: &Publish) -> Shown {
     let (completed_ns, outcome) = match publish.outcome {
         PublishOutcome::Sent => (Some(at_ns), ok("sent; QoS 0 is never acknowledged".to_owned())),
         PublishOutcome::Open => (None, unknown("the run ended before the acknowledgement")),
+        PublishOutcome::Forgotten { at_ns } => (Some(at_ns), unknown("left out")),
         PublishOutcome::Acknowledged { at_ns, reason } if reason < 0x80 => {
             let matched = if reason == 0x10 { "acknowledged, no subscriber" } else { "acknowledged" };
             (Some(at_ns), ok(matched.to_owned()))

@@ -17,6 +17,8 @@ pub(super) struct Channel<'h> {
     pub(super) epochs: Epochs,
     /// Keys of which a registration, or its end, was sent again on it: nobody knows whether it took effect here.
     pub(super) uncertain: BTreeSet<&'h str>,
+    /// Keys of which a registration, or its end, was left out of the history.
+    pub(super) forgotten: BTreeSet<&'h str>,
     pub(super) items: Vec<(EventId, Item<'h>)>,
 }
 
@@ -29,6 +31,8 @@ pub(super) enum Item<'h> {
     Settled { watch: &'h Watch, asked_ns: u64, answer: WatchAnswer },
     /// A notification arrived.
     Notified(&'h Notified),
+    /// This one arrived, or did not.
+    Perhaps(&'h Notified),
     /// The response to an operation arrived.
     Answered(&'h Answered),
 }
@@ -54,6 +58,11 @@ pub(super) fn channels<'h>(timeline: &Timeline<'h>) -> Vec<Channel<'h>> {
                 }
             }
             What::Notified(notified) => add(notified.connection, id, true, Item::Notified(notified)),
+            What::Forgotten(what) => {
+                if let What::Notified(notified) = &**what {
+                    add(notified.connection, id, true, Item::Perhaps(notified));
+                }
+            }
             What::Answered(answered) => add(answered.connection, id, true, Item::Answered(answered)),
             _ => {}
         }
@@ -69,10 +78,21 @@ pub(super) fn channels<'h>(timeline: &Timeline<'h>) -> Vec<Channel<'h>> {
             connect,
             epochs: timeline.of_connection(connection),
             uncertain: uncertain(history, connection),
+            forgotten: forgotten(history, connection),
             items: items.into_iter().map(|(_, _, id, item)| (id, item)).collect(),
         });
     }
     channels
+}
+
+/// The keys whose registration, or its end, was perhaps asked for on a connection.
+fn forgotten(history: &History, connection: EventId) -> BTreeSet<&str> {
+    let watches = history.forgotten().filter_map(|(.., what)| match what {
+        What::Watch(watch) => Some(watch),
+        _ => None,
+    });
+    let here = |watch: &&Watch| watch.connection == connection || watch.sent_again_on.contains(&connection);
+    watches.filter(here).map(|watch| watch.key.as_str()).collect()
 }
 
 /// The keys whose registration, or its end, was sent again on a connection and may have been executed there: not before.

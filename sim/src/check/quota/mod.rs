@@ -67,7 +67,8 @@ impl<'h> Search<'h> {
             by_key.entry(operation.call.key()).or_default().push(operation);
         }
         let (mut judged, mut steps) = (Vec::new(), Vec::new());
-        for operations in by_key.values() {
+        for operations in by_key.values_mut() {
+            operations.sort_by_key(|operation| operation.invoked_ns);
             let mut holding = Holding::new(history.world);
             for (place, operation) in operations.iter().enumerate() {
                 let next_ns = operations.get(place + 1).map_or(u64::MAX, |next| next.invoked_ns);
