@@ -16,6 +16,7 @@
     reason = "a report is rendered once a run, and its text reads better in whole pieces"
 )]
 
+pub mod explanation;
 pub mod html;
 pub mod latency;
 pub mod measurement;
@@ -29,6 +30,7 @@ mod json;
 mod version_text;
 mod wording;
 
+pub use explanation::{Explanation, ExplanationRow};
 pub use files::{ReportError, WrittenPaths, write};
 pub use json::ReadError;
 pub use latency::{Latency, LatencyRecorder};

@@ -12,6 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::explanation::Explanation;
 use crate::latency::Latency;
 
 /// The version of the JSON form that this crate writes and the only one that it reads.
@@ -69,6 +70,9 @@ pub struct RunReport {
     pub checkers: Vec<Checker>,
     /// What the scenario demanded of the run as a whole. Demands on one fault are in [`Fault::expectations`].
     pub expectations: Vec<Expectation>,
+    /// Why the run is violated, where it failed for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
 }
 
 /// What a broker told that was made to lie.

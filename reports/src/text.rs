@@ -3,6 +3,7 @@
 //! Wider may be what is to be copied, the command that repeats the run and the report's path, and headings of
 //! one sentence. The last line is the verdict.
 
+mod explained;
 mod layout;
 mod measured;
 mod swept;
@@ -17,6 +18,7 @@ use crate::summary::{self, Reason};
 use crate::version_text::shortened;
 use crate::wording;
 
+pub use explained::explanation;
 pub use measured::measurement;
 pub use swept::sweep;
 
@@ -58,12 +60,15 @@ pub fn run(report: &RunReport, report_path: Option<&Path>) -> String {
     if !expectations.is_empty() {
         section(&mut text, "Expectations", &expectations);
     }
+    if let Some(least) = &report.explanation {
+        section(&mut text, "Explanation", &explanation(least));
+    }
     let counter_examples = || report.checkers.iter().flat_map(|checker| checker.counter_examples.iter());
     for counter_example in counter_examples().take(SHOWN_COUNTER_EXAMPLES) {
         section(
             &mut text,
             &format!("Counter-example: {}", wording::visible(&shortened(&counter_example.title))),
-            &explanation(counter_example),
+            &reasoning(counter_example),
         );
     }
     let more = counter_examples().count().saturating_sub(SHOWN_COUNTER_EXAMPLES);
@@ -229,7 +234,7 @@ fn expectations(report: &RunReport) -> String {
     table.render()
 }
 
-fn explanation(counter_example: &CounterExample) -> String {
+fn reasoning(counter_example: &CounterExample) -> String {
     let mut text = String::new();
     for words in &counter_example.explanation {
         text += &paragraph(&shortened(words));

@@ -3,7 +3,7 @@
 //! # Layout
 //! - [`scenario`]: the files that say what to simulate and what to expect
 //! - [`history`]: what the clients of a run asked and were told
-//! - [`check`]: judges a history
+//! - [`check`]: judges a history; [`explain`]: the least of a violated history that nothing explains
 //! - [`world`]: the hosts, the network and time; [`workload`]: what the clients do; [`sabotage`]: brokers that lie
 //! - [`fault`]: what can go wrong; [`nemesis`]: carries it out; [`recorder`], [`trace`]: what a run leaves behind
 //! - [`mqtt`]: a client for workloads that need exact control
@@ -20,6 +20,7 @@ compile_error!(
 
 pub mod check;
 pub mod cli;
+pub mod explain;
 pub mod fault;
 pub mod history;
 pub mod judge;

@@ -98,6 +98,7 @@ impl Finished<'_> {
             operations_left_out,
             checkers: checks.iter().map(|check| checker_row(history, check)).collect(),
             expectations,
+            explanation: None,
         }
     }
 }
@@ -162,7 +163,8 @@ fn session_events(records: &Records) -> Vec<SessionEvent> {
         let change = match event.change {
             history::SessionChange::ProcessStarted
             | history::SessionChange::Attempted
-            | history::SessionChange::Reached => return None,
+            | history::SessionChange::Reached
+            | history::SessionChange::Forgotten { .. } => return None,
             history::SessionChange::Connected { session_present, .. } => {
                 SessionChange::Connected { session_present }
             }
@@ -262,44 +264,46 @@ fn checker_row(history: &History, check: &CheckReport) -> Checker {
     }
 }
 
+/// An operation of the state store, or an event in MQTT, as a line of a table.
+pub(crate) fn evidence_row(history: &History, id: history::OperationId) -> CounterExampleRow {
+    if history.shown_event(id).is_some() {
+        return mqtt_row(mqtt::row(history, EventId(id.0 as usize - history.operations.len())));
+    }
+    let described = history.operation(id);
+    let operation = operation_row(history, described);
+    CounterExampleRow {
+        operation_id: Some(operation.id),
+        who: operation.client,
+        what: match &described.call {
+            Call::Get { .. } | Call::Del { .. } | Call::KeyNotify { .. } => {
+                format!("{} {}", operation.kind, operation.key)
+            }
+            Call::Set { value, .. } | Call::Vdel { value, .. } => {
+                format!("{} {} {}", operation.kind, operation.key, check::shown_value(value))
+            }
+        },
+        from_ns: operation.invoked_ns,
+        until_ns: operation.completed_ns,
+        saw: match operation.outcome {
+            Outcome::Ok { version: Some(version), .. }
+                if let Some((Reply::Value { value, .. }, _)) = described.reply() =>
+            {
+                format!("{}, version {version}", check::shown_value(value))
+            }
+            Outcome::Ok { reply, version: Some(version) } => format!("{reply}, version {version}"),
+            Outcome::Ok { reply, version: None } => reply,
+            Outcome::Failed { error } => format!("not executed: {error}"),
+            Outcome::Unknown { reason } => format!("unknown: {reason}"),
+        },
+    }
+}
+
 fn counter_example(history: &History, example: &check::CounterExample) -> CounterExample {
-    let row = |id: &history::OperationId| {
-        if history.shown_event(*id).is_some() {
-            return mqtt_row(mqtt::row(history, EventId(id.0 as usize - history.operations.len())));
-        }
-        let described = history.operation(*id);
-        let operation = operation_row(history, described);
-        CounterExampleRow {
-            operation_id: Some(operation.id),
-            who: operation.client,
-            what: match &described.call {
-                Call::Get { .. } | Call::Del { .. } | Call::KeyNotify { .. } => {
-                    format!("{} {}", operation.kind, operation.key)
-                }
-                Call::Set { value, .. } | Call::Vdel { value, .. } => {
-                    format!("{} {} {}", operation.kind, operation.key, check::shown_value(value))
-                }
-            },
-            from_ns: operation.invoked_ns,
-            until_ns: operation.completed_ns,
-            saw: match operation.outcome {
-                Outcome::Ok { version: Some(version), .. }
-                    if let Some((Reply::Value { value, .. }, _)) = described.reply() =>
-                {
-                    format!("{}, version {version}", check::shown_value(value))
-                }
-                Outcome::Ok { reply, version: Some(version) } => format!("{reply}, version {version}"),
-                Outcome::Ok { reply, version: None } => reply,
-                Outcome::Failed { error } => format!("not executed: {error}"),
-                Outcome::Unknown { reason } => format!("unknown: {reason}"),
-            },
-        }
-    };
     CounterExample {
         title: format!("{}: {}", example.anomaly.as_str(), example.headline),
         explanation: example.explanation.clone(),
         operation_ids: example.operations.iter().map(|id| id.0).collect(),
-        rows: example.operations.iter().map(row).collect(),
+        rows: example.operations.iter().map(|id| evidence_row(history, *id)).collect(),
     }
 }
 
@@ -340,6 +344,7 @@ fn reason_text(reason: UnknownReason) -> &'static str {
         UnknownReason::ConnectionLost => "the connection was lost before the reply",
         UnknownReason::BadResponse => "the response broke the state store protocol",
         UnknownReason::Unfinished => "the run ended before the reply",
+        UnknownReason::Forgotten => "left out",
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::history::clocks::{Clocks, WallClock};
 use crate::history::{ClientRecord, History, WorldRecord};
-use crate::nemesis::Nemesis;
+use crate::nemesis::{FaultRecord, Nemesis};
 use crate::recorder::Recorder;
 use crate::report::Finished;
 use crate::scenario::Scenario;
@@ -59,6 +59,10 @@ pub struct Ran {
     pub report: RunReport,
     /// Its trace, if it was to be kept.
     pub events: Vec<Event>,
+    /// What its clients did and saw.
+    pub history: History,
+    /// What became of its faults, in the order of the scenario.
+    pub faults: Vec<FaultRecord>,
 }
 
 /// Runs a scenario with a seed, checks it and makes the report.
@@ -162,7 +166,8 @@ fn simulate(
     drop(world);
     let mut report = finished.report();
     report.wall_duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Ran { report, events: finished.records.trace.into_events() })
+    let Finished { records, faults, .. } = finished;
+    Ok(Ran { report, events: records.trace.into_events(), history: records.history, faults })
 }
 
 /// The order in which a hash table of the standard library happens to hold some words: another in every run.

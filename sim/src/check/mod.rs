@@ -41,7 +41,8 @@ mod tests;
 
 pub use report::{Anomaly, CheckReport, CounterExample, MAX_COUNTER_EXAMPLES, Verdict};
 
-pub(crate) use words::quoted as shown_value;
+pub(crate) use messages::{matches, shared};
+pub(crate) use words::{quoted as shown_value, seconds as shown_time};
 
 use crate::history::History;
 use crate::plug_in::names;

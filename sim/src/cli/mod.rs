@@ -3,6 +3,7 @@
 //! One run prints its table and writes its report (`single`); many print a line a scenario, and write a page that lists them
 //! (`sweep`). `trace` shows what a run did event by event, and `meta` finds where two runs of one seed part.
 
+mod explain;
 mod meta;
 mod output;
 mod progress;
@@ -46,6 +47,8 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Runs each seed twice, in two processes, and compares the traces event by event
     Meta(meta::Arguments),
+    /// Runs a scenario and explains what its checkers found: the fewest operations that show it
+    Explain(explain::Arguments),
     /// Runs a scenario and prints every event of it
     Trace(trace::Arguments),
     /// Lists the scenarios
@@ -126,6 +129,7 @@ pub fn main(arguments: &Arguments) -> Exit {
     let followed = match &arguments.command {
         Some(Command::Sweep(arguments)) => sweep::main(arguments),
         Some(Command::Meta(arguments)) => meta::main(arguments),
+        Some(Command::Explain(arguments)) => explain::main(arguments),
         Some(Command::Trace(arguments)) => trace::main(arguments),
         Some(Command::List) => list(),
         Some(Command::Schema(arguments)) => schema::main(arguments),

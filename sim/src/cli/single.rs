@@ -7,7 +7,8 @@ use mayfly_reports::text;
 use super::output::{NotWritten, prepare, print, write};
 use super::progress::Bar;
 use super::{Exit, Loaded, crashed, load, sweep, value};
-use crate::run::run;
+use crate::explain::of_failure;
+use crate::run::{Options, Ran, run_with};
 use crate::scenario::ScenarioError;
 
 /// `SCENARIO...`
@@ -46,10 +47,12 @@ pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
 fn single(arguments: &Arguments, loaded: &Loaded) -> Exit {
     let seed = arguments.seed.unwrap_or(loaded.scenario.run.seed);
     let bar = Bar::of_run(&loaded.scenario.name, seed);
-    let result = run(&loaded.scenario, &loaded.file, seed, |progress| bar.show(&progress));
+    let options = Options::default();
+    let result = run_with(&loaded.scenario, &loaded.file, seed, options, |progress| bar.show(&progress));
     bar.clear();
     match result {
-        Ok(report) => {
+        Ok(Ran { mut report, history, .. }) => {
+            report.explanation = of_failure(&history, &report, &loaded.scenario.expect.checkers);
             let written =
                 if arguments.no_report { Ok(None) } else { write(&report, &arguments.reports).map(Some) };
             print(&text::run(&report, written.as_ref().ok().and_then(Option::as_deref)));
