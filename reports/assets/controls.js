@@ -1,85 +1,83 @@
-// Pointer, keyboard, buttons and filters. Runs last: everything is defined, and the first frame is asked for
-// here.
+// Pointer, keyboard, buttons and filters. Runs last: everything is defined, and the frame is drawn, first without operations, then
+// with them.
 
 const controls = document.getElementById("controls");
-const range = element("output");
+const range = document.getElementById("range");
+const shown = document.getElementById("shown");
 
-buildControls();
+let writtenVersion = -1;
+viewListeners.push(() => {
+  if (writtenVersion === view.version) return;
+  writtenVersion = view.version;
+  range.textContent = `${instantText(view.from, 3)} to ${instantText(view.until, 3)}`;
+  if (run.operations.length === 0) return;
+  const count = run.operations.reduce((sum, operation) => sum + (isInView(operation) ? 1 : 0), 0);
+  const all = run.operations.length;
+  shown.textContent = count === all ? `${countText(all)} operations` : `${countText(count)} of ${countText(all)} operations`;
+  showInView();
+});
+wireZoom();
+wireFilters();
 wireCanvases();
 wireKeyboard();
-wireButtons();
-viewListeners.push(() => {
-  range.textContent = `${instantText(view.from, 3)} to ${instantText(view.until, 3)}`;
-});
-let tableVersion = -1;
-viewListeners.push(() => {
-  if (tableVersion !== view.version) showInView();
-  tableVersion = view.version;
-});
-inView.hidden = false;
 inView.addEventListener("toggle", showInView);
 showSelected();
 viewChanged();
+try {
+  await readOperations();
+} catch (error) {
+  shown.textContent = "The operations cannot be read: this browser lacks DecompressionStream. report.json has them.";
+  throw error;
+}
+wireButtons();
+scaleLatency();
+viewChanged();
+// Tells a test when the operations were drawn, in milliseconds from the start of the page.
+requestAnimationFrame(() => {
+  shown.dataset.ready = String(performance.now());
+});
 
-function buildControls() {
-  const zoom = element("div", undefined, "zoom");
-  const wholeRun = () => showRange(0, run.end);
-  for (const [sign, name, action] of [
-    ["−", "Zoom out", () => zoomBy(2)],
-    ["+", "Zoom in", () => zoomBy(0.5)],
-    ["←", "Earlier", () => panBy(-0.5)],
-    ["→", "Later", () => panBy(0.5)],
-    ["Whole run", "Show the whole run", wholeRun],
-  ]) {
-    const button = element("button", sign);
-    button.type = "button";
-    button.title = name;
-    button.setAttribute("aria-label", name);
-    button.addEventListener("click", action);
-    zoom.append(button);
+function wireZoom() {
+  const actions = {
+    out: () => zoomBy(2),
+    in: () => zoomBy(0.5),
+    earlier: () => panBy(-0.5),
+    later: () => panBy(0.5),
+    whole: () => showRange(0, run.end),
+  };
+  for (const button of controls.querySelectorAll("button[data-action]")) {
+    button.addEventListener("click", actions[button.dataset.action]);
   }
-  zoom.append(range);
-  controls.append(zoom);
-  controls.append(filter("Kind", run.kinds.map((kind) => [kind, kind]), view.hiddenKinds));
-  controls.append(filter("Outcome", OUTCOMES.map((outcome) => [outcome, outcome]), view.hiddenOutcomes));
-  controls.append(filter("Client", run.lanes.map((name, lane) => [name, lane]), view.hiddenLanes));
-  if (run.highlighted.length > 0) {
-    const box = checkbox("Dim all but the counter-example", view.dimOthers, (checked) => {
-      view.dimOthers = checked;
-    });
-    controls.append(box);
-  }
-  controls.append(
-    element("p", "Drag to zoom in, Ctrl and wheel zoom at the pointer, double-click for the whole run.", "hint"),
-  );
-  controls.hidden = false;
 }
 
-function filter(name, choices, hidden) {
-  const group = element("fieldset");
-  group.append(element("legend", name));
-  for (const [text, value] of choices) {
-    group.append(
-      checkbox(text, true, (checked) => {
-        if (checked) hidden.delete(value);
-        else hidden.add(value);
-      }),
-    );
+// Each filter's boxes, and what of an operation they stand for.
+function wireFilters() {
+  const filters = {
+    kind: [view.hiddenKinds, (box) => box.dataset.name],
+    outcome: [view.hiddenOutcomes, (box) => box.dataset.name],
+    client: [view.hiddenLanes, (box) => Number(box.value)],
+  };
+  for (const group of controls.querySelectorAll("fieldset[data-filter]")) {
+    const [hidden, valueOf] = filters[group.dataset.filter];
+    const boxes = [...group.querySelectorAll("input")];
+    const apply = () => {
+      hidden.clear();
+      for (const box of boxes) if (!box.checked) hidden.add(valueOf(box));
+      viewChanged();
+    };
+    group.addEventListener("change", apply);
+    for (const button of group.querySelectorAll("button[data-all]")) {
+      button.addEventListener("click", () => {
+        for (const box of boxes) box.checked = button.dataset.all === "true";
+        apply();
+      });
+    }
   }
-  return group;
-}
-
-function checkbox(text, checked, change) {
-  const label = element("label");
-  const input = element("input");
-  input.type = "checkbox";
-  input.checked = checked;
-  input.addEventListener("change", () => {
-    change(input.checked);
+  const dim = document.getElementById("dim");
+  dim?.addEventListener("change", () => {
+    view.dimOthers = dim.checked;
     viewChanged();
   });
-  label.append(input, text);
-  return label;
 }
 
 function wireCanvases() {
@@ -190,7 +188,6 @@ function wireKeyboard() {
 function wireButtons() {
   const copy = document.getElementById("copy");
   const command = document.getElementById("command");
-  copy.hidden = false;
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(command.textContent);
@@ -205,7 +202,6 @@ function wireButtons() {
     }, 2000);
   });
   for (const button of document.querySelectorAll("button.show")) {
-    button.hidden = false;
     const positions = button.dataset.operations.split(" ").map(Number);
     const operations = positions.map((position) => run.operations[position]);
     button.addEventListener("click", () => {

@@ -1,4 +1,5 @@
-// The run's data as objects. The writer is src/html/data.rs.
+// The run's data as objects. The writer is src/html/data.rs. What decides the layout is there at once; operations have to be
+// unpacked, and are there once `readOperations` is done.
 
 const OUTCOMES = ["ok", "failed", "unknown"];
 
@@ -6,10 +7,23 @@ const OUTCOMES = ["ok", "failed", "unknown"];
 const MOST_ROWS = 4;
 
 const run = (() => {
-  const raw = JSON.parse(document.getElementById("run-data").textContent);
+  const head = JSON.parse(document.getElementById("run-data").textContent);
+  return {
+    ...head,
+    highlightedIds: new Set(head.highlighted),
+    rows: head.lanes.map(() => 1),
+    operations: [],
+    byTime: [],
+    byOutcome: OUTCOMES.map(() => []),
+    ofKind: new Map(),
+    highlighted: [],
+  };
+})();
+
+async function readOperations() {
+  const raw = JSON.parse(await unpacked(document.getElementById("run-operations").textContent));
   const text = (index) => (index === null ? null : raw.texts[index]);
-  const highlighted = new Set(raw.highlighted);
-  const operations = raw.operations.map(
+  run.operations = raw.operations.map(
     ([id, lane, kind, key, argument, condition, invoked, completed, outcome, learned, version], position) => ({
       position,
       id,
@@ -20,35 +34,42 @@ const run = (() => {
       condition: text(condition),
       invoked,
       completed,
-      until: completed ?? raw.end,
+      until: completed ?? run.end,
       outcome: OUTCOMES[outcome],
       learned: text(learned),
       version: text(version),
-      highlighted: highlighted.has(id),
+      highlighted: run.highlightedIds.has(id),
       row: 0,
     }),
   );
-  const byTime = [...operations].sort((a, b) => a.invoked - b.invoked || a.position - b.position);
-  return {
-    ...raw,
-    operations,
-    byTime,
-    byOutcome: OUTCOMES.map((outcome) => byTime.filter((operation) => operation.outcome === outcome)),
-    rows: placeInRows(byTime, raw.lanes.length),
-    kinds: [...new Set(operations.map((operation) => operation.kind))].sort(),
-    highlighted: operations.filter((operation) => operation.highlighted),
-  };
-})();
+  run.byTime = [...run.operations].sort((a, b) => a.invoked - b.invoked || a.position - b.position);
+  run.byOutcome = OUTCOMES.map((outcome) => run.byTime.filter((operation) => operation.outcome === outcome));
+  for (const operation of run.byTime) {
+    if (!run.ofKind.has(operation.kind)) run.ofKind.set(operation.kind, []);
+    run.ofKind.get(operation.kind).push(operation);
+  }
+  run.highlighted = run.operations.filter((operation) => operation.highlighted);
+  placeInRows();
+}
 
-// Gives each operation the first row of its lane that is free when it begins; returns the rows of each lane.
-function placeInRows(byTime, lanes) {
-  const busyUntil = Array.from({ length: lanes }, () => []);
-  for (const operation of byTime) {
+// Text that was packed by DEFLATE and written in base64.
+async function unpacked(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  return new Response(stream).text();
+}
+
+// Gives each operation the first row of its lane that is free when it begins.
+function placeInRows() {
+  const busyUntil = run.lanes.map(() => []);
+  for (const operation of run.byTime) {
     const rows = busyUntil[operation.lane];
     let row = rows.findIndex((until) => until <= operation.invoked);
     if (row < 0) row = Math.min(rows.length, MOST_ROWS - 1);
     operation.row = row;
     rows[row] = Math.max(rows[row] ?? 0, operation.until);
   }
-  return busyUntil.map((rows) => Math.max(rows.length, 1));
+  run.rows = busyUntil.map((rows) => Math.max(rows.length, 1));
 }

@@ -45,7 +45,7 @@ function describe(found) {
     }[found.event.change];
     return [words, `${run.lanes[found.event.lane]}, at ${instantText(found.event.at)}`, found.event.reason];
   }
-  return [found.words, `since ${instantText(found.since)}`];
+  return [found.words, ...found.lines];
 }
 
 function showTip(found, panel, x, y) {

@@ -2,34 +2,24 @@
 // fills the lower half below a cross, unknown is hollow, hatched and open to the right.
 
 const STRIP_ROW = 18;
-const MOST_STRIP_ROWS = 3;
 const LANE_GAP = 8;
 
 // A bar narrower than this, in pixels, has no room for its pattern.
 const PATTERN_WIDTH = 5;
 
-function laneHeight() {
-  const lanes = shownLanes().length;
-  return lanes <= 6 ? 40 : lanes <= 16 ? 28 : 18;
-}
+const lanesCanvas = document.getElementById("lanes");
+const LANE_HEIGHT = Number(lanesCanvas.dataset.laneHeight);
+const STRIP_ROWS = Number(lanesCanvas.dataset.nameRows);
 
-// Rows for the names above the lanes: as many as the whole run needs, so that zooming does not move the
-// lanes.
-let stripRows = 0;
-
-const lanesPanel = new Panel(document.getElementById("lanes"), {
-  height: (panel) => {
-    const wholeRun = (at) => panel.left + (at / run.end) * (panel.right - panel.left);
-    stripRows = Math.max(0, ...placeNames(panel, wholeRun).map(({ row }) => row + 1));
-    return laneTop(Math.max(shownLanes().length, 1)) + AXIS_HEIGHT;
-  },
+const lanesPanel = new Panel(lanesCanvas, {
+  height: () => laneTop(Math.max(shownLanes().length, 1)) + AXIS_HEIGHT,
   draw: drawLanes,
   drawOver: outlineChosen,
   find: findInLanes,
 });
 
 function laneTop(index) {
-  return stripRows * STRIP_ROW + 6 + index * laneHeight();
+  return STRIP_ROWS * STRIP_ROW + 6 + index * LANE_HEIGHT;
 }
 
 function drawLanes(panel) {
@@ -38,9 +28,9 @@ function drawLanes(panel) {
   for (const { name, lane } of shownLanes()) {
     const top = laneTop(indexOfLane.get(lane));
     context.fillStyle = colors.lane;
-    context.fillRect(panel.left, top + LANE_GAP / 2, panel.right - panel.left, laneHeight() - LANE_GAP);
+    context.fillRect(panel.left, top + LANE_GAP / 2, panel.right - panel.left, LANE_HEIGHT - LANE_GAP);
     context.fillStyle = colors.text;
-    panel.label(name, top + laneHeight() / 2);
+    panel.label(name, top + LANE_HEIGHT / 2);
   }
   panel.clipped(() => {
     drawStrip(panel);
@@ -75,7 +65,7 @@ function lanePositions() {
 
 function barOf(panel, operation, indexOfLane) {
   const rows = run.rows[operation.lane];
-  const height = (laneHeight() - LANE_GAP - 4) / rows;
+  const height = (LANE_HEIGHT - LANE_GAP - 4) / rows;
   const x = panel.x(operation.invoked);
   return {
     x,
@@ -173,7 +163,7 @@ function drawPointer(context, { x, y, width }) {
 function drawSessionEvent(panel, event, top) {
   const { context } = panel;
   const x = panel.x(event.at);
-  const y = top + laneHeight() - LANE_GAP / 2 - 4;
+  const y = top + LANE_HEIGHT - LANE_GAP / 2 - 4;
   if (event.change === "lost") {
     context.strokeStyle = colors.surface;
     cross(context, x, y, 4.5, 4.5);
@@ -204,7 +194,7 @@ function placeNames(panel, toX) {
     ),
     ...run.marks.map(([at, text]) => ({ at, until: at, text })),
   ].sort((a, b) => a.at - b.at);
-  const takenUntil = new Array(MOST_STRIP_ROWS).fill(-Infinity);
+  const takenUntil = new Array(STRIP_ROWS).fill(-Infinity);
   const placed = [];
   for (const { at, until, text } of names) {
     if (toX(at) > panel.right || toX(until) < panel.left) continue;
@@ -224,19 +214,18 @@ function drawStrip(panel) {
   context.textBaseline = "middle";
   context.fillStyle = colors.text;
   for (const { text, x, row } of placeNames(panel, (at) => panel.x(at))) {
-    if (row >= stripRows) continue;
     context.fillText(shortened(context, text, panel.right - x), x, (row + 0.5) * STRIP_ROW);
   }
 }
 
 function findInLanes(panel, x, y) {
   const lanes = shownLanes();
-  const index = Math.floor((y - laneTop(0)) / laneHeight());
+  const index = Math.floor((y - laneTop(0)) / LANE_HEIGHT);
   if (index < 0 || index >= lanes.length) return null;
   const { lane } = lanes[index];
   const near = (at) => Math.abs(panel.x(at) - x);
   const event = run.sessions.find((candidate) => candidate.lane === lane && near(candidate.at) <= 5);
-  const eventY = laneTop(index) + laneHeight() - LANE_GAP / 2 - 4;
+  const eventY = laneTop(index) + LANE_HEIGHT - LANE_GAP / 2 - 4;
   if (event && Math.abs(y - eventY) <= 7) return { event };
 
   const indexOfLane = new Map([[lane, index]]);

@@ -18,25 +18,41 @@ function readColors() {
   const names = [
     ["text", "muted", "line", "accent", "bad", "surface"],
     ["ok", "failed", "unknown", "fault", "fault-tint", "lane", "grid"],
+    ["kind-1", "kind-2", "kind-3", "kind-4", "kind-5", "kind-6"],
   ].flat();
   return Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 class Panel {
   // `draw` paints what only a new view changes, `drawOver` what lies over it; `find(panel, x, y)` names what
-  // is under the pointer.
+  // is under the pointer. The canvas has its height from the page, unless `height` gives another.
   constructor(canvas, { height, draw, drawOver, find }) {
     this.canvas = canvas;
-    this.height = height;
+    const given = Number.parseFloat(canvas.style.height);
+    this.height = height ?? (() => given);
     this.drawContent = draw;
     this.drawOver = drawOver ?? (() => {});
     this.find = find;
     this.base = document.createElement("canvas");
     this.drawnVersion = -1;
+    this.isNear = true;
     this.top = 0;
     panels.push(this);
     viewListeners.push(() => this.draw());
-    new ResizeObserver(viewChanged).observe(canvas.parentElement);
+    new ResizeObserver(() => {
+      if (this.width !== undefined && this.width !== canvas.parentElement.clientWidth) viewChanged();
+    }).observe(canvas.parentElement);
+    new IntersectionObserver(
+      ([entry]) => {
+        this.isNear = entry.isIntersecting;
+        if (this.isNear && this.drawnVersion !== view.version) this.draw();
+      },
+      { rootMargin: "200px" },
+    ).observe(canvas);
+    addEventListener("beforeprint", () => {
+      this.isNear = true;
+      this.draw();
+    });
   }
 
   get left() {
@@ -65,14 +81,19 @@ class Panel {
     return this.context.measureText(text).width;
   }
 
+  // What is far from the window is drawn once and then left until it comes near.
   draw() {
+    if (!this.isNear && this.hasOperations) return;
+    this.hasOperations = run.operations.length > 0;
     if (this.drawnVersion !== view.version) this.drawBase();
     this.drawnVersion = view.version;
     const { canvas, base } = this;
     canvas.style.height = `${this.tall}px`;
-    canvas.width = base.width;
-    canvas.height = base.height;
+    if (canvas.width !== base.width) canvas.width = base.width;
+    if (canvas.height !== base.height) canvas.height = base.height;
     this.context = canvas.getContext("2d");
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
+    this.context.clearRect(0, 0, canvas.width, canvas.height);
     this.context.drawImage(base, 0, 0);
     this.context.scale(this.density, this.density);
     this.clipped(() => {
@@ -172,7 +193,10 @@ class Panel {
   }
 }
 
+// Upright and level lines lie on whole pixels, and so are as thin as they can be.
 function line(context, x1, y1, x2, y2) {
+  if (x1 === x2) x1 = x2 = Math.floor(x1) + 0.5;
+  if (y1 === y2) y1 = y2 = Math.floor(y1) + 0.5;
   context.beginPath();
   context.moveTo(x1, y1);
   context.lineTo(x2, y2);

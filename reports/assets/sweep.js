@@ -25,19 +25,13 @@ const sort = (table, column, heading) => {
 
 for (const table of document.querySelectorAll("table")) {
   [...table.tHead.rows[0].cells].forEach((heading, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "sort";
-    button.textContent = heading.textContent;
-    button.addEventListener("click", () => sort(table, column, heading));
-    heading.replaceChildren(button);
+    heading.querySelector("button").addEventListener("click", () => sort(table, column, heading));
   });
 }
 
 const filter = document.getElementById("filter");
 const shown = document.getElementById("shown");
 const runs = document.querySelector("section[aria-labelledby=runs] tbody");
-filter.hidden = false;
 filter.addEventListener("input", () => {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   let count = 0;

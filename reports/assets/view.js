@@ -13,7 +13,7 @@ const view = {
   hiddenKinds: new Set(),
   hiddenOutcomes: new Set(),
   hiddenLanes: new Set(),
-  dimOthers: run.highlighted.length > 0,
+  dimOthers: run.highlightedIds.size > 0,
   hovered: null,
   selected: null,
   brush: null,
@@ -70,6 +70,10 @@ function isInView(operation) {
   return operation.invoked <= view.until && operation.until >= view.from && isShown(operation);
 }
 
+function countText(value) {
+  return value.toLocaleString("en-US");
+}
+
 function othersAreDimmed() {
   return view.dimOthers && run.highlighted.length > 0;
 }
@@ -87,6 +91,13 @@ function niceStep(span, count) {
 
 function instantText(ns, decimals = 6) {
   return `${(ns / NS_PER_S).toFixed(decimals)} s`;
+}
+
+function bytesText(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB"];
+  const unit = Math.min(Math.max(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), 0), 3);
+  const value = bytes / 1024 ** unit;
+  return `${unit === 0 ? value : value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`;
 }
 
 function durationText(ns) {

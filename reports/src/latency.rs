@@ -31,6 +31,18 @@ pub struct Latency {
     pub max_ns: u64,
 }
 
+/// A point of the distribution of durations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// So many durations, of [`Latency::count`],
+    pub count: u64,
+    /// were at most this long.
+    pub at_most_ns: u64,
+}
+
+/// Steps in each half of what is left to 100 %: as many points from 50 to 75 % as from 75 to 87.5 %.
+const STEPS_PER_HALF: u32 = 5;
+
 /// Collects durations for a [`Latency`] in constant space.
 #[derive(Clone, Debug)]
 pub struct LatencyRecorder {
@@ -81,6 +93,23 @@ impl LatencyRecorder {
     }
 }
 
+impl LatencyRecorder {
+    /// The distribution, as HdrHistogram prints it: the nearer to 100 %, the closer its points.
+    pub fn percentiles(&self) -> Vec<Percentile> {
+        let mut percentiles: Vec<Percentile> = Vec::new();
+        for point in self.histogram.iter_quantiles(STEPS_PER_HALF) {
+            let before = percentiles.last().map_or(0, |last| last.count);
+            let count = before + point.count_since_last_iteration();
+            if count == before {
+                continue;
+            }
+            let at_most_ns = point.value_iterated_to().clamp(self.min_ns, self.max_ns);
+            percentiles.push(Percentile { count, at_most_ns });
+        }
+        percentiles
+    }
+}
+
 impl Default for LatencyRecorder {
     fn default() -> Self {
         Self::new()
@@ -115,6 +144,21 @@ mod tests {
         ] {
             assert!(measured.abs_diff(exact) <= exact / 1_000, "{measured} is not {exact}");
         }
+    }
+
+    #[test]
+    fn the_distribution_ends_with_every_duration_and_is_closer_near_the_end() {
+        let recorder = (1..=100_000).map(|n| n * 1_000).collect::<LatencyRecorder>();
+        let percentiles = recorder.percentiles();
+        assert_eq!(percentiles.last(), Some(&Percentile { count: 100_000, at_most_ns: 100_000_000 }));
+        assert!(percentiles.is_sorted_by(|a, b| a.count < b.count && a.at_most_ns < b.at_most_ns));
+        for point in &percentiles {
+            let exact = point.count * 1_000;
+            assert!(point.at_most_ns.abs_diff(exact) <= exact / 500, "{point:?}");
+        }
+        let above = |count| percentiles.iter().filter(|point| point.count > count).count();
+        assert!((10..200).contains(&percentiles.len()) && above(99_000) > 10, "{percentiles:?}");
+        assert_eq!(LatencyRecorder::new().percentiles(), []);
     }
 
     #[test]

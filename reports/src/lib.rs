@@ -6,7 +6,7 @@
 //! # Layout
 //! - [`model`]: a simulated run as data; [`measurement`]: a scenario measured in wall time as data
 //! - [`sweep`]: many runs, as data, as a page and for CI
-//! - [`summary`], [`latency`]: outcomes and percentiles, derived from operations and durations
+//! - [`summary`], [`latency`], [`throughput`]: outcomes, percentiles and rates, derived from operations and durations
 //! - [`text`]: what a terminal shows; [`html`]: the page; `json`: [`RunReport::to_json`] and back
 //! - `version_text`: versions as sentences show them; [`write()`]: the report on disk
 
@@ -24,6 +24,7 @@ pub mod model;
 pub mod summary;
 pub mod sweep;
 pub mod text;
+pub mod throughput;
 
 mod files;
 mod json;
@@ -33,6 +34,6 @@ mod wording;
 pub use explanation::{Explanation, ExplanationRow};
 pub use files::{ReportError, WrittenPaths, write};
 pub use json::ReadError;
-pub use latency::{Latency, LatencyRecorder};
+pub use latency::{Latency, LatencyRecorder, Percentile};
 pub use measurement::{KindMeasurement, Measurement, World};
 pub use model::*;

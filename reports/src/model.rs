@@ -13,7 +13,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::explanation::Explanation;
-use crate::latency::Latency;
+use crate::latency::{Latency, Percentile};
 
 /// The version of the JSON form that this crate writes and the only one that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -59,6 +59,12 @@ pub struct RunReport {
     pub key_count: Vec<Sample>,
     /// How many sessions the broker held.
     pub session_count: Vec<Sample>,
+    /// How many bytes the broker held, by its own account.
+    #[serde(default)]
+    pub memory: Vec<Sample>,
+    /// How many operations ended, interval by interval; those that `operations` leaves out too.
+    #[serde(default)]
+    pub throughput: Throughput,
     /// Instants worth a line through every plot, such as a restart of the broker.
     pub marks: Vec<Mark>,
     /// What a lying broker told; `None` of an honest one.
@@ -305,6 +311,19 @@ pub struct Sample {
     pub value: u64,
 }
 
+/// How many operations ended in each interval of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throughput {
+    /// The length of an interval; 0 where nothing was counted.
+    pub interval_ns: u64,
+    /// How many were answered, from the first interval on. It ends with the last interval in which any operation ended.
+    pub ok: Vec<u64>,
+    /// How many were certainly not executed; as many intervals.
+    pub failed: Vec<u64>,
+    /// Of how many the client learned that it would not know; as many intervals.
+    pub unknown: Vec<u64>,
+}
+
 /// An instant worth a line through every plot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
@@ -329,6 +348,9 @@ pub struct KindSummary {
     pub unknown: u64,
     /// From invocation to answer in simulated time, of those answered. None were: absent.
     pub simulated_latency: Option<Latency>,
+    /// The distribution of these latencies, from the shortest to the longest; empty where there are none.
+    #[serde(default)]
+    pub percentiles: Vec<Percentile>,
 }
 
 /// A checker and what it concluded.

@@ -36,6 +36,7 @@ pub fn by_kind(operations: &[Operation]) -> Vec<KindSummary> {
             failed: tally.failed,
             unknown: tally.unknown,
             simulated_latency: tally.latency.latency(),
+            percentiles: tally.latency.percentiles(),
         })
         .collect()
 }

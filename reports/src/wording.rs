@@ -25,17 +25,22 @@ pub(crate) fn duration(duration_ns: u64) -> String {
         1_000_000..1_000_000_000 => (1_000_000, "ms"),
         _ => (1_000_000_000, "s"),
     };
-    let decimals = match duration_ns / unit_ns {
+    in_unit(duration_ns, unit_ns, unit)
+}
+
+/// A value to three significant digits in a unit that is not above it.
+fn in_unit(value: u64, unit: u64, name: &str) -> String {
+    let decimals = match value / unit {
         0..10 => 2,
         10..100 => 1,
         _ => 0,
     };
     let scale = 10_u128.pow(decimals);
-    let rounded = (u128::from(duration_ns) * scale + u128::from(unit_ns) / 2) / u128::from(unit_ns);
+    let rounded = (u128::from(value) * scale + u128::from(unit) / 2) / u128::from(unit);
     if decimals == 0 {
-        format!("{rounded} {unit}")
+        format!("{rounded} {name}")
     } else {
-        format!("{}.{:0width$} {unit}", rounded / scale, rounded % scale, width = decimals as usize)
+        format!("{}.{:0width$} {name}", rounded / scale, rounded % scale, width = decimals as usize)
     }
 }
 
@@ -50,6 +55,23 @@ pub(crate) fn count(value: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// Words that begin a sentence.
+pub(crate) fn capital(words: &str) -> String {
+    let mut characters = words.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// A number of bytes to three significant digits, in the unit that suits it.
+pub(crate) fn bytes(value: u64) -> String {
+    let (unit, name) = match value {
+        0..1_024 => return format!("{value} B"),
+        1_024..1_048_576 => (1_024, "KiB"),
+        1_048_576..1_073_741_824 => (1_048_576, "MiB"),
+        _ => (1_073_741_824, "GiB"),
+    };
+    in_unit(value, unit, name)
 }
 
 /// A count and its noun: `1 client`, `2 clients`.
@@ -139,6 +161,20 @@ mod tests {
         ];
         for (duration_ns, text) in cases {
             assert_eq!(duration(duration_ns), text);
+        }
+    }
+
+    #[test]
+    fn bytes_have_three_digits_and_a_fitting_unit() {
+        let cases = [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_536, "1.50 KiB"),
+            (52_428_800, "50.0 MiB"),
+            (1 << 40, "1024 GiB"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(bytes(value), text);
         }
     }
 

@@ -3,7 +3,9 @@
 
 mod fixture;
 
-use mayfly_reports::{CheckerVerdict, Conclusion, RunReport, html};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use mayfly_reports::{CheckerVerdict, Conclusion, Explanation, ExplanationRow, RunReport, html};
 use serde_json::Value;
 
 /// Ends a script element, opens one, breaks out of a quoted attribute, and moves a terminal's cursor.
@@ -21,11 +23,14 @@ fn the_verdict_and_the_way_to_repeat_it_come_first() {
         "cargo sim partition --seed 7</code>",
         "id=\"lanes\"",
         "data-kind=\"GET\"",
+        "Operations per second",
         "Keys in the store",
         "Sessions on the broker",
+        "Memory of the broker",
         "operations answered",
         "client-1 | broker",
         "Latency of answered operations, simulated time",
+        "Latency by percentile, simulated time",
         "linearizability",
         "release build, rustc 1.95.0",
     ]
@@ -88,7 +93,7 @@ fn sentences_shorten_versions_and_tables_keep_them() {
     let page = html::render(&report);
     let short = format!("<abbr title=\"{version}\">…600744:0</abbr>");
     for sentence in [
-        format!("<p>headline {short}.</p>"),
+        format!("<p>Headline {short}.</p>"),
         format!("<h3>title {short}, end</h3>"),
         format!("<p>words {short}</p>"),
     ] {
@@ -121,12 +126,13 @@ fn the_plots_get_the_fall_to_zero_and_the_restart() {
 #[test]
 fn the_script_gets_every_operation() {
     let report = fixture::partition();
-    let data = page_data(&html::render(&report));
+    let page = html::render(&report);
+    let (head, data) = (page_data(&page), page_operations(&page));
     let rows = data["operations"].as_array().unwrap();
     assert_eq!(rows.len(), report.operations.len());
     for (row, operation) in rows.iter().zip(&report.operations) {
         let text = |column: usize| data["texts"][row[column].as_u64().unwrap() as usize].as_str().unwrap();
-        let lane = &data["lanes"][row[1].as_u64().unwrap() as usize];
+        let lane = &head["lanes"][row[1].as_u64().unwrap() as usize];
         assert_eq!(
             (lane.as_str().unwrap(), text(2), text(3), row[6].as_u64(), row[7].as_u64()),
             (
@@ -164,12 +170,35 @@ fn hostile_text_in_any_field_stays_text() {
     assert!(!page.contains('\u{1b}'), "data kept a control character");
     assert!(page.contains("{{style}}"), "data was taken for a part of the page's template");
     assert!(
-        page_data(&page)["texts"]
+        page_operations(&page)["texts"]
             .as_array()
             .unwrap()
             .iter()
             .any(|text| text.as_str().unwrap().ends_with(HOSTILE))
     );
+}
+
+#[test]
+fn what_cannot_be_explained_stands_before_the_counter_examples() {
+    let mut report = fixture::violation();
+    assert!(!html::render(&report).contains("What can't be explained"));
+    let row = report.checkers[0].counter_examples[0].rows[0].clone();
+    report.explanation = Some(Explanation {
+        checker: "linearizability".to_owned(),
+        title: "a stale read".to_owned(),
+        rows: vec![ExplanationRow { row, model: "key-1 = value-7".to_owned() }],
+        left_out: None,
+        rests_on: "Without any of these the rest is allowed.".to_owned(),
+        reasons: vec!["the GET began after the SET had ended".to_owned()],
+        faults: Vec::new(),
+        prefix: "up to 12.071 s all is explained".to_owned(),
+    });
+    let page = html::render(&report);
+    let explained = page.find("What can't be explained</h2>").unwrap();
+    assert!(explained < page.find("What went wrong</h2>").unwrap());
+    for words in ["key-1 = value-7", "Without any of these", "No fault lasted meanwhile.", "up to 12.071 s"] {
+        assert!(page[explained..].contains(words), "{words}");
+    }
 }
 
 #[test]
@@ -196,11 +225,19 @@ fn an_empty_run_renders() {
     assert_eq!(page_data(&page)["end"], 1);
 }
 
-/// The data embedded for the script, found as a browser would: up to the first end tag.
+/// What decides the page's layout, as the script reads it: up to the first end tag, as a browser would.
 fn page_data(page: &str) -> Value {
     let (_, rest) = page.split_once("id=\"run-data\">").unwrap();
     let (json, _) = rest.split_once("</script").unwrap();
     serde_json::from_str(json).unwrap()
+}
+
+/// The operations and their texts, unpacked.
+fn page_operations(page: &str) -> Value {
+    let (_, rest) = page.split_once("id=\"run-operations\">").unwrap();
+    let (base64, _) = rest.split_once("</script").unwrap();
+    let packed = BASE64_STANDARD.decode(base64).unwrap();
+    serde_json::from_slice(&miniz_oxide::inflate::decompress_to_vec(&packed).unwrap()).unwrap()
 }
 
 /// Appends [`HOSTILE`] to every text, except where the text is one of the format's own words.

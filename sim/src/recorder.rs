@@ -30,6 +30,8 @@ pub struct Records {
     pub trace: Trace,
     /// How many sessions the broker held, over time: (simulated nanoseconds, sessions).
     pub session_counts: Vec<(u64, u64)>,
+    /// How many bytes the broker held by its own account, over time; for the report alone.
+    pub memory: Vec<(u64, u64)>,
     /// Why connections were lost: for the report, beside [`History::sessions`].
     pub loss_reasons: Vec<(ClientIndex, u64, String)>,
     /// Operations that were invoked and whose clients still wait.
@@ -43,6 +45,7 @@ impl Recorder {
             history,
             trace,
             session_counts: Vec::new(),
+            memory: Vec::new(),
             loss_reasons: Vec::new(),
             open: BTreeMap::new(),
         })))
@@ -295,6 +298,14 @@ impl Recorder {
         }
         if records.session_counts.last().is_none_or(|&(_, last)| last != sessions) {
             records.session_counts.push((at_ns, sessions));
+        }
+    }
+
+    /// The broker was seen to hold so many bytes. Only changes are kept.
+    pub fn memory(&self, bytes: u64, at_ns: u64) {
+        let memory = &mut self.lock().memory;
+        if memory.last().is_none_or(|&(_, last)| last != bytes) {
+            memory.push((at_ns, bytes));
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mayfly_reports::{
     Build, Checker, CheckerVerdict, CounterExample, CounterExampleRow, FORMAT_VERSION, Fault, Host, Mark,
     Operation, Outcome, Role, RunReport, Sample, Scenario as ScenarioReport, SessionChange, SessionEvent,
-    TraceHash, summary,
+    TraceHash, summary, throughput,
 };
 
 use crate::check::{self, CheckReport};
@@ -56,6 +56,7 @@ impl Finished<'_> {
         let operations = history.operations.iter().map(|operation| operation_row(history, operation));
         let operations: Vec<_> = operations.chain(mqtt::rows(history)).collect();
         let summary = summary::by_kind(&operations);
+        let throughput = throughput::throughput(&operations, nanos(self.simulated));
         let shown = checks.iter().flat_map(|check| &check.counter_examples);
         let needed = shown.flat_map(|example| &example.operations).map(|id| id.0).collect();
         let (operations, operations_left_out) = excerpt::of(operations, &needed);
@@ -86,11 +87,9 @@ impl Finished<'_> {
                 .iter()
                 .map(|count| Sample { at_ns: count.at_ns, value: count.keys })
                 .collect(),
-            session_count: records
-                .session_counts
-                .iter()
-                .map(|&(at_ns, value)| Sample { at_ns, value })
-                .collect(),
+            session_count: samples(&records.session_counts),
+            memory: samples(&records.memory),
+            throughput,
             marks: marks(history),
             lies: self.lies.map(|Lies { occasions, told }| mayfly_reports::Lies { occasions, told }),
             summary,
@@ -101,6 +100,10 @@ impl Finished<'_> {
             explanation: None,
         }
     }
+}
+
+fn samples(values: &[(u64, u64)]) -> Vec<Sample> {
+    values.iter().map(|&(at_ns, value)| Sample { at_ns, value }).collect()
 }
 
 /// The folder that the scenario lies in says what it is for.

@@ -69,6 +69,10 @@ fn a_run_that_passes_prints_its_tables_writes_its_report_and_exits_with_0() {
         RunReport::from_json(&fs::read_to_string(written.join("report.json")).unwrap()).unwrap();
     assert_eq!((report.seed, report.verdict.conclusion), (3, Conclusion::Passed));
     assert!(report.operations.len() > 50 && report.faults.len() == 1 && report.wall_duration_ms > 0);
+    assert!(report.memory.len() > 5 && report.memory.iter().any(|sample| sample.value > 1_000), "memory");
+    let ended: u64 = report.throughput.ok.iter().sum();
+    assert!(ended > 50 && ended <= report.operations.len() as u64, "{ended} operations ended");
+    assert!(report.summary.iter().any(|kind| kind.percentiles.len() > 3), "percentiles");
     let page = fs::read_to_string(written.join("report.html")).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.trim_end().ends_with("</html>"));
     assert!(page.contains("cut-off"));

@@ -1,27 +1,53 @@
-//! The run's data as the page's script reads it: rows of numbers that refer to one table of texts.
+//! The run's data as the page's script reads it.
 //!
-//! A run has tens of thousands of operations whose client, kind and key repeat; this form is a fifth of
-//! `report.json`. `assets/data.js` is its reader.
+//! What decides the page's layout is JSON, read before anything is painted. The operations of a long run would be ten megabytes of
+//! it: they are rows of numbers that refer to one table of texts, packed by DEFLATE and written in base64, which is less than a
+//! fifth of that. Browsers unpack it themselves. `assets/data.js` is the reader.
 
-use std::collections::BTreeMap;
+mod rows;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
 use super::escape::script_json;
-use crate::model::{Fault, Operation, Outcome, Role, RunReport, Sample, SessionChange, SessionEvent};
+use crate::latency::Percentile;
+use crate::model::{Fault, Role, RunReport, Sample, SessionChange, SessionEvent, Throughput};
+use rows::{Lanes, Packed};
 
-/// The page data as JSON for a `<script>` element.
-pub(super) fn json(report: &RunReport) -> String {
-    let mut texts = Texts::default();
+/// DEFLATE's level: above it a page takes much longer to write and is hardly shorter.
+const LEVEL: u8 = 6;
+
+/// The elements that hold the data.
+pub(super) fn elements(report: &RunReport) -> String {
     let mut lanes = Lanes::default();
     for host in report.hosts.iter().filter(|host| host.role == Role::Client) {
         lanes.lane_of(&host.name);
     }
-    let operations =
-        report.operations.iter().map(|operation| row(operation, &mut texts, &mut lanes)).collect::<Vec<_>>();
-    let sessions =
-        report.session_events.iter().map(|event| SessionRow::new(event, &mut lanes)).collect::<Vec<_>>();
-    let faults = report.faults.iter().map(FaultRow::new).collect::<Vec<_>>();
+    let packed = Packed::new(&report.operations, &mut lanes);
+    let packed = serde_json::to_vec(&packed).expect("rows of numbers and texts are JSON");
+    let packed = BASE64_STANDARD.encode(miniz_oxide::deflate::compress_to_vec(&packed, LEVEL));
+    let head = script_json(&head(report, lanes));
+    format!(
+        "<script type=\"application/json\" id=\"run-data\">{head}</script>\n\
+         <script type=\"text/plain\" id=\"run-operations\">{packed}</script>\n"
+    )
+}
+
+/// Where a run has lanes that no host has, its operations name them.
+pub(super) fn lanes(report: &RunReport) -> Vec<&str> {
+    let mut lanes = Lanes::default();
+    let clients = report.hosts.iter().filter(|host| host.role == Role::Client).map(|host| host.name.as_str());
+    let of_operations = report.operations.iter().map(|operation| operation.client.as_str());
+    let of_sessions = report.session_events.iter().map(|event| event.client.as_str());
+    for name in clients.chain(of_operations).chain(of_sessions) {
+        lanes.lane_of(name);
+    }
+    lanes.names
+}
+
+fn head<'a>(report: &'a RunReport, mut lanes: Lanes<'a>) -> Head<'a> {
+    let sessions = report.session_events.iter().map(|event| SessionRow::new(event, &mut lanes)).collect();
     let marks = report.marks.iter().map(|mark| (mark.at_ns, format!("{} {}", mark.host, mark.what)));
     let highlighted = report
         .checkers
@@ -29,58 +55,34 @@ pub(super) fn json(report: &RunReport) -> String {
         .flat_map(|checker| &checker.counter_examples)
         .flat_map(|counter_example| &counter_example.operation_ids)
         .map(u64::to_string);
-    script_json(&PageData {
+    Head {
         end: end_ns(report),
-        operations,
         sessions,
-        faults,
+        faults: report.faults.iter().map(FaultRow::new).collect(),
         marks: marks.collect(),
         highlighted: highlighted.collect(),
         key_count: points(&report.key_count),
         session_count: points(&report.session_count),
+        memory: points(&report.memory),
+        throughput: &report.throughput,
+        percentiles: report.summary.iter().map(|kind| (&*kind.kind, &*kind.percentiles)).collect(),
         lanes: lanes.names,
-        texts: texts.list,
-    })
+    }
 }
 
 #[derive(Serialize)]
-struct PageData<'a> {
+struct Head<'a> {
     end: u64,
     lanes: Vec<&'a str>,
-    texts: Vec<&'a str>,
-    operations: Vec<OperationRow>,
     sessions: Vec<SessionRow<'a>>,
     faults: Vec<FaultRow>,
     marks: Vec<(u64, String)>,
     highlighted: Vec<String>,
     key_count: Vec<(u64, u64)>,
     session_count: Vec<(u64, u64)>,
-}
-
-/// Id, lane, kind, key, argument, condition, invoked, completed, outcome, what was learned, version. The id
-/// is text since a script's numbers are exact to 2^53 only.
-type OperationRow =
-    (String, usize, usize, usize, Option<usize>, Option<usize>, u64, Option<u64>, u8, usize, Option<usize>);
-
-fn row<'a>(operation: &'a Operation, texts: &mut Texts<'a>, lanes: &mut Lanes<'a>) -> OperationRow {
-    let (outcome, learned, version) = match &operation.outcome {
-        Outcome::Ok { reply, version } => (0, reply, version.as_deref()),
-        Outcome::Failed { error } => (1, error, None),
-        Outcome::Unknown { reason } => (2, reason, None),
-    };
-    (
-        operation.id.to_string(),
-        lanes.lane_of(&operation.client),
-        texts.index_of(&operation.kind),
-        texts.index_of(&operation.key),
-        operation.argument.as_deref().map(|text| texts.index_of(text)),
-        operation.condition.as_deref().map(|text| texts.index_of(text)),
-        operation.invoked_ns,
-        operation.completed_ns,
-        outcome,
-        texts.index_of(learned),
-        version.map(|text| texts.index_of(text)),
-    )
+    memory: Vec<(u64, u64)>,
+    throughput: &'a Throughput,
+    percentiles: Vec<(&'a str, &'a [Percentile])>,
 }
 
 #[derive(Serialize)]
@@ -118,37 +120,6 @@ impl FaultRow {
             fired: fault.fired_ns,
             healed: fault.healed_ns,
         }
-    }
-}
-
-/// Each text once, in order of first use.
-#[derive(Default)]
-struct Texts<'a> {
-    list: Vec<&'a str>,
-    indices: BTreeMap<&'a str, usize>,
-}
-
-impl<'a> Texts<'a> {
-    fn index_of(&mut self, text: &'a str) -> usize {
-        *self.indices.entry(text).or_insert_with(|| {
-            self.list.push(text);
-            self.list.len() - 1
-        })
-    }
-}
-
-/// The clients' lanes: those of the report's hosts first, then any that only an operation or an event names.
-#[derive(Default)]
-struct Lanes<'a> {
-    names: Vec<&'a str>,
-}
-
-impl<'a> Lanes<'a> {
-    fn lane_of(&mut self, client: &'a str) -> usize {
-        self.names.iter().position(|name| *name == client).unwrap_or_else(|| {
-            self.names.push(client);
-            self.names.len() - 1
-        })
     }
 }
 

@@ -80,7 +80,7 @@ fn article(checker: &str, counter_example: &CounterExample, report: &RunReport) 
         String::new()
     } else {
         format!(
-            "<button type=\"button\" class=\"show\" data-operations=\"{}\" hidden>Show in the timeline</button>\n",
+            "<button type=\"button\" class=\"show scripted\" data-operations=\"{}\">Show in the timeline</button>\n",
             positions.join(" ")
         )
     };

@@ -1,9 +1,7 @@
-//! The head of the page (verdict, seed, how to repeat the run), the figures by kind of operation, and the
-//! build.
+//! The head of the page (verdict, seed, how to repeat the run), and its end: the scenario and the build.
 
 use super::escape::{Escaped, Sentence};
-use super::table::{Column, table};
-use crate::model::{Build, Conclusion, KindSummary, RunReport, TraceHash};
+use crate::model::{Build, Conclusion, RunReport, TraceHash};
 use crate::wording;
 
 /// Verdict first, then what was run and how to run it again.
@@ -24,14 +22,19 @@ pub(super) fn section(report: &RunReport) -> String {
     let facts = [
         ("Seed", format!("<code>{}</code>", report.seed)),
         ("Simulated time", wording::instant(report.simulated_duration_ns)),
-        ("Wall time", format!("{} ms", wording::count(report.wall_duration_ms))),
         ("Operations", wording::count(operations)),
         ("Trace hash", hash),
         ("Scenario file", format!("<code>{}</code>", Escaped(&report.scenario.file))),
     ];
-    let facts = facts
+    let lies = report.lies.map(|lies| {
+        let (told, occasions) = (wording::count(lies.told), wording::count(lies.occasions));
+        ("Lies of the broker", format!("{told} on {occasions} occasions"))
+    });
+    let facts: String = facts
+        .into_iter()
+        .chain(lies)
         .map(|(term, description)| format!("<div><dt>{term}</dt><dd>{description}</dd></div>\n"))
-        .concat();
+        .collect();
     format!(
         "<header>\n<p class=\"kicker\">Simulated run · {intent}</p>\n<h1>{name}</h1>\n\
          <p class=\"description\">{description}</p>\n\
@@ -41,69 +44,13 @@ pub(super) fn section(report: &RunReport) -> String {
          <dl class=\"facts\">\n{facts}</dl>\n\
          <div class=\"command\"><span id=\"command-label\">Repeat this run</span>\n\
          <code id=\"command\" tabindex=\"0\" aria-labelledby=\"command-label\">{command}</code>\n\
-         <button type=\"button\" id=\"copy\" hidden>Copy</button></div>\n</header>\n",
+         <button type=\"button\" id=\"copy\" class=\"scripted\">Copy</button></div>\n</header>\n",
         intent = Escaped(&report.scenario.intent),
         name = Escaped(&report.scenario.name),
         description = Escaped(&report.scenario.description),
         conclusion = wording::conclusion(report.verdict.conclusion),
-        headline = Sentence(&report.verdict.headline),
+        headline = Sentence(&wording::capital(&report.verdict.headline)),
         command = Escaped(&report.repeat_command),
-    )
-}
-
-/// Outcomes and latency by kind.
-pub(super) fn operations(summary: &[KindSummary]) -> String {
-    let outcomes = summary
-        .iter()
-        .map(|row| {
-            [
-                Escaped(&row.kind).to_string(),
-                wording::count(row.ok),
-                wording::count(row.failed),
-                wording::count(row.unknown),
-            ]
-        })
-        .collect::<Vec<_>>();
-    let latency = summary
-        .iter()
-        .filter_map(|row| {
-            let latency = row.simulated_latency?;
-            Some([
-                Escaped(&row.kind).to_string(),
-                wording::count(latency.count),
-                wording::duration(latency.min_ns),
-                wording::duration(latency.p50_ns),
-                wording::duration(latency.p90_ns),
-                wording::duration(latency.p99_ns),
-                wording::duration(latency.p999_ns),
-                wording::duration(latency.max_ns),
-            ])
-        })
-        .collect::<Vec<_>>();
-    let figures = Column::Figures;
-    let outcomes = table(
-        "Operations by kind and outcome",
-        [Column::Words("Kind"), figures("Ok"), figures("Failed"), figures("Unknown")],
-        &outcomes,
-    );
-    let latency = table(
-        "Latency of answered operations, simulated time",
-        [
-            Column::Words("Kind"),
-            figures("Answered"),
-            figures("Min"),
-            figures("p50"),
-            figures("p90"),
-            figures("p99"),
-            figures("p99.9"),
-            figures("Max"),
-        ],
-        &latency,
-    );
-    format!(
-        "<section aria-labelledby=\"operations\">\n<h2 id=\"operations\">Operations</h2>\n\
-         <p class=\"note\"><em>Failed</em>: certainly not executed. <em>Unknown</em>: may or may not have been \
-         executed.</p>\n<div class=\"columns\">\n{outcomes}{latency}</div>\n</section>\n"
     )
 }
 
@@ -120,14 +67,18 @@ pub(super) fn scenario(text: &str) -> String {
 }
 
 /// What was built to run it.
-pub(crate) fn build(build: &Build, format_version: u32) -> String {
+///
+/// `wall_ms` is how long the machine took: here alone, away from simulated times.
+pub(crate) fn build(build: &Build, format_version: u32, wall_ms: Option<u64>) -> String {
+    let took = wall_ms.map(|ms| format!(" The machine took {} ms of wall time.", wording::count(ms)));
     let commit = build.git_commit.as_deref().unwrap_or("unknown commit");
     format!(
-        "<footer>\n<p>Mayfly {version}, <code>{commit}</code>, {profile} build, {rustc}. Report format {format_version}.</p>\n\
+        "<footer>\n<p>Mayfly {version}, <code>{commit}</code>, {profile} build, {rustc}. Report format {format_version}.{took}</p>\n\
          </footer>\n",
         version = Escaped(&build.package_version),
         commit = Escaped(commit),
         profile = Escaped(&build.profile),
         rustc = Escaped(&build.rustc_version),
+        took = took.unwrap_or_default(),
     )
 }

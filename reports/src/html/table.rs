@@ -27,14 +27,35 @@ impl Column {
 /// The table. The first cell of a row heads it. On a narrow screen a table with words beside its first column
 /// becomes one block a row, each cell labelled with its column; one of figures only scrolls sideways.
 pub(crate) fn table<const N: usize>(caption: &str, columns: [Column; N], rows: &[[String; N]]) -> String {
+    with_headings(caption, columns, rows, "", str::to_owned)
+}
+
+/// The same with a button in each heading, by which a script sorts the rows.
+pub(crate) fn sortable_table<const N: usize>(
+    caption: &str,
+    columns: [Column; N],
+    rows: &[[String; N]],
+) -> String {
+    with_headings(caption, columns, rows, " sortable", |name| {
+        format!("<button type=\"button\" class=\"sort\">{name}</button>")
+    })
+}
+
+fn with_headings<const N: usize>(
+    caption: &str,
+    columns: [Column; N],
+    rows: &[[String; N]],
+    more_classes: &str,
+    heading: impl Fn(&str) -> String,
+) -> String {
     let stacks = columns.iter().skip(1).any(|column| matches!(column, Column::Words(_)));
-    let class = if stacks { " class=\"stacks\"" } else { "" };
+    let class = if stacks { "stacks" } else { "plain" };
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table{class}>\n\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\">\n<table class=\"{class}{more_classes}\">\n\
          <caption>{caption}</caption>\n<thead><tr>"
     );
     for column in columns {
-        html += &format!("<th scope=\"col\"{}>{}</th>", column.class(), column.name());
+        html += &format!("<th scope=\"col\"{}>{}</th>", column.class(), heading(column.name()));
     }
     html += "</tr></thead>\n<tbody>\n";
     for row in rows {

@@ -2,26 +2,23 @@
 
 use super::model::{SweepReport, SweepRun};
 use crate::html::escape::{Escaped, Sentence};
-use crate::html::table::{Column, badge, table};
-use crate::html::{STYLE, build, fill};
+use crate::html::table::{Column, badge, sortable_table};
+use crate::html::{Page, build, page};
 use crate::wording;
 
-const PAGE: &str = include_str!("../../assets/sweep.html");
+const STYLE: &str = include_str!("../../assets/sweep.css");
 const SCRIPT: &str = include_str!("../../assets/sweep.js");
 
 /// The whole page.
 pub(super) fn render(report: &SweepReport) -> String {
-    fill(PAGE, |part| match part {
-        "title" => Escaped(&headline(report)).to_string(),
-        "style" => STYLE.to_owned(),
-        "overview" => overview(report),
-        "scenarios" => scenarios(report),
-        "runs" => runs(report),
-        "speed" => speed(report),
-        "build" => build(&report.build, report.format_version),
-        "script" => SCRIPT.to_owned(),
-        unknown => unreachable!("assets/sweep.html names a part that nothing writes: {unknown}"),
-    })
+    let body = [
+        overview(report),
+        scenarios(report),
+        runs(report),
+        speed(report),
+        build(&report.build, report.format_version, None),
+    ];
+    page(&Page { title: &headline(report), style: STYLE, body: &body.concat(), data: "", script: SCRIPT })
 }
 
 fn headline(report: &SweepReport) -> String {
@@ -38,7 +35,8 @@ fn overview(report: &SweepReport) -> String {
     } else {
         ("good", "✓")
     };
-    let incomplete = report.incomplete().map(|words| format!("<p>{}.</p>\n", Escaped(&capital(&words))));
+    let incomplete =
+        report.incomplete().map(|words| format!("<p>{}.</p>\n", Escaped(&wording::capital(&words))));
     let shard = report.shard;
     let part = if shard.parts > 1 {
         format!("<p>Part {} of {}.</p>\n", shard.part, shard.parts)
@@ -80,7 +78,7 @@ fn scenarios(report: &SweepReport) -> String {
         Column::Figures("Simulated time"),
         Column::Words("What it is about"),
     ];
-    section("scenarios", "Scenarios", &table("Runs by scenario", columns, &rows))
+    section("scenarios", "Scenarios", &sortable_table("Runs by scenario", columns, &rows))
 }
 
 /// Every run, failures first.
@@ -96,10 +94,10 @@ fn runs(report: &SweepReport) -> String {
         Column::Figures("Simulated time"),
         Column::Words("Trace hash"),
     ];
-    let filter = "<p class=\"filter\"><label for=\"filter\">Show runs with</label> \
-                  <input id=\"filter\" type=\"search\" size=\"28\" placeholder=\"a scenario, a seed, words\" hidden> \
+    let filter = "<p class=\"filter scripted\"><label for=\"filter\">Show runs with</label> \
+                  <input id=\"filter\" type=\"search\" size=\"28\" placeholder=\"a scenario, a seed, words\"> \
                   <span id=\"shown\" role=\"status\"></span></p>\n";
-    section("runs", "Runs", &format!("{filter}{}", table("Runs, failures first", columns, &rows)))
+    section("runs", "Runs", &format!("{filter}{}", sortable_table("Runs, failures first", columns, &rows)))
 }
 
 fn row(report: &SweepReport, run: &SweepRun) -> [String; 7] {
@@ -145,8 +143,12 @@ fn speed(report: &SweepReport) -> String {
         Column::Figures("Wall ms of a run"),
         Column::Figures("Simulated s per wall s, one thread"),
     ];
-    let note = format!("<p class=\"note\">{}.</p>\n", Escaped(&capital(&report.speed())));
-    section("speed", "Speed of the machine", &format!("{note}{}", table("Wall time", columns, &rows)))
+    let note = format!("<p class=\"note\">{}.</p>\n", Escaped(&wording::capital(&report.speed())));
+    section(
+        "speed",
+        "Speed of the machine",
+        &format!("{note}{}", sortable_table("Wall time", columns, &rows)),
+    )
 }
 
 fn section(id: &str, title: &str, content: &str) -> String {
@@ -163,11 +165,6 @@ fn link(path: &str) -> String {
     };
     let parts: Vec<_> = path.split(['/', '\\']).map(part).collect();
     format!("./{}", parts.join("/"))
-}
-
-fn capital(words: &str) -> String {
-    let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ pub(super) struct Counts {
     pub(super) dropped: u64,
     pub(super) connections: u64,
     pub(super) messages: u64,
+    pub(super) memory: u64,
 }
 
 /// The broker's process through all its lives.
@@ -153,6 +154,7 @@ impl BrokerHost {
             sessions: statistics.sessions as u64,
             connections: statistics.connections as u64,
             messages: statistics.messages as u64,
+            memory: statistics.memory.total() as u64,
             dropped: self.dropped_before.get() + statistics.dropped.queue_full + statistics.dropped.oldest,
         }
     }

@@ -125,11 +125,12 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Counts the broker's keys and sessions.
+    /// Counts the broker's keys, sessions and bytes.
     pub fn sample(&self) {
         let counts = self.broker.counts();
         self.recorder.sample(counts.keys, counts.sessions, counts.dropped, self.elapsed_ns());
         self.recorder.peaks(counts.connections, counts.messages);
+        self.recorder.memory(counts.memory, self.elapsed_ns());
     }
 
     /// Holds back whatever is sent between these clients and the broker, in both directions.

@@ -1,15 +1,15 @@
-// Latency by kind on a logarithmic scale, and quantities that change in steps. Same time axis as the lanes.
+// Latency by kind on a logarithmic scale, on the time axis of the lanes.
 
 const PLOT_TOP = 8;
-const LATENCY_HEIGHT = 132;
-const STEPS_HEIGHT = 104;
 
 // How far, in pixels, the pointer may be from a point that it names.
 const REACH = 8;
 
 // One scale for all kinds, so that their plots compare: the decimal logarithms of the shortest and the
 // longest latency of the run in nanoseconds, with some air, and at least one power of ten apart.
-const latencyScale = (() => {
+const latencyScale = { from: 6, until: 7 };
+
+function scaleLatency() {
   let least = Infinity;
   let greatest = 0;
   for (const { invoked, completed } of run.operations) {
@@ -17,32 +17,25 @@ const latencyScale = (() => {
     least = Math.min(least, completed - invoked);
     greatest = Math.max(greatest, completed - invoked);
   }
-  if (greatest === 0) return { from: 6, until: 7 };
-  const from = Math.log10(least) - 0.15;
-  const until = Math.log10(greatest) + 0.15;
+  if (greatest === 0) return;
+  Object.assign(latencyScale, logarithms(least, greatest));
+}
+
+function logarithms(least, greatest) {
+  const from = Math.log10(Math.max(least, 1)) - 0.15;
+  const until = Math.log10(Math.max(greatest, 1)) + 0.15;
   const missing = Math.max(1 - (until - from), 0);
   return { from: from - missing / 2, until: until + missing / 2 };
-})();
+}
 
-for (const canvas of document.querySelectorAll("canvas[data-plot]")) {
-  const { plot, kind } = canvas.dataset;
-  if (plot === "latency") {
-    const ofKind = run.byTime.filter((operation) => operation.kind === kind);
-    const operations = ofKind.filter((operation) => operation.completed !== null);
-    new Panel(canvas, {
-      height: () => LATENCY_HEIGHT,
-      draw: (panel) => drawLatency(panel, operations),
-      drawOver: (panel) => ringChosen(panel, kind),
-      find: (panel, x, y) => findPoint(panel, operations, x, y),
-    });
-  } else {
-    const samples = plot === "keys" ? run.key_count : run.session_count;
-    new Panel(canvas, {
-      height: () => STEPS_HEIGHT,
-      draw: (panel) => drawSteps(panel, samples),
-      find: (panel, x) => findSample(panel, samples, x, plot === "keys" ? "keys" : "sessions"),
-    });
-  }
+for (const canvas of document.querySelectorAll("canvas[data-plot=latency]")) {
+  const { kind } = canvas.dataset;
+  const operations = () => run.ofKind.get(kind) ?? [];
+  new Panel(canvas, {
+    draw: (panel) => drawLatency(panel, operations()),
+    drawOver: (panel) => ringChosen(panel, kind),
+    find: (panel, x, y) => findPoint(panel, operations(), x, y),
+  });
 }
 
 function latencyY(panel, ns) {
@@ -53,7 +46,7 @@ function latencyY(panel, ns) {
 
 function drawLatency(panel, operations) {
   const { context } = panel;
-  for (const ns of latencyTicks()) {
+  for (const ns of logarithmicTicks(latencyScale)) {
     const y = latencyY(panel, ns);
     context.strokeStyle = colors.grid;
     line(context, panel.left, y, panel.right, y);
@@ -61,18 +54,27 @@ function drawLatency(panel, operations) {
     panel.label(roundText(ns), Math.min(y, panel.bottom - 5));
   }
   panel.clipped(() => {
+    const painted = new Uint8Array(Math.ceil(panel.width) * Math.ceil(panel.tall));
     for (const outcome of OUTCOMES) {
       context.fillStyle = context.strokeStyle = colors[outcome];
       context.globalAlpha = othersAreDimmed() ? 0.35 : outcome === "ok" ? 0.65 : 1;
       for (const operation of operations) {
         if (operation.invoked > view.until) break;
         if (operation.outcome !== outcome || operation.invoked < view.from || !isShown(operation)) continue;
-        drawPoint(context, pointOf(panel, operation), outcome);
+        if (operation.completed === null) continue;
+        const point = pointOf(panel, operation);
+        if (outcome === "ok") {
+          // Points that would paint the same pixels are drawn once.
+          const pixel = Math.round(point.y) * Math.ceil(panel.width) + Math.round(point.x);
+          if (painted[pixel] === 1) continue;
+          painted[pixel] = 1;
+        }
+        drawPoint(context, point, outcome);
       }
     }
     context.globalAlpha = 1;
     for (const operation of run.highlighted) {
-      if (operations.includes(operation) && isShown(operation)) ring(panel, operation, colors.bad);
+      if (operation.kind === operations[0]?.kind && operation.completed !== null && isShown(operation)) ring(panel, operation, colors.bad);
     }
   });
 }
@@ -118,8 +120,7 @@ function drawPoint(context, { x, y }, outcome) {
 }
 
 // Powers of ten inside the scale, thinned out where they are many, and 2 and 5 times them where they are few.
-function latencyTicks() {
-  const { from, until } = latencyScale;
+function logarithmicTicks({ from, until }) {
   const every = Math.ceil((until - from) / 5);
   const factors = until - from <= 2 ? [1, 2, 5] : [1];
   const ticks = [];
@@ -143,7 +144,7 @@ function findPoint(panel, operations, x, y) {
   let bestDistance = REACH;
   for (const operation of operations) {
     if (operation.invoked > view.until) break;
-    if (operation.invoked < view.from || !isShown(operation)) continue;
+    if (operation.completed === null || operation.invoked < view.from || !isShown(operation)) continue;
     const point = pointOf(panel, operation);
     const distance = Math.hypot(point.x - x, point.y - y);
     if (distance < bestDistance) {
@@ -152,50 +153,4 @@ function findPoint(panel, operations, x, y) {
     }
   }
   return best && { operation: best };
-}
-
-function drawSteps(panel, samples) {
-  const { context } = panel;
-  const greatest = Math.max(1, ...samples.map(([, value]) => value));
-  const step = Math.max(niceStep(greatest, 3), 1);
-  const ceiling = Math.ceil(greatest / step) * step;
-  const y = (value) => panel.bottom - (value / ceiling) * (panel.bottom - PLOT_TOP);
-  for (let value = 0; value <= ceiling; value += step) {
-    context.strokeStyle = colors.grid;
-    line(context, panel.left, y(value), panel.right, y(value));
-    context.fillStyle = colors.muted;
-    panel.label(String(value), Math.min(y(value), panel.bottom - 5));
-  }
-  if (samples.length === 0) {
-    context.fillStyle = colors.muted;
-    context.textAlign = "left";
-    context.fillText("not recorded", panel.left + 8, (panel.bottom + PLOT_TOP) / 2);
-    return;
-  }
-  panel.clipped(() => {
-    const outlinePath = new Path2D();
-    samples.forEach(([at, value], index) => {
-      if (index === 0) outlinePath.moveTo(panel.x(at), y(value));
-      else outlinePath.lineTo(panel.x(at), y(samples[index - 1][1]));
-      outlinePath.lineTo(panel.x(at), y(value));
-    });
-    outlinePath.lineTo(panel.x(run.end), y(samples[samples.length - 1][1]));
-    const area = new Path2D(outlinePath);
-    area.lineTo(panel.x(run.end), panel.bottom);
-    area.lineTo(panel.x(samples[0][0]), panel.bottom);
-    context.globalAlpha = 0.16;
-    context.fillStyle = colors.accent;
-    context.fill(area);
-    context.globalAlpha = 1;
-    context.strokeStyle = colors.accent;
-    context.lineWidth = 1.75;
-    context.stroke(outlinePath);
-    context.lineWidth = 1;
-  });
-}
-
-function findSample(panel, samples, x, noun) {
-  const at = panel.timeAt(x);
-  const sample = samples.findLast(([since]) => since <= at);
-  return sample ? { words: `${sample[1]} ${noun}`, since: sample[0] } : null;
 }
