@@ -19,6 +19,7 @@ fn main() {
     println!("cargo::rustc-env=MAYFLY_GIT_COMMIT={commit}{dirty}");
     println!("cargo::rustc-env=MAYFLY_RUSTC_VERSION={}", output(&rustc, &["--version"]));
     println!("cargo::rustc-env=MAYFLY_PROFILE={profile}");
+    println!("cargo::rustc-env=MAYFLY_TARGET={}", std::env::var("TARGET").unwrap_or_default());
 }
 
 /// What a command prints; nothing where it fails, as in a source archive without git.

@@ -41,7 +41,7 @@ pub enum ReportError {
 
 /// Writes the report's data and page below `dir`, over those of an earlier run of the same scenario and seed.
 pub fn write(report: &RunReport, dir: &Path) -> Result<WrittenPaths, ReportError> {
-    let run_dir = dir.join(directory_name(&report.scenario.name, report.seed));
+    let run_dir = directory(report, dir);
     fs::create_dir_all(&run_dir)
         .map_err(|source| ReportError::CreateDirectory { path: run_dir.clone(), source })?;
     let paths = WrittenPaths { json: run_dir.join("report.json"), html: run_dir.join("report.html") };
@@ -49,6 +49,11 @@ pub fn write(report: &RunReport, dir: &Path) -> Result<WrittenPaths, ReportError
         fs::write(path, content).map_err(|source| ReportError::WriteFile { path: path.clone(), source })?;
     }
     Ok(paths)
+}
+
+/// Where [`write()`] puts a report below `dir`: a directory of its own.
+pub fn directory(report: &RunReport, dir: &Path) -> PathBuf {
+    dir.join(directory_name(&report.scenario.name, report.seed))
 }
 
 /// A name that is one component of a path on every system, whatever the scenario is called.

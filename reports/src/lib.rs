@@ -32,7 +32,7 @@ mod version_text;
 mod wording;
 
 pub use explanation::{Explanation, ExplanationRow};
-pub use files::{ReportError, WrittenPaths, write};
+pub use files::{ReportError, WrittenPaths, directory, write};
 pub use json::ReadError;
 pub use latency::{Latency, LatencyRecorder, Percentile};
 pub use measurement::{KindMeasurement, Measurement, World};

@@ -4,9 +4,13 @@
 //! or missing on a connect, and the number of stored keys over time. Never judges any of it, and shares no type
 //! with the engine, so that a mistake there cannot hide itself here.
 //!
+//! As JSON it is what serde makes of the types. A byte string that is UTF-8 is a string there, any other `{ "hex": "00ff" }`; a
+//! version is its text.
+//!
 //! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
 
 pub mod breach;
+mod byte_strings;
 pub mod clocks;
 pub mod events;
 pub mod lock;
@@ -14,10 +18,13 @@ pub mod mqtt;
 mod operation;
 mod renewal;
 pub mod scan;
+mod sound;
 pub mod store;
 pub mod watch;
 
 use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::scenario::Vocabulary;
 use breach::Breach;
@@ -29,7 +36,7 @@ pub use operation::{
 use store::Request;
 
 /// Everything that one run recorded.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// The clients, in the order in which [`ClientIndex`] counts them.
     pub clients: Vec<ClientRecord>,
@@ -64,7 +71,7 @@ pub struct History {
 }
 
 /// What the store may hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// From when on.
     pub at_ns: u64,
@@ -75,7 +82,7 @@ pub struct Quota {
 }
 
 /// The greatest sizes of the broker, sampled over the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peaks {
     /// Open connections.
     pub connections: u64,
@@ -84,7 +91,7 @@ pub struct Peaks {
 }
 
 /// What a checker must know of the world to say what is late.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorldRecord {
     /// The shortest one-way latency of a segment in nanoseconds.
     pub latency_min_ns: u64,
@@ -99,7 +106,7 @@ pub struct WorldRecord {
 }
 
 /// A time in which nothing passed between a client and the broker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CutOff {
     /// Whose.
     pub client: ClientIndex,
@@ -110,7 +117,7 @@ pub struct CutOff {
 }
 
 /// A client of the run.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientRecord {
     /// The name that the scenario gave it.
     pub name: String,
@@ -125,11 +132,11 @@ pub struct ClientRecord {
 }
 
 /// Which client: an index into [`History::clients`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientIndex(pub usize);
 
 /// The broker's process came or went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrokerEvent {
     /// When.
     pub at_ns: u64,
@@ -138,7 +145,8 @@ pub struct BrokerEvent {
 }
 
 /// What happened to the broker's process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BrokerChange {
     /// It listens, with an empty store.
     Started,
@@ -147,7 +155,7 @@ pub enum BrokerChange {
 }
 
 /// A client's connection came or went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEvent {
     /// Whose.
     pub client: ClientIndex,
@@ -158,7 +166,8 @@ pub struct SessionEvent {
 }
 
 /// What a client did and saw of its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SessionChange {
     /// The client's process started, for the first time or after a crash. It asks for a clean start until its first
     /// CONNACK, and from then on for its session.
@@ -185,7 +194,7 @@ pub enum SessionChange {
 }
 
 /// How many keys the store held at a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyCount {
     /// When.
     pub at_ns: u64,

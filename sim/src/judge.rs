@@ -12,11 +12,35 @@ use crate::fault::{FLOORS, FaultKind};
 use crate::history::events::Events;
 use crate::history::{History, Operation, Operations, Sizes};
 use crate::nemesis::FaultRecord;
-use crate::recorder::Records;
 use crate::scenario::model::ExpectedVerdict;
 use crate::scenario::{Floor, Scenario, Vocabulary};
 
 pub use observation::{Sighting, Span, completed_ns};
+
+/// All that is said of a run: it follows from the scenario, what became of its faults, and the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// What each checker says, in the order of the scenario.
+    pub checks: Vec<CheckReport>,
+    /// What became of each fault, in the order of the scenario.
+    pub faults: Vec<JudgedFault>,
+    /// What the scenario demanded of the run as a whole.
+    pub expectations: Vec<Expectation>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+impl Judgement {
+    /// Runs the scenario's checkers and judges what they and the history say.
+    pub fn new(scenario: &Scenario, records: &[FaultRecord], history: &History) -> Self {
+        let checkers = scenario.expect.checkers.iter();
+        let checks: Vec<_> = checkers.map(|checker| check::check(*checker, history)).collect();
+        let faults = faults(scenario, records, history);
+        let expectations = expectations(scenario, &faults, &checks, history);
+        let verdict = verdict(scenario, &faults, &checks, &expectations);
+        Self { checks, faults, expectations, verdict }
+    }
+}
 
 /// What became of one fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,14 +78,14 @@ pub fn expectations(
     scenario: &Scenario,
     faults: &[JudgedFault],
     checks: &[CheckReport],
-    records: &Records,
+    history: &History,
 ) -> Vec<Expectation> {
-    let mut expectations = work(&scenario.expect.operations, &records.history);
+    let mut expectations = work(&scenario.expect.operations, history);
     expectations.extend(scenario.expect.events.demands().filter_map(|(word, least)| {
-        at_least(Events::about(word), least, Events::count(word, &records.history))
+        at_least(Events::about(word), least, Events::count(word, history))
     }));
     expectations.extend(scenario.expect.most.demands().map(|(word, most)| {
-        let measured = Sizes::peak(word, &records.history);
+        let measured = Sizes::peak(word, history);
         Expectation {
             description: format!("{word} that the broker held at a time"),
             needed: format!("at most {most}"),
@@ -87,14 +111,14 @@ pub fn expectations(
     if scenario.expect.checkers.contains(&CheckerName::Protocol) {
         return expectations;
     }
-    let breaches = &records.history.breaches;
+    let breaches = &history.breaches;
     expectations.push(Expectation {
         description: "responses that break the state store protocol".to_owned(),
         needed: "none".to_owned(),
         measured: match breaches.first() {
             None => "none".to_owned(),
             Some(first) => {
-                format!("{}, the first: {}", breaches.len(), records.history.in_words(first))
+                format!("{}, the first: {}", breaches.len(), history.in_words(first))
             }
         },
         met: breaches.is_empty(),

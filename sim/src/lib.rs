@@ -8,6 +8,7 @@
 //! - [`fault`]: what can go wrong; [`nemesis`]: carries it out; [`recorder`], [`trace`]: what a run leaves behind
 //! - [`mqtt`]: a client for workloads that need exact control
 //! - `plug_in`: the registration tables of workloads, faults, checkers and lying brokers
+//! - [`bundle`]: what a failed run leaves on disk
 //! - [`run`]: one run from scenario to [`report`]; [`judge`]: what the scenario demanded of it
 
 #[cfg(not(tokio_unstable))]
@@ -18,6 +19,7 @@ compile_error!(
      that list, or add the flag to it."
 );
 
+pub mod bundle;
 pub mod check;
 pub mod cli;
 pub mod explain;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::{FaultKind, Targets};
 use crate::history::ClientIndex;
 use crate::recorder::Recorder;
@@ -10,7 +12,7 @@ use crate::trace::EventKind;
 use crate::world::{World, nanos};
 
 /// What became of one fault of the scenario.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FaultRecord {
     /// When it struck, in simulated nanoseconds; `None` if it never did.
     pub fired_ns: Option<u64>,

@@ -17,7 +17,7 @@ use crate::check::{self, CheckReport};
 use crate::fault::{FLOORS, FaultKind};
 use crate::history::mqtt::EventId;
 use crate::history::{self, BrokerChange, Call, Condition, History, Reply, UnknownReason};
-use crate::judge;
+use crate::judge::{self, Judgement};
 use crate::nemesis::FaultRecord;
 use crate::recorder::Records;
 use crate::sabotage::Lies;
@@ -44,15 +44,11 @@ pub struct Finished<'a> {
 }
 
 impl Finished<'_> {
-    /// Checks the history and makes the report. How long the machine took it leaves at 0.
-    pub fn report(&self) -> RunReport {
+    /// Makes the report of a run that was judged. How long the machine took it leaves at 0.
+    pub fn report(&self, judgement: &Judgement) -> RunReport {
         let Self { scenario, records, .. } = self;
         let history = &records.history;
-        let checks: Vec<_> =
-            scenario.expect.checkers.iter().map(|checker| check::check(*checker, history)).collect();
-        let judged = judge::faults(scenario, &self.faults, history);
-        let expectations = judge::expectations(scenario, &judged, &checks, records);
-        let verdict = judge::verdict(scenario, &judged, &checks, &expectations);
+        let checks = &judgement.checks;
         let operations = history.operations.iter().map(|operation| operation_row(history, operation));
         let operations: Vec<_> = operations.chain(mqtt::rows(history)).collect();
         let summary = summary::by_kind(&operations);
@@ -60,7 +56,7 @@ impl Finished<'_> {
         let shown = checks.iter().flat_map(|check| &check.counter_examples);
         let needed = shown.flat_map(|example| &example.operations).map(|id| id.0).collect();
         let (operations, operations_left_out) = excerpt::of(operations, &needed);
-        let faults = scenario.faults.iter().zip(&self.faults).zip(judged);
+        let faults = scenario.faults.iter().zip(&self.faults).zip(judgement.faults.iter().cloned());
         RunReport {
             format_version: FORMAT_VERSION,
             scenario: ScenarioReport {
@@ -76,7 +72,7 @@ impl Finished<'_> {
             simulated_duration_ns: nanos(self.simulated),
             wall_duration_ms: 0,
             trace_hash: TraceHash::Hex(records.trace.hash().to_string()),
-            verdict,
+            verdict: judgement.verdict.clone(),
             hosts: hosts(history),
             faults: faults
                 .map(|((fault, record), judged)| fault_row(history, fault, record, judged))
@@ -96,7 +92,7 @@ impl Finished<'_> {
             operations,
             operations_left_out,
             checkers: checks.iter().map(|check| checker_row(history, check)).collect(),
-            expectations,
+            expectations: judgement.expectations.clone(),
             explanation: None,
         }
     }

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::history::clocks::{Clocks, WallClock};
 use crate::history::{ClientRecord, History, WorldRecord};
+use crate::judge::Judgement;
 use crate::nemesis::{FaultRecord, Nemesis};
 use crate::recorder::Recorder;
 use crate::report::Finished;
@@ -47,6 +48,8 @@ pub struct Progress {
 pub struct Options {
     /// Keeps every event of the trace, which takes some hundred bytes for each.
     pub keep_events: bool,
+    /// Keeps the first so many of them; all where it says nothing.
+    pub most_events: Option<u64>,
     /// Lets the order of a hash table into the trace, as a mistake in the simulator would: it shows that two runs with one
     /// seed are told apart when they differ.
     pub leak_hash_order: bool,
@@ -57,12 +60,16 @@ pub struct Options {
 pub struct Ran {
     /// What came of it.
     pub report: RunReport,
-    /// Its trace, if it was to be kept.
-    pub events: Vec<Event>,
     /// What its clients did and saw.
     pub history: History,
     /// What became of its faults, in the order of the scenario.
     pub faults: Vec<FaultRecord>,
+    /// What is said of it.
+    pub judgement: Judgement,
+    /// Its trace, if it was to be kept.
+    pub events: Vec<Event>,
+    /// How many events there were, kept or not.
+    pub event_count: u64,
 }
 
 /// Runs a scenario with a seed, checks it and makes the report.
@@ -98,7 +105,7 @@ pub fn run_with(
 }
 
 /// Does `work` on a thread of its own; says why it failed or panicked.
-fn on_own_thread<T: Send>(
+pub(crate) fn on_own_thread<T: Send>(
     name: String,
     work: impl FnOnce() -> anyhow::Result<T> + Send,
 ) -> Result<T, String> {
@@ -135,7 +142,9 @@ fn simulate(
         ..History::new(clients.collect())
     };
     let trace = Trace::new(&scenario.identity(), seed);
-    let trace = if options.keep_events { trace.keeping_events() } else { trace };
+    let most_events =
+        options.most_events.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
+    let trace = if options.keep_events { trace.keeping_events(most_events) } else { trace };
     let recorder = Recorder::new(history, trace);
     let mut world = World::new(scenario, seed, &recorder);
     let mut nemesis = Nemesis::new(scenario, &recorder);
@@ -164,10 +173,13 @@ fn simulate(
         simulated: world.elapsed(),
     };
     drop(world);
-    let mut report = finished.report();
+    let judgement = Judgement::new(scenario, &finished.faults, &finished.records.history);
+    let mut report = finished.report(&judgement);
     report.wall_duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let Finished { records, faults, .. } = finished;
-    Ok(Ran { report, events: records.trace.into_events(), history: records.history, faults })
+    let event_count = records.trace.events();
+    let (history, events) = (records.history, records.trace.into_events());
+    Ok(Ran { report, history, faults, judgement, events, event_count })
 }
 
 /// The order in which a hash table of the standard library happens to hold some words: another in every run.

@@ -86,21 +86,22 @@ pub struct Trace {
     hasher: Xxh3,
     events: u64,
     kept: Option<Vec<Event>>,
+    most: usize,
 }
 
 impl Trace {
     /// An empty trace. The scenario's text is part of it: other scenarios have other hashes.
     pub fn new(scenario: &str, seed: u64) -> Self {
-        let mut trace = Self { hasher: Xxh3::new(), events: 0, kept: None };
+        let mut trace = Self { hasher: Xxh3::new(), events: 0, kept: None, most: 0 };
         trace.part(scenario.as_bytes());
         trace.hasher.update(&seed.to_le_bytes());
         trace
     }
 
-    /// Keeps the events from now on.
+    /// Keeps the first `most` events from now on.
     #[must_use]
-    pub fn keeping_events(self) -> Self {
-        Self { kept: Some(Vec::new()), ..self }
+    pub fn keeping_events(self, most: usize) -> Self {
+        Self { kept: Some(Vec::new()), most, ..self }
     }
 
     /// Adds an event on `host` at a simulated time.
@@ -110,7 +111,9 @@ impl Trace {
         self.hasher.update(&[kind as u8]);
         self.part(host.as_bytes());
         self.part(content);
-        if let Some(kept) = &mut self.kept {
+        if let Some(kept) = &mut self.kept
+            && kept.len() < self.most
+        {
             kept.push(Event { at_ns, kind, host: host.to_owned(), content: content.to_vec() });
         }
     }
@@ -189,10 +192,11 @@ mod tests {
     fn kept_events_are_lines_and_change_no_hash() {
         let record = |mut trace: Trace| {
             trace.record(1_002_000_003, EventKind::Write, "alice", b"\x30\x05ab\n");
+            trace.record(1_002_000_004, EventKind::Write, "alice", b"beyond");
             trace
         };
         let (plain, kept) =
-            (record(Trace::new("scenario", 1)), record(Trace::new("scenario", 1).keeping_events()));
+            (record(Trace::new("scenario", 1)), record(Trace::new("scenario", 1).keeping_events(1)));
         assert_eq!(plain.hash(), kept.hash());
         assert_eq!(plain.into_events(), []);
         let lines: Vec<_> = kept.into_events().iter().map(Event::to_string).collect();

@@ -1,23 +1,18 @@
 //! `meta`: the simulator tested on itself. Each seed runs twice, in this process beside other runs and in a process of its own,
 //! and the two traces are compared event by event.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::difference::{Difference, first_difference};
 use super::progress::Bar;
 use super::workers::{Workers, each};
 use super::{Exit, Loaded, Planting, load, print, value};
 use crate::run::{Options, run_with};
 use crate::scenario::ScenarioError;
 use crate::trace::Event;
-
-/// So many events that both runs had are shown before the first difference, and so many of each after it.
-const CONTEXT: usize = 5;
-/// Of longer lines the beginning is shown.
-const MAX_SHOWN: usize = 200;
 
 /// `meta SCENARIO...`
 #[derive(Debug, clap::Args)]
@@ -35,19 +30,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     planting: Planting,
-}
-
-/// Where two traces part.
-#[derive(Debug, PartialEq, Eq)]
-struct Difference {
-    /// The number of the first event that differs, counted from 1.
-    event: usize,
-    /// The last events that both runs had.
-    before: Vec<String>,
-    /// The next events of the run in this process; none where it had ended.
-    here: Vec<String>,
-    /// Those of the run in a process of its own.
-    there: Vec<String>,
 }
 
 /// What became of one seed.
@@ -89,7 +71,7 @@ pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
                 row.same += 1;
                 row.events += events;
             }
-            Compared::Differs(difference) => row.failures.push((seed, difference.text())),
+            Compared::Differs(difference) => row.failures.push((seed, told(&difference))),
             Compared::Failed(why) => row.failures.push((seed, format!("    {why}\n"))),
         }
     });
@@ -111,7 +93,11 @@ pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
 }
 
 fn compare(arguments: &Arguments, loaded: &Loaded, seed: u64) -> Compared {
-    let options = Options { keep_events: true, leak_hash_order: arguments.planting.plant_hash_order };
+    let options = Options {
+        keep_events: true,
+        leak_hash_order: arguments.planting.plant_hash_order,
+        ..Options::default()
+    };
     let here = match run_with(&loaded.scenario, &loaded.file, seed, options, |_| ()) {
         Ok(ran) => ran.events,
         Err(crash) => return Compared::Failed(crash.to_string()),
@@ -121,6 +107,12 @@ fn compare(arguments: &Arguments, loaded: &Loaded, seed: u64) -> Compared {
         Ok(Some(difference)) => Compared::Differs(difference),
         Err(why) => Compared::Failed(why),
     }
+}
+
+fn told(difference: &Difference) -> String {
+    let event = difference.event();
+    let first = format!("    not deterministic: event {event} is the first that differs\n");
+    first + &difference.text(["here:", "there:"])
 }
 
 /// Runs the seed in a process of its own and compares what that prints with the events of the run here.
@@ -168,94 +160,5 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-fn first_difference(
-    mut here: impl Iterator<Item = String>,
-    mut there: impl Iterator<Item = String>,
-) -> Option<Difference> {
-    let mut before = VecDeque::with_capacity(CONTEXT + 1);
-    for event in 1.. {
-        match (here.next(), there.next()) {
-            (None, None) => return None,
-            (Some(a), Some(b)) if a == b => {
-                before.push_back(a);
-                if before.len() > CONTEXT {
-                    before.pop_front();
-                }
-            }
-            (a, b) => {
-                let here = a.into_iter().chain(here.take(CONTEXT - 1)).collect();
-                let there = b.into_iter().chain(there.take(CONTEXT - 1)).collect();
-                return Some(Difference { event, before: before.into(), here, there });
-            }
-        }
-    }
-    None
-}
-
-impl Difference {
-    fn text(&self) -> String {
-        let ended = [String::from("(the run has ended)")];
-        let or_ended = |lines: &'_ [String]| if lines.is_empty() { ended.to_vec() } else { lines.to_vec() };
-        let parts = [
-            ("both:", self.before.clone()),
-            ("here:", or_ended(&self.here)),
-            ("there:", or_ended(&self.there)),
-        ];
-        let lines = parts.iter().flat_map(|(whose, lines)| lines.iter().map(move |line| (whose, line)));
-        let first = format!("    not deterministic: event {} is the first that differs\n", self.event);
-        lines.fold(first, |text, (whose, line)| text + &format!("      {whose:<6} {}\n", shortened(line)))
-    }
-}
-
-fn shortened(line: &str) -> String {
-    let length = line.chars().count();
-    if length <= MAX_SHOWN {
-        return line.to_owned();
-    }
-    format!("{}… ({length} characters)", line.chars().take(MAX_SHOWN).collect::<String>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn difference(here: &[&str], there: &[&str]) -> Option<Difference> {
-        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-        first_difference(lines(here).into_iter(), lines(there).into_iter())
-    }
-
-    #[test]
-    fn equal_traces_have_no_difference() {
-        assert_eq!(difference(&[], &[]), None);
-        assert_eq!(difference(&["a", "b"], &["a", "b"]), None);
-    }
-
-    #[test]
-    fn the_first_difference_comes_with_what_is_around_it() {
-        let text =
-            difference(&["1", "2", "3", "4", "5", "6", "x", "y"], &["1", "2", "3", "4", "5", "6", "z"])
-                .expect("a difference")
-                .text();
-        let expected = "    not deterministic: event 7 is the first that differs\n      both:  2\n      both:  3\n      \
-                        both:  4\n      both:  5\n      both:  6\n      here:  x\n      here:  y\n      there: z\n";
-        assert_eq!(text, expected);
-    }
-
-    #[test]
-    fn a_run_that_ended_early_differs() {
-        let text = difference(&["a"], &["a", "b"]).expect("a difference").text();
-        assert!(
-            text.ends_with("      both:  a\n      here:  (the run has ended)\n      there: b\n"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn of_a_long_line_the_beginning_is_shown() {
-        let text = shortened(&"é".repeat(300));
-        assert!(text.starts_with(&"é".repeat(200)) && text.ends_with("… (300 characters)"), "{text}");
     }
 }

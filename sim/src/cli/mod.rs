@@ -1,12 +1,17 @@
 //! The command line: which scenarios, which seeds, and what to print.
 //!
 //! One run prints its table and writes its report (`single`); many print a line a scenario, and write a page that lists them
-//! (`sweep`). `trace` shows what a run did event by event, and `meta` finds where two runs of one seed part.
+//! (`sweep`). `trace` shows what a run did event by event, and `meta` finds where two runs of one seed part. Of the bundle that a
+//! failed run leaves, `check` judges the history anew, and `replay` repeats the run.
 
+mod bundles;
+mod check;
+mod difference;
 mod explain;
 mod meta;
 mod output;
 mod progress;
+mod replay;
 mod schema;
 mod single;
 mod sweep;
@@ -51,6 +56,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Runs a scenario and prints every event of it
     Trace(trace::Arguments),
+    /// Repeats the run of a bundle, and says whether it did the same; exit status 0 if so, 2 if not
+    Replay(replay::Arguments),
+    /// Judges the history of a bundle anew, without a run; exit status 0 where the verdict is the same, 2 where not
+    Check(check::Arguments),
     /// Lists the scenarios
     List,
     /// Prints the JSON schema of scenario files, for editors
@@ -131,6 +140,8 @@ pub fn main(arguments: &Arguments) -> Exit {
         Some(Command::Meta(arguments)) => meta::main(arguments),
         Some(Command::Explain(arguments)) => explain::main(arguments),
         Some(Command::Trace(arguments)) => trace::main(arguments),
+        Some(Command::Replay(arguments)) => replay::main(arguments),
+        Some(Command::Check(arguments)) => check::main(arguments),
         Some(Command::List) => list(),
         Some(Command::Schema(arguments)) => schema::main(arguments),
         None => single::main(&arguments.single),

@@ -29,8 +29,9 @@ pub(super) fn prepare(folder: &Path) -> Result<(), NotWritten> {
     })
 }
 
-/// Writes a run's report below a folder; says where its page is.
+/// Writes a run's report below a folder; says where its page is. A bundle that lay there is one no longer.
 pub(super) fn write(report: &RunReport, folder: &Path) -> Result<PathBuf, NotWritten> {
+    crate::bundle::remove(&mayfly_reports::directory(report, folder));
     mayfly_reports::write(report, folder).map(|paths| paths.html).map_err(|error| {
         eprintln!("{error}");
         NotWritten

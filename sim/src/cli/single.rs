@@ -1,12 +1,12 @@
 //! One run of each scenario that is named: a table, and a report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use mayfly_reports::text;
+use mayfly_reports::{RunReport, directory, text};
 
 use super::output::{NotWritten, prepare, print, write};
 use super::progress::Bar;
-use super::{Exit, Loaded, crashed, load, sweep, value};
+use super::{Exit, Loaded, bundles, crashed, load, sweep, value};
 use crate::explain::of_failure;
 use crate::run::{Options, Ran, run_with};
 use crate::scenario::ScenarioError;
@@ -27,9 +27,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FOLDER", default_value = "reports/runs")]
     reports: PathBuf,
 
-    /// Write no report
+    /// Write no report, and no bundle where the run fails
     #[arg(long)]
     no_report: bool,
+
+    /// Write the run's bundle to this folder, whatever its verdict; for one scenario
+    #[arg(long, value_name = "FOLDER")]
+    bundle: Option<PathBuf>,
 }
 
 pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
@@ -40,6 +44,13 @@ pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
     }
     Ok(match scenarios.as_slice() {
         [loaded] => single(arguments, loaded),
+        several if arguments.bundle.is_some() => {
+            eprintln!(
+                "--bundle takes the bundle of one run, and {} scenarios are named; name one",
+                several.len()
+            );
+            Exit::Invalid
+        }
         several => sweep::one_run_each(several, arguments.seed, reports),
     })
 }
@@ -54,13 +65,36 @@ fn single(arguments: &Arguments, loaded: &Loaded) -> Exit {
         Ok(Ran { mut report, history, .. }) => {
             report.explanation = of_failure(&history, &report, &loaded.scenario.expect.checkers);
             let written =
-                if arguments.no_report { Ok(None) } else { write(&report, &arguments.reports).map(Some) };
+                if arguments.no_report { Ok(None) } else { write_run(&report, loaded, arguments).map(Some) };
             print(&text::run(&report, written.as_ref().ok().and_then(Option::as_deref)));
-            match (Exit::from(&report), written) {
+            let wanted = arguments.bundle.as_deref().map_or(Ok(()), |folder| {
+                bundles::leave(loaded, &report, folder).map(|()| tell_of_bundle(folder))
+            });
+            match (Exit::from(&report), written.and(wanted)) {
                 (Exit::Passed, Err(NotWritten)) => Exit::Invalid,
                 (exit, _) => exit,
             }
         }
         Err(crash) => crashed(loaded, &crash),
     }
+}
+
+/// Writes the report of a run, and if it failed the whole bundle, below the folder of the reports; says where the page is.
+fn write_run(report: &RunReport, loaded: &Loaded, arguments: &Arguments) -> Result<PathBuf, NotWritten> {
+    if Exit::from(report) == Exit::Passed {
+        return write(report, &arguments.reports);
+    }
+    let folder = directory(report, &arguments.reports);
+    match bundles::leave(loaded, report, &folder) {
+        Ok(()) => {
+            tell_of_bundle(&folder);
+            Ok(folder.join("report.html"))
+        }
+        // What can be had of it.
+        Err(NotWritten) => write(report, &arguments.reports),
+    }
+}
+
+fn tell_of_bundle(folder: &Path) {
+    print(&format!("bundle: {}\n", folder.display()));
 }

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mayfly_reports::RunReport;
 use mayfly_reports::sweep::{Ended, Shard};
+use mayfly_reports::{RunReport, directory};
 
 use self::plan::{Extent, Job, Plan, Seeds};
-use self::tally::Tally;
+use self::tally::{Tally, Wanted};
 use super::output::{NotWritten, prepare, print, write};
 use super::progress::Bar;
 use super::workers::{Workers, each};
-use super::{Exit, Loaded, crashed, load, value};
+use super::{Exit, Loaded, bundles, crashed, load, value};
 use crate::run::{Crash, run};
 use crate::scenario::ScenarioError;
 
@@ -66,6 +66,10 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "no_report")]
     every_report: bool,
 
+    /// Of the failed runs that leave a report, so many leave their whole bundle
+    #[arg(long, value_name = "COUNT", default_value = "10", allow_negative_numbers = true, value_parser = value::bundles)]
+    bundles: u64,
+
     /// Write nothing
     #[arg(long)]
     no_report: bool,
@@ -78,7 +82,12 @@ struct Manner<'a> {
     reports: Option<&'a Path>,
     every_report: bool,
     max_failures: Option<u64>,
+    /// How many bundles it leaves at most.
+    bundles: u64,
 }
+
+/// So many bundles where nobody says how many.
+const BUNDLES: u64 = 10;
 
 /// What became of one job.
 struct Done {
@@ -99,8 +108,12 @@ pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
         (.., time) => Extent::Time(time.unwrap_or_default()),
     };
     let plan = Plan { scenarios: count, seeds: Seeds::From(arguments.from), extent, shard: arguments.shard };
-    let manner =
-        Manner { reports, every_report: arguments.every_report, max_failures: arguments.max_failures };
+    let manner = Manner {
+        reports,
+        every_report: arguments.every_report,
+        max_failures: arguments.max_failures,
+        bundles: arguments.bundles,
+    };
     let tally = sweep(&scenarios, plan, arguments.workers.threads(), manner);
     print(&tally.text());
     let written = reports.map_or(Ok(()), |folder| write_summaries(&tally, folder));
@@ -115,7 +128,8 @@ pub(super) fn one_run_each(scenarios: &[Loaded], seed: Option<u64>, reports: Opt
     let count = scenarios.len() as u64;
     let seeds = seed.map_or(Seeds::Own, Seeds::From);
     let plan = Plan { scenarios: count, seeds, extent: Extent::Runs(count), shard: Shard::default() };
-    let tally = sweep(scenarios, plan, Workers::default().threads(), Manner { reports, ..Manner::default() });
+    let manner = Manner { reports, bundles: BUNDLES, ..Manner::default() };
+    let tally = sweep(scenarios, plan, Workers::default().threads(), manner);
     print(&tally.text());
     tally.exit()
 }
@@ -155,20 +169,33 @@ fn sweep<'a>(scenarios: &'a [Loaded], plan: Plan, threads: usize, manner: Manner
         if let Err(crash) = &done.result {
             crashed(loaded, crash);
         }
-        let mut tally = lock();
-        let is_wanted = manner.every_report || tally.wants_report(&done);
-        let report = match (manner.reports, &done.result) {
+        let wanted = lock().wants(&done, manner.bundles);
+        let page = match (manner.reports, &done.result) {
             // The run failed, which says more than a report that could not be written.
-            (Some(folder), Ok(report)) if is_wanted => write(report, folder).ok(),
+            (Some(folder), Ok(report)) => match wanted {
+                Wanted::Bundle => bundle(loaded, report, folder),
+                Wanted::Report => write(report, folder).ok(),
+                Wanted::Nothing => manner.every_report.then(|| write(report, folder).ok()).flatten(),
+            },
             _ => None,
         };
-        tally.add(done, report);
+        let mut tally = lock();
+        tally.add(done, page);
         bar.count(tally.failed(), started.elapsed());
     });
     bar.clear();
     let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     tally.took(started.elapsed(), threads);
     tally
+}
+
+/// Writes the bundle of a run that failed, and where that cannot be, its report; says where the page is.
+fn bundle(loaded: &Loaded, report: &RunReport, reports: &Path) -> Option<PathBuf> {
+    let folder = directory(report, reports);
+    match bundles::leave(loaded, report, &folder) {
+        Ok(()) => Some(folder.join("report.html")),
+        Err(NotWritten) => write(report, reports).ok(),
+    }
 }
 
 /// Writes what people and machines read of a sweep, and says where.

@@ -30,7 +30,11 @@ pub(super) fn main(arguments: &Arguments) -> Result<Exit, ScenarioError> {
 
 fn print_trace(arguments: &Arguments, loaded: &Loaded) -> Exit {
     let seed = arguments.seed.unwrap_or(loaded.scenario.run.seed);
-    let options = Options { keep_events: true, leak_hash_order: arguments.planting.plant_hash_order };
+    let options = Options {
+        keep_events: true,
+        leak_hash_order: arguments.planting.plant_hash_order,
+        ..Options::default()
+    };
     match run_with(&loaded.scenario, &loaded.file, seed, options, |_| ()) {
         Ok(ran) => {
             // A reader that went away, such as `head`, has seen enough.

@@ -31,6 +31,11 @@ pub(super) fn failures(text: &str) -> Result<u64, String> {
     count.ok_or_else(|| "it must be a whole number above 0".to_owned())
 }
 
+/// Reads `--bundles`.
+pub(super) fn bundles(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it must be a whole number, 0 for none".to_owned())
+}
+
 /// Reads `--time`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = mayfly_settings::duration::parse(text).map_err(|error| error.to_string())?;

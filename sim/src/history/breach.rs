@@ -1,9 +1,11 @@
 //! What broke the state store's protocol, as far as a client can tell from a packet by itself.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ClientIndex, History, OperationId};
 
 /// A response, or a notification, that the protocol does not allow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breach {
     /// Who got it.
     pub client: ClientIndex,

@@ -3,13 +3,16 @@
 //! Wall time alone: simulated time, which every time of a history is in, is what the hosts' monotonic clocks show, and nothing
 //! here changes it.
 
+use serde::{Deserialize, Serialize};
+
 use super::ClientIndex;
 
 /// What every wall clock shows when a run begins, less its offset: 2026-01-01 00:00:00 UTC, in ms since the Unix epoch.
 pub const EPOCH_MS: u64 = 1_767_225_600_000;
 
 /// Whose clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClockOf {
     /// The broker's.
     Broker,
@@ -18,7 +21,7 @@ pub enum ClockOf {
 }
 
 /// The wall clocks of a run's hosts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Clocks {
     /// The broker's.
     pub broker: WallClock,
@@ -27,7 +30,7 @@ pub struct Clocks {
 }
 
 /// A wall clock that is off, runs fast or slow, and is set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WallClock {
     /// How far it is ahead at the beginning, in ms.
     pub offset_ms: i64,
@@ -38,7 +41,7 @@ pub struct WallClock {
 }
 
 /// A clock was set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
     /// When, in simulated nanoseconds.
     pub at_ns: u64,

@@ -1,9 +1,11 @@
 //! The locks that clients held, as they saw it.
 
+use serde::{Deserialize, Serialize};
+
 use super::Version;
 
 /// A lock, for as long as its client took it for held. It begins when the client was told that it has the lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// The lock's key.
     pub key: String,
@@ -20,7 +22,8 @@ pub struct Hold {
 }
 
 /// How a lock ended for its holder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HoldEnd {
     /// The client gave it back.
     Released,

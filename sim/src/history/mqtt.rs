@@ -4,17 +4,21 @@
 //! deliveries that a receiver drops because it has them already, and what still arrives on a connection that was taken
 //! over. Reason codes are the numbers on the wire.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use super::lock::Hold;
 use super::scan::Page;
 use super::watch::{Answered, Notified, Watch};
 use super::{ClientIndex, History, OperationId};
 
 /// Which event: an index into [`History::mqtt`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EventId(pub usize);
 
 /// Something that a client did, and what came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MqttEvent {
     /// Who.
     pub client: ClientIndex,
@@ -25,7 +29,8 @@ pub struct MqttEvent {
 }
 
 /// What a client did or saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum What {
     /// It connected, or tried to.
     Connect(Connect),
@@ -52,7 +57,7 @@ pub enum What {
 }
 
 /// A connect, from its attempt to the end of the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connect {
     /// The client identifier, which several hosts may share.
     pub client_id: String,
@@ -69,7 +74,7 @@ pub struct Connect {
 }
 
 /// The will of a connection. Its payload is the connection's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Will {
     /// Where it is published.
     pub topic: String,
@@ -82,7 +87,7 @@ pub struct Will {
 }
 
 /// What CONNACK said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnAck {
     /// When it arrived.
     pub at_ns: u64,
@@ -93,7 +98,7 @@ pub struct ConnAck {
 }
 
 /// The end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
     /// When the client ended it or saw it end.
     pub at_ns: u64,
@@ -102,7 +107,8 @@ pub struct End {
 }
 
 /// How a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// The client sent DISCONNECT with reason 0: the broker discards the will.
     Disconnected,
@@ -115,7 +121,7 @@ pub enum Ended {
 }
 
 /// A subscription to one filter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscribe {
     /// The connect whose connection it was made on.
     pub connection: EventId,
@@ -128,7 +134,7 @@ pub struct Subscribe {
 }
 
 /// A message on its way to the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publish {
     /// The topic.
     pub topic: String,
@@ -145,7 +151,8 @@ pub struct Publish {
 }
 
 /// What became of a publication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum PublishOutcome {
     /// QoS 0: nothing is heard of it.
     Sent,
@@ -175,7 +182,7 @@ pub enum PublishOutcome {
     clippy::struct_excessive_bools,
     reason = "two are flags of the packet, two what the receiver made of it"
 )]
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deliver {
     /// The connect whose connection it came on.
     pub connection: EventId,
@@ -198,10 +205,10 @@ pub struct Deliver {
 }
 
 /// A misdeed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hostile {
     /// Which, in a few words.
-    pub deed: &'static str,
+    pub deed: Cow<'static, str>,
     /// How the broker ended the connection, and when.
     pub end: Option<(u64, String)>,
 }

@@ -1,16 +1,20 @@
 //! One operation on the state store: what a client asked, and what it learnt.
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::ClientIndex;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{ClientIndex, byte_strings};
 use crate::scenario::Vocabulary;
 
 /// Which operation: an index into [`History::operations`](super::History::operations).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct OperationId(pub u64);
 
 /// One request to the state store and what became of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
     /// Its place in the history.
     pub id: OperationId,
@@ -30,18 +34,22 @@ pub struct Operation {
 }
 
 /// A request to the state store.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Call {
     /// `GET key`.
     Get {
         /// The key.
+        #[serde(with = "byte_strings::one")]
         key: Vec<u8>,
     },
     /// `SET key value`, perhaps with a condition and an expiry.
     Set {
         /// The key.
+        #[serde(with = "byte_strings::one")]
         key: Vec<u8>,
         /// The value to store.
+        #[serde(with = "byte_strings::one")]
         value: Vec<u8>,
         /// When the store may set it.
         condition: Condition,
@@ -51,18 +59,22 @@ pub enum Call {
     /// `DEL key`.
     Del {
         /// The key.
+        #[serde(with = "byte_strings::one")]
         key: Vec<u8>,
     },
     /// `VDEL key value`: delete the key only if its value is this one.
     Vdel {
         /// The key.
+        #[serde(with = "byte_strings::one")]
         key: Vec<u8>,
         /// The value that the key must have.
+        #[serde(with = "byte_strings::one")]
         value: Vec<u8>,
     },
     /// `KEYNOTIFY key`, or `KEYNOTIFY key STOP`: it changes no key, but what the connection is told of it.
     KeyNotify {
         /// The key.
+        #[serde(with = "byte_strings::one")]
         key: Vec<u8>,
         /// Whether it ends the registration.
         stop: bool,
@@ -70,7 +82,8 @@ pub enum Call {
 }
 
 /// The condition of a SET.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// Unconditional.
     None,
@@ -81,7 +94,8 @@ pub enum Condition {
 }
 
 /// What became of an operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The store executed it and the reply arrived. The client will not send the request again.
     Ok {
@@ -108,7 +122,8 @@ pub enum Outcome {
 }
 
 /// Why a client does not know what became of its request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnknownReason {
     /// No reply within the operation time-out.
     TimedOut,
@@ -124,11 +139,13 @@ pub enum UnknownReason {
 }
 
 /// What the store answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reply {
     /// GET: the key's value and version.
     Value {
         /// The value.
+        #[serde(with = "byte_strings::one")]
         value: Vec<u8>,
         /// The key's version.
         version: Version,
@@ -160,8 +177,9 @@ pub enum Reply {
     NotWatched,
 }
 
-/// A hybrid logical clock reading, the version of a key. Ordered by wall clock, counter, node id.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A hybrid logical clock reading, the version of a key. Ordered by wall clock, counter, node id. In JSON its text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Version {
     /// Milliseconds since the Unix epoch.
     pub wall_clock_ms: u64,
@@ -293,5 +311,42 @@ impl fmt::Display for Version {
     /// The text of the protocol: fifteen digits, five digits, node id.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:015}:{:05}:{}", self.wall_clock_ms, self.counter, self.node_id)
+    }
+}
+
+/// A text that is no version.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is no version; one is a number of milliseconds, a counter and a node id, such as 001767225600123:00004:StateStore"
+)]
+pub struct NoVersion(String);
+
+impl FromStr for Version {
+    type Err = NoVersion;
+
+    /// Reads the text of the protocol, with any number of digits.
+    fn from_str(text: &str) -> Result<Self, NoVersion> {
+        let no_version = || NoVersion(text.to_owned());
+        let parts: Vec<&str> = text.split(':').collect();
+        let [wall_clock_ms, counter, node_id] = parts.as_slice() else { return Err(no_version()) };
+        Ok(Self {
+            wall_clock_ms: wall_clock_ms.parse().map_err(|_| no_version())?,
+            counter: counter.parse().map_err(|_| no_version())?,
+            node_id: (*node_id).to_owned(),
+        })
+    }
+}
+
+impl From<Version> for String {
+    fn from(version: Version) -> Self {
+        version.to_string()
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = NoVersion;
+
+    fn try_from(text: String) -> Result<Self, NoVersion> {
+        text.parse()
     }
 }

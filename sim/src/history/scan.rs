@@ -1,10 +1,12 @@
 //! Scans of the key space, page by page.
 
+use serde::{Deserialize, Serialize};
+
 use super::mqtt::MqttEvent;
-use super::{History, mqtt::What};
+use super::{History, byte_strings, mqtt::What};
 
 /// A SCAN request and its page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page {
     /// Which of the client's scans.
     pub scan: u64,
@@ -19,16 +21,17 @@ pub struct Page {
 }
 
 /// A token, and where the client has it from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// Its bytes.
+    #[serde(with = "byte_strings::one")]
     pub bytes: Vec<u8>,
     /// The client made it up, or changed one of the store's.
     pub is_forged: bool,
 }
 
 /// The response to a SCAN.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageAnswer {
     /// When it arrived.
     pub at_ns: u64,
@@ -37,13 +40,16 @@ pub struct PageAnswer {
 }
 
 /// What the response says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Answered {
     /// A page of keys.
     Keys {
         /// The keys.
+        #[serde(with = "byte_strings::several")]
         keys: Vec<Vec<u8>>,
         /// The token for the next page; `None` on the last one.
+        #[serde(with = "byte_strings::perhaps")]
         next: Option<Vec<u8>>,
         /// The length of the payload in bytes.
         bytes: usize,

@@ -2,10 +2,12 @@
 //! operations leave out. Recorded by the workloads that build their requests themselves; notifications are in
 //! [`watch`](super::watch).
 
+use serde::{Deserialize, Serialize};
+
 use super::{History, Outcome, Reply, Version};
 
 /// The packets of one operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Request {
     /// The `__ts` that it carries.
     pub timestamp: Version,
@@ -16,7 +18,7 @@ pub struct Request {
 }
 
 /// A request was sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// When.
     pub at_ns: u64,
@@ -25,7 +27,8 @@ pub struct Sent {
 }
 
 /// What a response says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Response {
     /// The command was executed, or refused by its condition.
     Reply(Reply),

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::mqtt::{Connect, EventId, What};
-use super::{ClientIndex, History, OperationId, Version};
+use super::{ClientIndex, History, OperationId, Version, byte_strings};
 
 /// A KEYNOTIFY, with or without STOP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// The operation that it is.
     pub operation: OperationId,
@@ -23,7 +25,7 @@ pub struct Watch {
 }
 
 /// The response to a KEYNOTIFY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WatchAnswer {
     /// When it arrived.
     pub at_ns: u64,
@@ -38,13 +40,14 @@ pub struct WatchAnswer {
 }
 
 /// A notification that arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notified {
     /// The connect whose connection it came on.
     pub connection: EventId,
     /// The key that changed.
     pub key: String,
     /// The value that was set; `None` if the key was deleted or expired.
+    #[serde(with = "byte_strings::perhaps")]
     pub value: Option<Vec<u8>>,
     /// The version of the change.
     pub version: Version,
@@ -53,7 +56,7 @@ pub struct Notified {
 }
 
 /// The response to an operation of the state store arrived: says where it stands among what else did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// The connect whose connection it came on.
     pub connection: EventId,

@@ -10,7 +10,7 @@ use crate::history::{
     UnknownReason, Version,
 };
 use crate::nemesis::FaultRecord;
-use crate::recorder::{Recorder, Records};
+use crate::recorder::Recorder;
 use crate::scenario::Scenario;
 use crate::trace::Trace;
 
@@ -315,12 +315,8 @@ fn a_fault_is_not_credited_with_what_a_later_one_did() {
     assert_eq!(two_faults(&past, [PARTITION, CRASH], others), [Bit, NeverObserved]);
 }
 
-fn records(history: History) -> Records {
-    Recorder::new(history, Trace::new("", 0)).records()
-}
-
-fn unmet(scenario: &Scenario, judged: &[JudgedFault], history: History) -> Vec<String> {
-    let expectations = expectations(scenario, judged, &[], &records(history));
+fn unmet(scenario: &Scenario, judged: &[JudgedFault], history: &History) -> Vec<String> {
+    let expectations = expectations(scenario, judged, &[], history);
     let unmet = expectations.into_iter().filter(|expectation| !expectation.met);
     unmet.map(|unmet| format!("{}: {}, needed {}", unmet.description, unmet.measured, unmet.needed)).collect()
 }
@@ -329,8 +325,8 @@ fn unmet(scenario: &Scenario, judged: &[JudgedFault], history: History) -> Vec<S
 fn a_floor_of_work_counts_replies_by_operation() {
     let floor = scenario("[expect]\noperations = { set = 2 }\n");
     let once = || Past::new().did(ALICE, 0, 5, "k").lost(ALICE, 10, 20, UnknownReason::TimedOut);
-    assert_eq!(unmet(&floor, &[], once().0), ["completed SET operations: 1, needed at least 2"]);
-    assert!(unmet(&floor, &[], once().did(BOB, 0, 5, "k").0).is_empty());
+    assert_eq!(unmet(&floor, &[], &once().0), ["completed SET operations: 1, needed at least 2"]);
+    assert!(unmet(&floor, &[], &once().did(BOB, 0, 5, "k").0).is_empty());
 }
 
 #[test]
@@ -344,14 +340,14 @@ fn a_floor_of_faults_counts_those_that_bit_also_where_the_file_has_none() {
     ] {
         let never = [format!("faults that bit: {words}: never bit, needed at least 1")];
         let history = || Past::new().0;
-        assert!(unmet(&floor(kind, fault), &judged(FaultVerdict::Bit), history()).is_empty());
-        assert_eq!(unmet(&floor(kind, fault), &judged(FaultVerdict::NeverObserved), history()), never);
-        assert_eq!(unmet(&floor(kind, fault), &judged(FaultVerdict::NeverFired), history()), never);
-        assert_eq!(unmet(&floor(kind, ""), &[], history()), never);
+        assert!(unmet(&floor(kind, fault), &judged(FaultVerdict::Bit), &history()).is_empty());
+        assert_eq!(unmet(&floor(kind, fault), &judged(FaultVerdict::NeverObserved), &history()), never);
+        assert_eq!(unmet(&floor(kind, fault), &judged(FaultVerdict::NeverFired), &history()), never);
+        assert_eq!(unmet(&floor(kind, ""), &[], &history()), never);
     }
     let other = floor("partition_delay", PARTITION);
     let never = ["faults that bit: partition (delay): never bit, needed at least 1"];
-    assert_eq!(unmet(&other, &judged(FaultVerdict::Bit), Past::new().0), never);
+    assert_eq!(unmet(&other, &judged(FaultVerdict::Bit), &Past::new().0), never);
 }
 
 #[test]
@@ -359,7 +355,7 @@ fn a_response_that_breaks_the_protocol_is_never_met() {
     let recorder = Recorder::new(Past::new().0, Trace::new("", 0));
     let id = recorder.invoke(ALICE, Call::Get { key: b"k".to_vec() }, 0);
     recorder.protocol_error(id, "no version", 5);
-    let all = expectations(&scenario(""), &[], &[], &recorder.records());
+    let all = expectations(&scenario(""), &[], &[], &recorder.records().history);
     assert!(all.iter().any(|one| !one.met && one.measured == "1, the first: operation #0: no version"));
 }
 
@@ -448,7 +444,7 @@ fn a_lying_broker_must_be_caught_and_named() {
     );
     let judge = |check: CheckReport| {
         let checks = [check];
-        let demands = expectations(&scenario, &[], &checks, &records(Past::new().0));
+        let demands = expectations(&scenario, &[], &checks, &Past::new().0);
         verdict(&scenario, &[], &checks, &demands)
     };
     let caught = judge(checked(check::Verdict::Violated, &[Anomaly::LostWrite, Anomaly::StaleRead]));
@@ -472,7 +468,7 @@ fn what_must_have_happened_and_how_much_the_broker_may_hold_is_demanded() {
         let mut past = Past::new();
         past.0.drops.push((1, dropped));
         past.0.peaks.connections = connections;
-        let demands = expectations(&scenario, &[], &[], &records(past.0));
+        let demands = expectations(&scenario, &[], &[], &past.0);
         demands.iter().map(|demand| demand.met).collect::<Vec<_>>()
     };
     // Dropped messages, connections, messages, and responses that break the protocol.

@@ -78,7 +78,7 @@ fn shown(event: &MqttEvent) -> Shown {
             outcome: ok("received".to_owned()),
         },
         What::Hostile(hostile) => Shown {
-            key: hostile.deed.to_owned(),
+            key: hostile.deed.clone().into_owned(),
             argument: None,
             condition: Vec::new(),
             completed_ns: hostile.end.as_ref().map(|(at_ns, _)| *at_ns),

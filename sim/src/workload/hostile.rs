@@ -233,7 +233,7 @@ impl Peer<'_> {
     }
 
     fn begin(&self, deed: &'static str) -> crate::history::mqtt::EventId {
-        let hostile = Hostile { deed, end: None };
+        let hostile = Hostile { deed: deed.into(), end: None };
         self.life.recorder.mqtt(self.life.settings.index, What::Hostile(hostile), now_ns())
     }
 

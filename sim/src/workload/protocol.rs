@@ -251,14 +251,7 @@ fn user_property<'p>(publish: &'p Publish, name: &str) -> Option<&'p str> {
 }
 
 fn parse_version(text: &str) -> Result<Version, String> {
-    let malformed = || format!("`{text}` is no version");
-    let parts: Vec<&str> = text.split(':').collect();
-    let [wall_clock_ms, counter, node_id] = parts.as_slice() else { return Err(malformed()) };
-    Ok(Version {
-        wall_clock_ms: wall_clock_ms.parse().map_err(|_| malformed())?,
-        counter: counter.parse().map_err(|_| malformed())?,
-        node_id: (*node_id).to_owned(),
-    })
+    text.parse().map_err(|_| format!("`{text}` is no version"))
 }
 
 /// A number's line behind `mark`, and what follows.

@@ -425,7 +425,7 @@ fn a_subscription_gets_the_last_retained_message_and_none_from_before_a_restart(
 fn ordinary_clients_are_not_to_be_disturbed() {
     let deed = || {
         let mut past = Past::new();
-        let hostile = crate::history::mqtt::Hostile { deed: "noise", end: None };
+        let hostile = crate::history::mqtt::Hostile { deed: "noise".into(), end: None };
         past.event(C, 10, What::Hostile(hostile));
         past.publish(A, 100, "t", 1, false, "m1");
         past

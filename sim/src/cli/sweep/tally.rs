@@ -15,11 +15,22 @@ pub(super) struct Tally<'a> {
     scenarios: &'a [Loaded],
     plan: Plan,
     runs: Vec<Found>,
+    /// How many runs of each scenario left something, and how many in all left their bundles.
+    left: Vec<usize>,
+    bundles: u64,
     failed: u64,
     exit: Exit,
     ended: Ended,
     wall: Duration,
     threads: usize,
+}
+
+/// What a run leaves on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Bundle,
+    Report,
+    Nothing,
 }
 
 /// A run, and where its report is.
@@ -34,6 +45,8 @@ impl<'a> Tally<'a> {
             scenarios,
             plan,
             runs: Vec::new(),
+            left: vec![0; scenarios.len()],
+            bundles: 0,
             failed: 0,
             exit: Exit::Passed,
             ended: Ended::AllDone,
@@ -63,12 +76,20 @@ impl<'a> Tally<'a> {
         self.threads = threads;
     }
 
-    /// Whether a run is among the first of its scenario that failed.
-    pub(super) fn wants_report(&self, done: &Done) -> bool {
+    /// What a run is to leave: something if it is among the first of its scenario that failed, and its bundle if it is among the
+    /// first `bundles` of all of these. To be asked once for each run.
+    pub(super) fn wants(&mut self, done: &Done, bundles: u64) -> Wanted {
         let has_failed = done.result.as_ref().is_ok_and(|report| Exit::from(report) != Exit::Passed);
-        let is_alike =
-            |found: &&Found| found.run.scenario == done.job.scenario && !found.run.verdict.has_passed();
-        has_failed && self.runs.iter().filter(is_alike).count() < MAX_REPORTS
+        let of_scenario = &mut self.left[done.job.scenario];
+        if !has_failed || *of_scenario >= MAX_REPORTS {
+            return Wanted::Nothing;
+        }
+        *of_scenario += 1;
+        if self.bundles >= bundles {
+            return Wanted::Report;
+        }
+        self.bundles += 1;
+        Wanted::Bundle
     }
 
     /// Counts a run. `page` is its report.
