@@ -10,7 +10,7 @@
 //! Every time is simulated, in nanoseconds since the run began. Two events with the same time have no order.
 
 pub mod breach;
-mod byte_strings;
+pub(crate) mod byte_strings;
 pub mod clocks;
 pub mod events;
 pub mod lock;

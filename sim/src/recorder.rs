@@ -34,6 +34,8 @@ pub struct Records {
     pub memory: Vec<(u64, u64)>,
     /// Why connections were lost: for the report, beside [`History::sessions`].
     pub loss_reasons: Vec<(ClientIndex, u64, String)>,
+    /// Versions that steps of scripts gave names to.
+    named: BTreeMap<String, Version>,
     /// Operations that were invoked and whose clients still wait.
     open: BTreeMap<OperationId, ClientIndex>,
 }
@@ -47,6 +49,7 @@ impl Recorder {
             session_counts: Vec::new(),
             memory: Vec::new(),
             loss_reasons: Vec::new(),
+            named: BTreeMap::new(),
             open: BTreeMap::new(),
         })))
     }
@@ -161,6 +164,16 @@ impl Recorder {
         if let Some(request) = records.history.requests.get_mut(&id) {
             request.responses.push((at_ns, response));
         }
+    }
+
+    /// A step of a script was given a version that others refer to by name. It follows from outcomes, and is no event.
+    pub fn name(&self, name: &str, version: Version) {
+        self.lock().named.insert(name.to_owned(), version);
+    }
+
+    /// The version of that name, if it is known by now.
+    pub fn named(&self, name: &str) -> Option<Version> {
+        self.lock().named.get(name).cloned()
     }
 
     /// The run is over.

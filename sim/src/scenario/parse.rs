@@ -30,7 +30,7 @@ impl Scenario {
     }
 }
 
-/// Faults and workloads say in `kind` what they are.
+/// Faults, workloads and the steps of scripts say in `kind` what they are.
 fn kinds_outward(document: &mut Spanned<DeTable<'_>>) {
     let root = document.get_mut();
     for fault in tables_in(root, "faults") {
@@ -40,6 +40,9 @@ fn kinds_outward(document: &mut Spanned<DeTable<'_>>) {
         if let DeValue::Table(group) = group.get_mut()
             && let Some(workload) = group.get_mut("workload")
         {
+            if let DeValue::Table(workload) = workload.get_mut() {
+                tables_in(workload, "steps").for_each(kind_outward);
+            }
             kind_outward(workload);
         }
     }

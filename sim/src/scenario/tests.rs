@@ -4,6 +4,7 @@
 mod base;
 mod clocks;
 mod quota;
+mod script;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -230,7 +231,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "keys",
-        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`, `churn`",
+        "15:1: the key `kind` is missing in [clients.workload]; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`, `churn`, `script`",
     ),
     (
         "kind = \"register\"\nkeys",
@@ -240,7 +241,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "kind = 7\nkeys",
-        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`, `churn`",
+        "16:8: `kind` in [clients.workload] must be a string; it is one of `register`, `messages`, `hostile`, `store`, `lock`, `watch`, `scan`, `churn`, `script`",
     ),
     (
         "keys = 4",

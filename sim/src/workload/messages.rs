@@ -4,8 +4,10 @@
 //! arrives and on its next deadline, so that its choices depend on nothing else.
 
 mod client;
+mod codes;
 mod parameters;
 
+pub(super) use client::{Client, Deed};
 pub use parameters::{Churn, Leave, MessagesWorkload, PublishTo, SubscribeTo, WillOf};
 
 use super::{Life, Running, Workload};
@@ -22,7 +24,7 @@ impl Workload for MessagesWorkload {
 
     fn run<'a>(&'a self, life: Life<'a>) -> Running<'a> {
         Box::pin(async move {
-            client::Client::new(self, life).run().await;
+            Client::new(self, life).run().await;
             Ok(())
         })
     }

@@ -13,6 +13,7 @@ mod recorded;
 pub mod register;
 mod requester;
 pub mod scan;
+pub mod script;
 pub mod store;
 pub mod watch;
 
@@ -35,6 +36,7 @@ use lock::LockWorkload;
 use messages::MessagesWorkload;
 use register::RegisterWorkload;
 use scan::ScanWorkload;
+use script::ScriptWorkload;
 use store::StoreWorkload;
 use watch::WatchWorkload;
 
@@ -57,6 +59,8 @@ plug_ins! {
         Scan(ScanWorkload),
         /// `kind = "churn"`
         Churn(ChurnWorkload),
+        /// `kind = "script"`
+        Script(ScriptWorkload),
     }
 }
 

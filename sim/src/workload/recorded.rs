@@ -22,7 +22,7 @@ pub(super) enum Event {
     /// Operations can be asked on a new connection.
     Ready,
     /// An operation that was waited for has a response that keeps the protocol.
-    Answered { call: Call, response: Response },
+    Answered { operation: OperationId, call: Call, response: Response },
     /// Operations were given up, so that there is room for others.
     GivenUp,
     /// The connection is over.
@@ -76,7 +76,12 @@ impl<'a> RecordedClient<'a> {
 
     /// Closes the connection without a word.
     pub(super) fn cut(&mut self) {
-        self.requester.cut();
+        self.cut_for(None);
+    }
+
+    /// Closes the connection without a word, and stays away for a while; without one for the reconnect delay.
+    pub(super) fn cut_for(&mut self, away_ns: Option<u64>) {
+        self.requester.cut(away_ns);
     }
 
     /// Connects once more, with the same client identifier: the broker ends the connection before.
@@ -85,10 +90,10 @@ impl<'a> RecordedClient<'a> {
     }
 
     /// Asks for an operation, under a fencing token or without, if there is a connection and not too much is in flight.
-    pub(super) fn ask(&mut self, call: Call, token: Option<Version>) {
+    pub(super) fn ask(&mut self, call: Call, token: Option<Version>) -> Option<OperationId> {
         let (now, Life { settings, recorder, .. }) = (now_ns(), self.life);
-        let Some(asked_on) = self.requester.connection() else { return };
-        let Some(Sent { ticket, timestamp }) = self.requester.ask(&call, token.as_ref()) else { return };
+        let asked_on = self.requester.connection()?;
+        let Sent { ticket, timestamp } = self.requester.ask(&call, token.as_ref())?;
         let operation = recorder.invoke_fenced(settings.index, (call.clone(), token), now);
         recorder.request_sent(operation, &timestamp, false, now);
         let watch = match &call {
@@ -104,6 +109,7 @@ impl<'a> RecordedClient<'a> {
         let exchange = Exchange { operation, call, watch, asked_on, asked_at, was_sent_again, was_answered };
         self.asked.insert(ticket, exchange);
         self.open.insert(ticket, now + nanos(settings.group.operation_timeout));
+        Some(operation)
     }
 
     /// What happens next; `None` when it is `until_ns` and nothing has.
@@ -234,6 +240,6 @@ impl<'a> RecordedClient<'a> {
             Response::Reply(reply) => recorder.complete(operation, reply, now),
             Response::Error(error) => recorder.fail(operation, error, now),
         }
-        Some(Event::Answered { call: asked.call.clone(), response })
+        Some(Event::Answered { operation, call: asked.call.clone(), response })
     }
 }

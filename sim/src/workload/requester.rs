@@ -165,10 +165,13 @@ impl<'a> Requester<'a> {
         ((self.life.settings.index.0 as u64) << 48) | (self.life.incarnation << 32) | ticket
     }
 
-    /// Closes the connection without a word.
-    pub(super) fn cut(&mut self) {
+    /// Closes the connection without a word, and connects again after `away_ns`, or after the reconnect delay.
+    pub(super) fn cut(&mut self, away_ns: Option<u64>) {
         if let Some(number) = self.current {
             self.links.cut(number);
+            let stop_ns = self.life.settings.stop_at_ns;
+            let back_ns = |away_ns: u64| now_ns().saturating_add(away_ns).min(stop_ns).max(now_ns());
+            self.connect_ns = self.connect_ns.or(away_ns.map(back_ns));
             self.ended(number, Ended::Cut, "");
         }
     }

@@ -137,10 +137,14 @@ impl<'a> Watcher<'a> {
         match event {
             Event::Ready => self.ready(),
             // Changes are told from now on; what the key holds has to be asked for.
-            Event::Answered { call: Call::KeyNotify { key, stop: false }, response: Response::Reply(_) } => {
+            Event::Answered {
+                call: Call::KeyNotify { key, stop: false },
+                response: Response::Reply(_),
+                ..
+            } => {
                 self.client.ask(Call::Get { key }, None);
             }
-            Event::Answered { call: Call::KeyNotify { .. }, response: Response::Error(error) } => {
+            Event::Answered { call: Call::KeyNotify { .. }, response: Response::Error(error), .. } => {
                 recorder.protocol_breach(settings.index, &error, now_ns());
             }
             Event::Answered { .. } | Event::GivenUp => {}

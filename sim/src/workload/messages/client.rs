@@ -1,16 +1,14 @@
 //! One life of a client of the messages workload.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rumqttc::mqttbytes::v5::{Connect, ConnectAuth, Disconnect, DisconnectReasonCode};
-use rumqttc::{
-    ConnectProperties, ConnectReturnCode, LastWill, LastWillProperties, Packet, Publish, QoS, Subscribe,
-    SubscribeFilter, SubscribeReasonCode,
-};
+use rumqttc::{ConnectProperties, LastWill, LastWillProperties, Packet, Publish, Subscribe, SubscribeFilter};
 
+use super::codes::{granted, qos, refused};
 use super::{Leave, MessagesWorkload};
 use crate::history::mqtt::{self, ConnAck, End, Ended, EventId, PublishOutcome, What};
 use crate::mqtt::{Arrival, Links, Received, Session};
@@ -35,8 +33,16 @@ struct Link {
     subscribing: BTreeMap<u16, EventId>,
 }
 
+/// Something that a client is told to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::workload) enum Deed {
+    Subscribe { filter: String, qos: u8 },
+    Publish { topic: String, qos: u8, retain: bool, payload: String },
+    Leave { how: Leave, away_ns: u64 },
+}
+
 /// One life of the process.
-pub(super) struct Client<'a> {
+pub(in crate::workload) struct Client<'a> {
     workload: &'a MessagesWorkload,
     life: Life<'a>,
     rng: ChaCha8Rng,
@@ -55,10 +61,12 @@ pub(super) struct Client<'a> {
     left: u32,
     /// When each subscription is made anew.
     subscribe_ns: Vec<Option<u64>>,
+    /// What it is told to do, each at its time, beside what it draws.
+    deeds: VecDeque<(u64, Deed)>,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(workload: &'a MessagesWorkload, life: Life<'a>) -> Self {
+    pub(in crate::workload) fn new(workload: &'a MessagesWorkload, life: Life<'a>) -> Self {
         let stream =
             RandomStream::Client { client: life.settings.index.0, incarnation: life.incarnation, worker: 0 };
         Self {
@@ -76,11 +84,17 @@ impl<'a> Client<'a> {
             leave_ns: None,
             left: 0,
             subscribe_ns: vec![None; workload.subscribe.len()],
+            deeds: VecDeque::new(),
         }
     }
 
+    /// Lets it do this too, in order of time, each as soon as there is a connection from its time on.
+    pub(in crate::workload) fn with_deeds(self, deeds: VecDeque<(u64, Deed)>) -> Self {
+        Self { deeds, ..self }
+    }
+
     /// Lives until the host is killed.
-    pub(super) async fn run(mut self) {
+    pub(in crate::workload) async fn run(mut self) {
         loop {
             let sleep = Duration::from_nanos(self.next_ns().saturating_sub(now_ns()));
             tokio::select! { biased;
@@ -96,6 +110,7 @@ impl<'a> Client<'a> {
         let mut next = now + 1_000_000_000;
         let mut consider = |at_ns: Option<u64>| next = next.min(at_ns.unwrap_or(u64::MAX));
         consider(self.connect_ns);
+        consider(self.deeds.front().filter(|_| self.current.is_some()).map(|(at_ns, _)| *at_ns));
         if now < stop_ns {
             consider(self.leave_ns);
             consider(self.can_publish().then_some(self.publish_ns));
@@ -128,6 +143,11 @@ impl<'a> Client<'a> {
         if self.connect_ns.is_some_and(|at_ns| at_ns <= now || now >= stop_ns) {
             self.connect_ns = None;
             self.connect();
+        }
+        while self.current.is_some()
+            && let Some((_, deed)) = self.deeds.pop_front_if(|(at_ns, _)| *at_ns <= now)
+        {
+            self.carry_out(deed);
         }
         if now < stop_ns {
             if self.leave_ns.is_some_and(|at_ns| at_ns <= now) {
@@ -211,11 +231,26 @@ impl<'a> Client<'a> {
         self.links.send(number, &packet);
     }
 
+    fn carry_out(&mut self, deed: Deed) {
+        match deed {
+            Deed::Subscribe { filter, qos } => self.subscribe_to(filter, qos),
+            Deed::Publish { topic, qos, retain, payload } => {
+                self.publish_message(topic, qos, retain, payload);
+            }
+            Deed::Leave { how, away_ns } => self.leave_for(how, away_ns),
+        }
+    }
+
     fn leave(&mut self) {
-        let (Some(churn), Some(number)) = (&self.workload.churn, self.current) else { return };
+        let (Some(churn), Some(_)) = (&self.workload.churn, self.current) else { return };
         self.left += 1;
         let how = churn.how[self.rng.random_range(0..churn.how.len())];
         let away = self.draw_ns(churn.away);
+        self.leave_for(how, away);
+    }
+
+    fn leave_for(&mut self, how: Leave, away: u64) {
+        let Some(number) = self.current else { return };
         match how {
             Leave::Takeover => return self.connect(),
             Leave::Cut => {
@@ -235,8 +270,8 @@ impl<'a> Client<'a> {
     }
 
     fn publish(&mut self) {
-        let (Some(publish), Some(number)) = (&self.workload.publish, self.current) else { return };
-        let Life { settings, recorder, incarnation, .. } = self.life;
+        let Some(publish) = &self.workload.publish else { return };
+        let Life { settings, incarnation, .. } = self.life;
         let base = publish.topic.replace("{name}", &settings.name);
         let topic = format!("{base}/{}", self.rng.random_range(0..publish.topics));
         let level = publish.qos[self.rng.random_range(0..publish.qos.len())];
@@ -246,37 +281,47 @@ impl<'a> Client<'a> {
             payload.extend(std::iter::repeat_n('.', publish.size as usize - payload.len()));
         }
         self.published += 1;
+        self.publish_message(topic, level, publish.retain, payload);
+        let pause = publish.pause;
+        self.publish_ns = now_ns() + self.draw_ns(pause);
+    }
+
+    fn publish_message(&mut self, topic: String, level: u8, retain: bool, payload: String) {
+        let Some(number) = self.current else { return };
+        let Life { settings, recorder, .. } = self.life;
         let outcome = if level == 0 { PublishOutcome::Sent } else { PublishOutcome::Open };
         let record = mqtt::Publish {
             topic: topic.clone(),
             qos: level,
-            retain: publish.retain,
+            retain,
             payload: payload.clone(),
             sent_again_ns: Vec::new(),
             outcome,
         };
         let event = recorder.mqtt(settings.index, What::Publish(record), now_ns());
-        let message = Publish { retain: publish.retain, ..Publish::new(topic, qos(level), payload, None) };
+        let message = Publish { retain, ..Publish::new(topic, qos(level), payload, None) };
         let packet = self.session.publish(event, message);
         self.send(number, &packet);
-        let pause = publish.pause;
-        self.publish_ns = now_ns() + self.draw_ns(pause);
     }
 
     fn subscribe(&mut self, index: usize) {
-        let Some(number) = self.current else { return };
         let to = &self.workload.subscribe[index];
+        self.subscribe_to(to.filter.clone(), to.qos);
+        self.subscribe_ns[index] = to.every.map(|every| now_ns() + nanos(every));
+    }
+
+    fn subscribe_to(&mut self, filter: String, level: u8) {
+        let Some(number) = self.current else { return };
         let id = self.session.free_id();
-        let filter = SubscribeFilter::new(to.filter.clone(), qos(to.qos));
-        let packet = Packet::Subscribe(Subscribe { pkid: id, filters: vec![filter], properties: None });
+        let asked = SubscribeFilter::new(filter.clone(), qos(level));
+        let packet = Packet::Subscribe(Subscribe { pkid: id, filters: vec![asked], properties: None });
         let connection = self.open[&number].event;
-        let record = mqtt::Subscribe { connection, filter: to.filter.clone(), qos: to.qos, answer: None };
+        let record = mqtt::Subscribe { connection, filter, qos: level, answer: None };
         let event = self.life.recorder.mqtt(self.life.settings.index, What::Subscribe(record), now_ns());
         self.open.entry(number).and_modify(|link| {
             link.subscribing.insert(id, event);
         });
         self.send(number, &packet);
-        self.subscribe_ns[index] = to.every.map(|every| now_ns() + nanos(every));
     }
 
     fn arrived(&mut self, number: u32, arrival: Arrival) {
@@ -440,34 +485,5 @@ impl<'a> Client<'a> {
 
     fn draw_ns(&mut self, range: DurationRange) -> u64 {
         nanos(self.rng.random_range(range.min..=range.max))
-    }
-}
-
-fn qos(level: u8) -> QoS {
-    match level {
-        0 => QoS::AtMostOnce,
-        1 => QoS::AtLeastOnce,
-        _ => QoS::ExactlyOnce,
-    }
-}
-
-/// 0 for success. rumqttc does not tell the number of a refusal.
-fn refused(code: ConnectReturnCode) -> u8 {
-    if code == ConnectReturnCode::Success { 0 } else { 0x80 }
-}
-
-/// The reason code on the wire.
-fn granted(code: SubscribeReasonCode) -> u8 {
-    match code {
-        SubscribeReasonCode::Success(qos) => qos as u8,
-        SubscribeReasonCode::NotAuthorized => 0x87,
-        SubscribeReasonCode::TopicFilterInvalid => 0x8f,
-        SubscribeReasonCode::PkidInUse => 0x91,
-        SubscribeReasonCode::QuotaExceeded => 0x97,
-        SubscribeReasonCode::SharedSubscriptionsNotSupported => 0x9e,
-        SubscribeReasonCode::SubscriptionIdNotSupported => 0xa1,
-        SubscribeReasonCode::WildcardSubscriptionsNotSupported => 0xa2,
-        SubscribeReasonCode::ImplementationSpecific => 0x83,
-        SubscribeReasonCode::Failure | SubscribeReasonCode::Unspecified => 0x80,
     }
 }

@@ -152,10 +152,7 @@ impl MessagesWorkload {
             place.require_some_time("publish.pause", publish.pause.max)?;
         }
         if let Some(will) = &self.will {
-            qos(place, "will.qos", will.qos)?;
-            place.require(will.delay.subsec_nanos() == 0, "will.delay", || {
-                "`delay` must be in whole seconds, as MQTT has it".to_owned()
-            })?;
+            will.check(place)?;
         }
         if let Some(churn) = &self.churn {
             place.require(!churn.how.is_empty(), "churn.how", || {
@@ -169,6 +166,16 @@ impl MessagesWorkload {
             Some(maximum) => place.require_within("receive_maximum", maximum, 1..=65_535),
             None => Ok(()),
         }
+    }
+}
+
+impl WillOf {
+    /// Checks what the types cannot say of the key `will`.
+    pub(in crate::workload) fn check(&self, place: &Place<'_>) -> Checked {
+        qos(place, "will.qos", self.qos)?;
+        place.require(self.delay.subsec_nanos() == 0, "will.delay", || {
+            "`delay` must be in whole seconds, as MQTT has it".to_owned()
+        })
     }
 }
 

@@ -47,7 +47,9 @@ impl<'a> Client<'a> {
         loop {
             match self.recorded.next(self.next_ns()).await {
                 Some(Event::Ready) => self.watch(),
-                Some(Event::Answered { call, response: Response::Reply(reply) }) => self.learn(&call, &reply),
+                Some(Event::Answered { call, response: Response::Reply(reply), .. }) => {
+                    self.learn(&call, &reply);
+                }
                 Some(Event::Answered { .. } | Event::GivenUp | Event::Lost) => {}
                 None => self.due(),
             }
