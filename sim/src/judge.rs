@@ -81,9 +81,13 @@ pub fn expectations(
     history: &History,
 ) -> Vec<Expectation> {
     let mut expectations = work(&scenario.expect.operations, history);
-    expectations.extend(scenario.expect.events.demands().filter_map(|(word, least)| {
-        at_least(Events::about(word), least, Events::count(word, history))
-    }));
+    expectations.extend(
+        scenario
+            .expect
+            .events
+            .demands()
+            .filter_map(|(word, least)| at_least(Events::about(word), least, Events::count(word, history))),
+    );
     expectations.extend(scenario.expect.most.demands().map(|(word, most)| {
         let measured = Sizes::peak(word, history);
         Expectation {

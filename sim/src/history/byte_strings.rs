@@ -3,8 +3,10 @@
 //! One that is UTF-8 is a string; any other is a table with its hexadecimal digits, `{ "hex": "00ff" }`. So nothing is lost, and
 //! no string can be taken for digits.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
@@ -12,16 +14,37 @@ use serde::{Deserialize, Serialize};
 /// The key of the digits.
 const HEX: &str = "hex";
 
-/// A byte string for `#[serde(with)]`.
-pub(crate) mod one {
-    use super::{Deserialize, Deserializer, Owned, Serialize, Serializer, Shown};
+/// A byte string, for `#[serde(with = "One")]`.
+#[derive(Debug)]
+pub(crate) struct One;
 
+impl One {
+    /// Writes one.
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         Shown(bytes).serialize(serializer)
     }
 
+    /// Reads one.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         Owned::deserialize(deserializer).map(|owned| owned.0)
+    }
+}
+
+impl JsonSchema for One {
+    fn schema_name() -> Cow<'static, str> {
+        "ByteString".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "string" },
+            {
+                "type": "object",
+                "required": [HEX],
+                "properties": { HEX: { "type": "string", "pattern": "^([0-9a-fA-F]{2})*$" } },
+                "additionalProperties": false,
+            },
+        ] })
     }
 }
 
@@ -132,7 +155,7 @@ mod tests {
 
     #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
     struct All {
-        #[serde(with = "one")]
+        #[serde(with = "One")]
         one: Vec<u8>,
         #[serde(with = "perhaps")]
         perhaps: Option<Vec<u8>>,

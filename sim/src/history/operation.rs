@@ -40,16 +40,16 @@ pub enum Call {
     /// `GET key`.
     Get {
         /// The key.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         key: Vec<u8>,
     },
     /// `SET key value`, perhaps with a condition and an expiry.
     Set {
         /// The key.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         key: Vec<u8>,
         /// The value to store.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         value: Vec<u8>,
         /// When the store may set it.
         condition: Condition,
@@ -59,22 +59,22 @@ pub enum Call {
     /// `DEL key`.
     Del {
         /// The key.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         key: Vec<u8>,
     },
     /// `VDEL key value`: delete the key only if its value is this one.
     Vdel {
         /// The key.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         key: Vec<u8>,
         /// The value that the key must have.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         value: Vec<u8>,
     },
     /// `KEYNOTIFY key`, or `KEYNOTIFY key STOP`: it changes no key, but what the connection is told of it.
     KeyNotify {
         /// The key.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         key: Vec<u8>,
         /// Whether it ends the registration.
         stop: bool,
@@ -145,7 +145,7 @@ pub enum Reply {
     /// GET: the key's value and version.
     Value {
         /// The value.
-        #[serde(with = "byte_strings::one")]
+        #[serde(with = "byte_strings::One")]
         value: Vec<u8>,
         /// The key's version.
         version: Version,

@@ -24,7 +24,7 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// Its bytes.
-    #[serde(with = "byte_strings::one")]
+    #[serde(with = "byte_strings::One")]
     pub bytes: Vec<u8>,
     /// The client made it up, or changed one of the store's.
     pub is_forged: bool,

@@ -73,7 +73,7 @@ impl History {
             }
             What::Publish(publish) => match publish.outcome {
                 PublishOutcome::Acknowledged { at_ns, .. } | PublishOutcome::Unknown { at_ns } => at_ns,
-                PublishOutcome::Sent | PublishOutcome::Open => at_ns,
+                PublishOutcome::Sent | PublishOutcome::Open | PublishOutcome::Forgotten { .. } => at_ns,
             },
             What::Deliver(deliver) => connect(deliver.connection).map(|()| at_ns)?,
             What::Notified(notified) => connect(notified.connection).map(|()| at_ns)?,
@@ -93,6 +93,7 @@ impl History {
                 connect(answered.asked_on)?;
                 at_ns
             }
+            What::Forgotten(what) => return self.event_is_sound(place, at_ns, what),
             What::Page(page) => page.answer.as_ref().map_or(at_ns, |answer| answer.at_ns),
         };
         if ended_ns < at_ns { Err(format!("{name} ends before it begins")) } else { Ok(()) }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mayfly_settings::duration::written;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::steps::{Side, Step};
@@ -12,7 +13,7 @@ use crate::workload::WorkloadKind;
 use crate::workload::messages::WillOf;
 
 /// Does what a list says, step by step.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptWorkload {
     /// What it does, in order of time, all of it before the run's `duration` is over. A client without steps connects and stays.
@@ -32,6 +33,7 @@ pub struct ScriptWorkload {
     pub will: Option<WillOf>,
     /// Of an MQTT client: its Receive Maximum, 1 to 65535. Default 65535.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 65_535))]
     pub receive_maximum: Option<u32>,
 }
 
