@@ -41,7 +41,7 @@ slow:
     cargo sim sweep slow/mixed-faults --seeds 200
     cargo sim sweep slow/churn --seeds 10 --no-report
     cargo sim sweep regression --seeds 100
-    cargo sim sweep negative --seeds 100
+    cargo sim score --seeds 100
     cargo sim meta fast --seeds 50
 
 # Break the broker, a normative statement at a time; a test of each must fail: just mutate --only mqtt5/3.1.2-4

@@ -5,7 +5,7 @@
 //!
 //! # Layout
 //! - [`model`]: a simulated run as data; [`measurement`]: a scenario measured in wall time as data
-//! - [`sweep`]: many runs, as data, as a page and for CI
+//! - [`sweep`]: many runs, as data, as a page and for CI; [`score`]: the checkers against lying brokers
 //! - [`summary`], [`latency`], [`throughput`]: outcomes, percentiles and rates, derived from operations and durations
 //! - [`text`]: what a terminal shows; [`html`]: the page; `json`: [`RunReport::to_json`] and back
 //! - `version_text`: versions as sentences show them; [`write()`]: the report on disk
@@ -21,6 +21,7 @@ pub mod html;
 pub mod latency;
 pub mod measurement;
 pub mod model;
+pub mod score;
 pub mod summary;
 pub mod sweep;
 pub mod text;

@@ -82,7 +82,7 @@ pub struct RunReport {
 }
 
 /// What a broker told that was made to lie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lies {
     /// How often it could have lied: the requests, messages, connects or whatever its lie is about.
     pub occasions: u64,
@@ -384,6 +384,15 @@ pub enum CheckerVerdict {
 /// A part of the history that no correct service can have produced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CounterExample {
+    /// The name of what the service did, such as `stale-read`.
+    #[serde(default)]
+    pub anomaly: String,
+    /// When it became visible.
+    #[serde(default)]
+    pub at_ns: u64,
+    /// How many operations had begun by then, of those that [`RunReport::summary`] counts.
+    #[serde(default)]
+    pub operations_before: u64,
     /// What the service did, in one line.
     pub title: String,
     /// Why that cannot be, for a person, one paragraph each.

@@ -6,6 +6,7 @@
 mod explained;
 mod layout;
 mod measured;
+mod scored;
 mod swept;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ use crate::wording;
 
 pub use explained::explanation;
 pub use measured::measurement;
+pub use scored::score;
 pub use swept::sweep;
 
 /// The widest line of a table or a paragraph, in terminal columns.

@@ -53,6 +53,7 @@ impl Finished<'_> {
         let operations: Vec<_> = operations.chain(mqtt::rows(history)).collect();
         let summary = summary::by_kind(&operations);
         let throughput = throughput::throughput(&operations, nanos(self.simulated));
+        let begun = Begun::of(&operations);
         let shown = checks.iter().flat_map(|check| &check.counter_examples);
         let needed = shown.flat_map(|example| &example.operations).map(|id| id.0).collect();
         let (operations, operations_left_out) = excerpt::of(operations, &needed);
@@ -91,7 +92,7 @@ impl Finished<'_> {
             summary,
             operations,
             operations_left_out,
-            checkers: checks.iter().map(|check| checker_row(history, check)).collect(),
+            checkers: checks.iter().map(|check| checker_row(history, check, &begun)).collect(),
             expectations: judgement.expectations.clone(),
             explanation: None,
         }
@@ -242,7 +243,23 @@ fn operation_row(history: &History, operation: &history::Operation) -> Operation
     }
 }
 
-fn checker_row(history: &History, check: &CheckReport) -> Checker {
+/// When operations began.
+struct Begun(Vec<u64>);
+
+impl Begun {
+    fn of(operations: &[Operation]) -> Self {
+        let mut times: Vec<_> = operations.iter().map(|operation| operation.invoked_ns).collect();
+        times.sort_unstable();
+        Self(times)
+    }
+
+    /// How many began no later.
+    fn by(&self, at_ns: u64) -> u64 {
+        self.0.partition_point(|begun_ns| *begun_ns <= at_ns) as u64
+    }
+}
+
+fn checker_row(history: &History, check: &CheckReport, begun: &Begun) -> Checker {
     let mut checked = check.summary.clone();
     if !check.notes.is_empty() {
         checked = format!("{checked}. {}", check.notes.join(" "));
@@ -258,7 +275,7 @@ fn checker_row(history: &History, check: &CheckReport) -> Checker {
         counter_examples: check
             .counter_examples
             .iter()
-            .map(|example| counter_example(history, example))
+            .map(|example| counter_example(history, example, begun.by(example.at_ns)))
             .collect(),
     }
 }
@@ -297,8 +314,15 @@ pub(crate) fn evidence_row(history: &History, id: history::OperationId) -> Count
     }
 }
 
-fn counter_example(history: &History, example: &check::CounterExample) -> CounterExample {
+fn counter_example(
+    history: &History,
+    example: &check::CounterExample,
+    operations_before: u64,
+) -> CounterExample {
     CounterExample {
+        anomaly: example.anomaly.to_string(),
+        at_ns: example.at_ns,
+        operations_before,
         title: format!("{}: {}", example.anomaly.as_str(), example.headline),
         explanation: example.explanation.clone(),
         operation_ids: example.operations.iter().map(|id| id.0).collect(),

@@ -1,8 +1,8 @@
 //! The command line: which scenarios, which seeds, and what to print.
 //!
 //! One run prints its table and writes its report (`single`); many print a line a scenario, and write a page that lists them
-//! (`sweep`). `trace` shows what a run did event by event, and `meta` finds where two runs of one seed part. Of the bundle that a
-//! failed run leaves, `check` judges the history anew, and `replay` repeats the run.
+//! (`sweep`). `score` tests the checkers on lying brokers. `trace` shows what a run did event by event, and `meta` finds where two
+//! runs of one seed part. Of the bundle that a failed run leaves, `check` judges the history anew, and `replay` repeats the run.
 
 mod bundles;
 mod check;
@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod replay;
 mod schema;
+mod score;
 mod single;
 mod sweep;
 mod trace;
@@ -60,6 +61,8 @@ enum Command {
     Replay(replay::Arguments),
     /// Judges the history of a bundle anew, without a run; exit status 0 where the verdict is the same, 2 where not
     Check(check::Arguments),
+    /// Runs lying brokers, and honest ones in their place, and tells which of them the checkers accuse
+    Score(score::Arguments),
     /// Lists the scenarios
     List,
     /// Prints the JSON schema of scenario files, for editors
@@ -142,6 +145,7 @@ pub fn main(arguments: &Arguments) -> Exit {
         Some(Command::Trace(arguments)) => trace::main(arguments),
         Some(Command::Replay(arguments)) => replay::main(arguments),
         Some(Command::Check(arguments)) => check::main(arguments),
+        Some(Command::Score(arguments)) => score::main(arguments),
         Some(Command::List) => list(),
         Some(Command::Schema(arguments)) => schema::main(arguments),
         None => single::main(&arguments.single),

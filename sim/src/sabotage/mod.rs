@@ -233,18 +233,23 @@ impl Sabotage {
     pub fn one_in(self) -> u32 {
         match self {
             Self::StaleGet
-            | Self::DropAcknowledgedSet
-            | Self::FalseQuota
-            | Self::FalseRefusal
-            | Self::FalseSkew
-            | Self::FalseSyntax
-            | Self::LostMessage => 50,
-            Self::Collateral
-            | Self::RestampedNotification
             | Self::DroppedNotification
             | Self::RepeatedNotification
             | Self::SwappedNotifications
+            | Self::NotificationWithDup
+            | Self::InventedNotification
+            | Self::FalseQuota
+            | Self::FalseSkew
+            | Self::FalseSyntax
+            | Self::SkippedKey
+            | Self::GhostKey
             | Self::LateNotification
+            | Self::LostScanToken
+            | Self::InventedMessage
+            | Self::WrongQos => 125,
+            Self::DropAcknowledgedSet | Self::FalseRefusal | Self::LostMessage => 50,
+            Self::Collateral
+            | Self::RestampedNotification
             | Self::Undeleted
             | Self::RepeatedVersion
             | Self::EarlierVersion
@@ -252,20 +257,15 @@ impl Sabotage {
             | Self::InventedValue
             | Self::DeniedDeletion
             | Self::WrongDup
-            | Self::WrongQos
-            | Self::InventedMessage
             | Self::ReusedPacketId
             | Self::SwappedMessages
-            | Self::NotificationWithDup
-            | Self::InventedNotification
             | Self::RepeatedStamp
             | Self::EarlierStamp
-            | Self::LostScanToken
             | Self::ResponseAtQos0
             | Self::ResponseOfOtherType
             | Self::DoubledStatus
             | Self::DoubledVersion => 20,
-            Self::SkippedKey | Self::GhostKey | Self::OversizedPage | Self::CircularScan => 10,
+            Self::OversizedPage | Self::CircularScan => 10,
             Self::LostSession => 5,
             Self::DoubleGrant | Self::Unconditional | Self::Unregistered => 4,
             Self::LeakingAccount | Self::LosingAccount | Self::ForgottenRetain | Self::LostWill => 3,
@@ -395,6 +395,24 @@ impl Sabotage {
                 Alteration::DoubledProperty,
                 chance
             )),
+        }
+    }
+
+    /// The fault or the interleaving that it takes for the lie to be told at all; `None` of a lie that can be told at any time.
+    pub fn shows_under(self) -> Option<&'static str> {
+        match self {
+            Self::KeepContents | Self::KeepSessions => Some("restart"),
+            Self::RepeatedMessage => Some("QoS 2 loss"),
+            Self::ForgottenReplay | Self::RepeatedRegistration => Some("lost request"),
+            Self::LostSession => Some("reconnect"),
+            Self::SecondConnection | Self::WrongReason => Some("takeover"),
+            Self::HastyWill | Self::LostWill | Self::RepeatedWill => Some("lost connection"),
+            Self::UnheardSilence => Some("silence"),
+            Self::HoardedQueue | Self::MiscountedDrops => Some("full queue"),
+            Self::Collateral => Some("hostile peer"),
+            Self::Unmetered => Some("quota"),
+            Self::LenientClock | Self::LenientToken => Some("clock step"),
+            _ => None,
         }
     }
 
