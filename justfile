@@ -44,6 +44,10 @@ slow:
     cargo sim score --seeds 100
     cargo sim meta fast --seeds 50
 
+# Shrink a failure of each of twelve lying brokers to a few operations: some minutes
+shrink:
+    cargo test --release --package mayfly-sim --test shrink -- --ignored --nocapture
+
 # Break the broker, a normative statement at a time; a test of each must fail: just mutate --only mqtt5/3.1.2-4
 mutate *arguments:
     cargo mutate {{arguments}}

@@ -8,7 +8,7 @@
 //! - [`fault`]: what can go wrong; [`nemesis`]: carries it out; [`recorder`], [`trace`]: what a run leaves behind
 //! - [`mqtt`]: a client for workloads that need exact control
 //! - `plug_in`: the registration tables of workloads, faults, checkers and lying brokers
-//! - [`bundle`]: what a failed run leaves on disk
+//! - [`bundle`]: what a failed run leaves on disk; [`shrink`]: the smallest scenario that fails like it
 //! - [`run`]: one run from scenario to [`report`]; [`judge`]: what the scenario demanded of it
 
 #[cfg(not(tokio_unstable))]
@@ -34,6 +34,8 @@ pub mod report;
 pub mod run;
 pub mod sabotage;
 pub mod scenario;
+pub mod shrink;
 pub mod trace;
+mod workers;
 pub mod workload;
 pub mod world;

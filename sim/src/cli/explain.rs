@@ -75,7 +75,7 @@ fn in_words(arguments: &Arguments, loaded: &Loaded, ran: &Ran) -> String {
 }
 
 /// A checker's name.
-fn checker(name: &str) -> Result<CheckerName, String> {
+pub(super) fn checker(name: &str) -> Result<CheckerName, String> {
     let known = CheckerName::ALL.iter().copied().find(|checker| checker.as_str() == name);
     known.ok_or_else(|| {
         let names: Vec<_> = CheckerName::ALL.iter().map(|checker| checker.as_str()).collect();

@@ -8,11 +8,12 @@ use std::sync::{Mutex, PoisonError};
 
 use super::difference::{Difference, first_difference};
 use super::progress::Bar;
-use super::workers::{Workers, each};
+use super::workers::Workers;
 use super::{Exit, Loaded, Planting, load, print, value};
 use crate::run::{Options, run_with};
 use crate::scenario::ScenarioError;
 use crate::trace::Event;
+use crate::workers::each;
 
 /// `meta SCENARIO...`
 #[derive(Debug, clap::Args)]

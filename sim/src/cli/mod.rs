@@ -2,7 +2,8 @@
 //!
 //! One run prints its table and writes its report (`single`); many print a line a scenario, and write a page that lists them
 //! (`sweep`). `score` tests the checkers on lying brokers. `trace` shows what a run did event by event, and `meta` finds where two
-//! runs of one seed part. Of the bundle that a failed run leaves, `check` judges the history anew, and `replay` repeats the run.
+//! runs of one seed part. Of the bundle that a failed run leaves, `check` judges the history anew, `replay` repeats the run, and
+//! `shrink` makes the smallest scenario file that fails like it.
 
 mod bundles;
 mod check;
@@ -14,6 +15,7 @@ mod progress;
 mod replay;
 mod schema;
 mod score;
+mod shrink;
 mod single;
 mod sweep;
 mod trace;
@@ -63,6 +65,8 @@ enum Command {
     Check(check::Arguments),
     /// Runs lying brokers, and honest ones in their place, and tells which of them the checkers accuse
     Score(score::Arguments),
+    /// Makes the smallest scenario file of a run that failed which fails in the same way
+    Shrink(shrink::Arguments),
     /// Lists the scenarios
     List,
     /// Prints the JSON schema of scenario files, for editors
@@ -146,6 +150,7 @@ pub fn main(arguments: &Arguments) -> Exit {
         Some(Command::Replay(arguments)) => replay::main(arguments),
         Some(Command::Check(arguments)) => check::main(arguments),
         Some(Command::Score(arguments)) => score::main(arguments),
+        Some(Command::Shrink(arguments)) => shrink::main(arguments),
         Some(Command::List) => list(),
         Some(Command::Schema(arguments)) => schema::main(arguments),
         None => single::main(&arguments.single),

@@ -67,6 +67,12 @@ impl Bar {
         }
     }
 
+    /// Shows so many runs, and a text.
+    pub(super) fn show_text(&self, runs: u64, text: &str) {
+        self.shown.set_position(runs);
+        self.shown.set_message(text.to_owned());
+    }
+
     /// Removes the bar.
     pub(super) fn clear(&self) {
         self.shown.finish_and_clear();

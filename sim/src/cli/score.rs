@@ -10,7 +10,7 @@ use mayfly_reports::{CheckerVerdict, RunReport, text};
 
 use super::output::{NotWritten, prepare, print};
 use super::progress::Bar;
-use super::workers::{Workers, each};
+use super::workers::Workers;
 use super::{Exit, Loaded, crashed, load, value};
 use crate::check::CheckerName;
 use crate::report::build;
@@ -18,6 +18,7 @@ use crate::run::run;
 use crate::sabotage::Sabotage;
 use crate::scenario::model::ExpectedVerdict;
 use crate::scenario::{Scenario, ScenarioError};
+use crate::workers::each;
 
 /// `score [SCENARIO...]`
 #[derive(Debug, clap::Args)]

@@ -15,10 +15,11 @@ use self::plan::{Extent, Job, Plan, Seeds};
 use self::tally::{Tally, Wanted};
 use super::output::{NotWritten, prepare, print, write};
 use super::progress::Bar;
-use super::workers::{Workers, each};
+use super::workers::Workers;
 use super::{Exit, Loaded, bundles, crashed, load, value};
 use crate::run::{Crash, run};
 use crate::scenario::ScenarioError;
+use crate::workers::each;
 
 /// At most so many failed runs of a scenario leave a report; the page of the sweep lists all.
 const MAX_REPORTS: usize = 5;

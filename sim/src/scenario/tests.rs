@@ -236,7 +236,7 @@ const BROKEN: &[(&str, &str, &str)] = &[
     (
         "kind = \"register\"\nkeys",
         "kind = \"registre\"\nkeys",
-        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store, lock, watch, scan, churn)",
+        "16:8: `registre` is not a valid `kind` in [clients.workload]; did you mean `register`? (valid: register, messages, hostile, store, lock, watch, scan, churn, script)",
     ),
     (
         "kind = \"register\"\nkeys",

@@ -146,20 +146,20 @@ fn what_is_wrong_between_steps_is_said_at_the_later_one() {
         (
             &[get],
             "workload.client_id = \"b\"",
-            "10:22: `client_id` is for clients that do not ask the store, as this",
+            "9:22: `client_id` is for clients that do not ask the store, as this",
         ),
         (
             &[publish],
             "workload.dup = false",
-            "10:16: `dup` is for clients that ask the store, as this one does not;",
+            "9:16: `dup` is for clients that ask the store, as this one does not;",
         ),
-        (&[publish], "workload.will = { topic = \"w\", qos = 3 }", "10:38: the QoS 3 is none"),
+        (&[publish], "workload.will = { topic = \"w\", qos = 3 }", "9:38: the QoS 3 is none"),
         (
             &[publish],
             "workload.receive_maximum = 0",
-            "10:28: `receive_maximum` is 0, but must be from 1 to 65535",
+            "9:28: `receive_maximum` is 0, but must be from 1 to 65535",
         ),
-        (&[publish], "[expect]\noperations = { get = 1 }", "11:22: 1 `get` are expected, but no client's"),
+        (&[publish], "[expect]\noperations = { get = 1 }", "10:22: 1 `get` are expected, but no client's"),
     ] {
         let found = error(steps, lines);
         assert!(found.starts_with(expected), "{found}\nand not {expected}");
