@@ -29,11 +29,16 @@ function logarithms(least, greatest) {
 }
 
 for (const canvas of document.querySelectorAll("canvas[data-plot=latency]")) {
-  const { kind } = canvas.dataset;
-  const operations = () => run.ofKind.get(kind) ?? [];
+  const kinds = new Set(JSON.parse(canvas.dataset.kinds));
+  let all = null;
+  const operations = () => {
+    if (run.operations.length === 0) return [];
+    all ??= kinds.size === 1 ? (run.ofKind.get([...kinds][0]) ?? []) : run.byTime.filter(({ kind }) => kinds.has(kind));
+    return all;
+  };
   new Panel(canvas, {
-    draw: (panel) => drawLatency(panel, operations()),
-    drawOver: (panel) => ringChosen(panel, kind),
+    draw: (panel) => drawLatency(panel, operations(), kinds),
+    drawOver: (panel) => ringChosen(panel, kinds),
     find: (panel, x, y) => findPoint(panel, operations(), x, y),
   });
 }
@@ -44,7 +49,7 @@ function latencyY(panel, ns) {
   return panel.bottom - Math.max(fraction, 0) * (panel.bottom - PLOT_TOP);
 }
 
-function drawLatency(panel, operations) {
+function drawLatency(panel, operations, kinds) {
   const { context } = panel;
   for (const ns of logarithmicTicks(latencyScale)) {
     const y = latencyY(panel, ns);
@@ -74,7 +79,7 @@ function drawLatency(panel, operations) {
     }
     context.globalAlpha = 1;
     for (const operation of run.highlighted) {
-      if (operation.kind === operations[0]?.kind && operation.completed !== null && isShown(operation)) ring(panel, operation, colors.bad);
+      if (kinds.has(operation.kind) && operation.completed !== null && isShown(operation)) ring(panel, operation, colors.bad);
     }
   });
 }
@@ -94,9 +99,9 @@ function ring(panel, operation, color) {
   context.lineWidth = 1;
 }
 
-function ringChosen(panel, kind) {
+function ringChosen(panel, kinds) {
   for (const operation of [view.hovered, view.selected]) {
-    if (operation?.kind === kind && operation.completed !== null && isShown(operation)) {
+    if (operation && kinds.has(operation.kind) && operation.completed !== null && isShown(operation)) {
       ring(panel, operation, colors.text);
     }
   }

@@ -74,6 +74,15 @@ pub(crate) fn bytes(value: u64) -> String {
     in_unit(value, unit, name)
 }
 
+/// Words with the thousands of their numbers set apart.
+pub(crate) fn grouped(words: &str) -> String {
+    let group = |word: &str| match word.parse::<u64>() {
+        Ok(value) if !word.starts_with(['0', '+']) => count(value),
+        _ => word.to_owned(),
+    };
+    words.split(' ').map(group).collect::<Vec<_>>().join(" ")
+}
+
 /// A count and its noun: `1 client`, `2 clients`.
 pub(crate) fn counted(value: usize, noun: &str) -> String {
     let plural = if value == 1 { "" } else { "s" };
@@ -192,6 +201,12 @@ mod tests {
             ["0", "999", "1,000", "1,234,567"]
         );
         assert_eq!([counted(1, "client"), counted(2, "client")], ["1 client", "2 clients"]);
+    }
+
+    #[test]
+    fn numbers_in_words_are_grouped_and_others_are_not() {
+        assert_eq!(grouped("at least 1500 of 12345678"), "at least 1,500 of 12,345,678");
+        assert_eq!(grouped("001767 key-12345 1.2345 none"), "001767 key-12345 1.2345 none");
     }
 
     #[test]

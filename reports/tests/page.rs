@@ -22,7 +22,7 @@ fn the_verdict_and_the_way_to_repeat_it_come_first() {
         "9c1f4be07d3a5528e6b04f7719ad23c8",
         "cargo sim partition --seed 7</code>",
         "id=\"lanes\"",
-        "data-kind=\"GET\"",
+        "data-kinds=\"[&quot;GET&quot;]\"",
         "Operations per second",
         "Keys in the store",
         "Sessions on the broker",

@@ -138,8 +138,8 @@ pub(super) fn expectation_table(caption: &str, expectations: &[Expectation]) -> 
         .map(|expectation| {
             [
                 Escaped(&expectation.description).to_string(),
-                Escaped(&expectation.needed).to_string(),
-                Escaped(&expectation.measured).to_string(),
+                Escaped(&wording::grouped(&expectation.needed)).to_string(),
+                Escaped(&wording::grouped(&expectation.measured)).to_string(),
                 badge(if expectation.met { "good" } else { "bad" }, wording::met(expectation.met)),
             ]
         })

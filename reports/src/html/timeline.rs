@@ -2,7 +2,7 @@
 //!
 //! Each canvas has its height here, so that nothing moves when the script draws.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::data;
 use super::escape::Escaped;
@@ -21,6 +21,9 @@ const AIR: usize = 6;
 
 /// Rows of names above the lanes, at most.
 const MOST_NAME_ROWS: usize = 3;
+
+/// Kinds with no more operations than this share a plot of latencies.
+const RARE: usize = 20;
 
 /// Choices that a filter shows unfolded, at most.
 const MOST_UNFOLDED: usize = 8;
@@ -131,13 +134,24 @@ fn filter(name: &str, choices: &[&str]) -> String {
 fn plots(report: &RunReport) -> String {
     // What happens at one moment, such as a message that arrives, has no latency to show.
     let lasts = |operation: &&Operation| operation.completed_ns.is_none_or(|end| end > operation.invoked_ns);
-    let kinds: BTreeSet<&str> =
-        report.operations.iter().filter(lasts).map(|operation| operation.kind.as_str()).collect();
-    let latency: String = kinds
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for operation in report.operations.iter().filter(lasts) {
+        *kinds.entry(&operation.kind).or_default() += 1;
+    }
+    let (frequent, rare): (Vec<_>, Vec<_>) = kinds.into_iter().partition(|(_, count)| *count > RARE);
+    // A plot of its own for each kind, and one for those that have few operations.
+    let mut plotted: Vec<Vec<&str>> = frequent.into_iter().map(|(kind, _)| vec![kind]).collect();
+    if !rare.is_empty() {
+        plotted.push(rare.into_iter().map(|(kind, _)| kind).collect());
+    }
+    let latency: String = plotted
         .iter()
-        .map(|kind| figure(&format!("{kind} latency"), "latency", kind, "logarithmic", LATENCY_HEIGHT))
+        .map(|kinds| {
+            let name = format!("{} latency", kinds.join(", "));
+            figure(&name, "latency", kinds, "logarithmic", LATENCY_HEIGHT)
+        })
         .collect();
-    let quantity = |name: &str, plot: &str, note: &str| figure(name, plot, "", note, QUANTITY_HEIGHT);
+    let quantity = |name: &str, plot: &str, note: &str| figure(name, plot, &[], note, QUANTITY_HEIGHT);
     let at_most = |samples: &[Sample]| {
         let most = samples.iter().map(|sample| sample.value).max().unwrap_or(0);
         format!("at most {}", wording::count(most))
@@ -178,13 +192,14 @@ fn excerpt(report: &RunReport) -> String {
     )
 }
 
-fn figure(name: &str, plot: &str, kind: &str, note: &str, height: usize) -> String {
+fn figure(name: &str, plot: &str, kinds: &[&str], note: &str, height: usize) -> String {
+    let kinds = serde_json::to_string(kinds).expect("texts are JSON");
     format!(
         "<figure><figcaption>{name}, simulated time <span class=\"note\">{note}</span></figcaption>\
-         <canvas data-plot=\"{plot}\" data-kind=\"{kind}\" role=\"img\" aria-label=\"{name} over simulated time, \
+         <canvas data-plot=\"{plot}\" data-kinds=\"{kinds}\" role=\"img\" aria-label=\"{name} over simulated time, \
          {note}\" style=\"height:{height}px\"></canvas></figure>\n",
         name = Escaped(name),
-        kind = Escaped(kind),
+        kinds = Escaped(&kinds),
         note = Escaped(note),
     )
 }

@@ -30,8 +30,8 @@ pub(crate) struct Chromium {
 }
 
 impl Chromium {
-    /// Starts one. Where none is installed: says so and gives `None`, and fails under CI.
-    pub(crate) fn start() -> Option<Self> {
+    /// Starts one with windows of this width in pixels. Where none is installed: says so and gives `None`, and fails under CI.
+    pub(crate) fn start(width: u32) -> Option<Self> {
         let Some(program) = find() else {
             let remedy = "no Chromium is installed; apt-get install chromium";
             assert!(std::env::var("CI").as_deref() != Ok("true"), "{remedy}");
@@ -45,6 +45,7 @@ impl Chromium {
             .args(["--headless=new", "--remote-debugging-port=0", "--no-first-run", "--disable-gpu"])
             .args(["--disable-extensions", "--disable-background-networking", "--disable-component-update"])
             .args(["--disable-sync", "--mute-audio", "--force-device-scale-factor=1", "--hide-scrollbars"])
+            .arg(format!("--window-size={width},900"))
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdout(Stdio::null())

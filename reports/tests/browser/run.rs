@@ -85,9 +85,9 @@ fn lanes_bands_and_plots_have_their_colours() {
         for (canvas, color, least) in [
             ("#lanes", "unknown", 300.0),
             ("#lanes", "fault", 50.0),
-            ("canvas[data-kind=GET]", "ok", 300.0),
-            ("canvas[data-kind=GET]", "unknown", 10.0),
-            ("canvas[data-kind=GET]", "fault", 200.0),
+            ("canvas[data-kinds*=GET]", "ok", 300.0),
+            ("canvas[data-kinds*=GET]", "unknown", 10.0),
+            ("canvas[data-kinds*=GET]", "fault", 200.0),
             ("canvas[data-plot=throughput]", "ok", 5_000.0),
             ("canvas[data-plot=throughput]", "fault", 100.0),
             ("canvas[data-plot=keys]", "accent", 500.0),

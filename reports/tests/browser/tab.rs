@@ -46,7 +46,7 @@ pub(crate) struct Tab {
 impl Tab {
     /// Opens a page; `None` where there is no browser. `is_ready` is true, to the page's script, once it is complete.
     pub(crate) fn open(page: &str, reader: Reader, is_ready: &str) -> Option<Self> {
-        let mut chromium = Chromium::start()?;
+        let mut chromium = Chromium::start(reader.width)?;
         let folder = TempDir::new().unwrap();
         let file: PathBuf = folder.path().join("page.html");
         std::fs::write(&file, page).unwrap();
