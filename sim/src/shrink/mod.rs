@@ -7,8 +7,8 @@
 //!
 //! Where the script does not fail, clients stay the generators that they are, and only clients, faults, times and settings shrink.
 //!
-//! [`plan`](Plan) is a scenario in the form in which parts can be left out, [`script`] makes one of a history, [`oracle`] runs
-//! candidates, [`reduce`] proposes them. Bounded by runs, and what is tried does not depend on how many run at a time: so the
+//! `plan` is a scenario in the form in which parts can be left out, `script` makes one of a history, `oracle` runs
+//! candidates, `reduce` proposes them. Bounded by runs, and what is tried does not depend on how many run at a time: so the
 //! result does not depend on the machine.
 
 mod oracle;
